@@ -1,0 +1,12 @@
+"""Reading users and organisations."""
+
+from apps.accounts.models import Organization, User
+
+
+def find_user(email: str) -> User | None:
+    return User.objects.filter(email=email.lower()).first()
+
+
+def personal_organization(user: User) -> Organization:
+    """The organisation that came with the user. Raises Organization.DoesNotExist when staff have removed it."""
+    return Organization.objects.get(memberships__user=user, is_personal=True)

@@ -1,0 +1,24 @@
+"""manage.py verify_ledger: prove that the books are right; exit status 1 when they are not."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from typing_extensions import override
+
+from apps.billing.services.verification import verify
+
+
+class Command(BaseCommand):
+    help = "Prove that every entry sums to zero, balances equal their lines and no hold is stale."
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = verify()
+        for problem in found.problems:
+            self.stderr.write(problem)
+        if not found.is_sound:
+            raise CommandError(f"the ledger has {len(found.problems)} problem(s)")
+        self.stdout.write(
+            f"The ledger is sound: {found.entries} entries, {found.organizations} balances, "
+            f"{found.open_holds} open holds."
+        )

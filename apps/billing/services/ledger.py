@@ -1,0 +1,202 @@
+"""The ledger: the only writer of balances, entries, lines and holds.
+
+    post      an entry by hand (grant, adjustment), once per reference
+    hold      set credit aside before a provider is called: available = balance - open holds, never below zero
+    settle    charge the cost and release the hold: one entry per request, exactly once
+    renew / release_expired    keep the holds of living requests, give back those of dead processes
+
+``hold`` and ``settle`` take a batch: one element from a view or a task, many from the hot path's group commit. On
+PostgreSQL a batch is one statement, elsewhere one transaction; both are in the two modules beside this one.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+
+from apps.billing.models import AccountKind, Balance, EntryKind, Hold, JournalEntry
+from apps.billing.services import ledger_portable
+from apps.billing.services.ledger_postgresql import PLACE_HOLDS, settle_statement
+from apps.billing.services.values import HoldDecision, HoldRequest, Posting, Settlement
+from apps.common import clock
+from apps.common.db import is_postgresql
+from apps.common.money import format_usd
+from apps.common.postgresql import StatementConnection
+
+
+class Unbalanced(ValueError):
+    """The lines of a posting do not sum to zero."""
+
+
+class BalanceTooLow(ValueError):
+    """A posting would take more from a bucket than the organisation has there, or more than its holds leave."""
+
+
+@transaction.atomic
+def post(posting: Posting) -> bool:
+    """Write an entry by hand and change the balance with it. False when the reference was already written."""
+    if sum(amount for _, amount in posting.lines) != 0:
+        raise Unbalanced(posting.reference)
+    balance = Balance.objects.select_for_update().get(pk=posting.organization_id)
+    if JournalEntry.objects.filter(reference=posting.reference).exists():
+        return False
+    for kind, amount in posting.lines:
+        if kind in ledger_portable.SPEND_ORDER:
+            setattr(balance, kind, getattr(balance, kind) + amount)
+            if getattr(balance, kind) < 0:
+                raise BalanceTooLow(f"{posting.reference}: {kind} would fall below zero")
+    if balance.available < 0:
+        raise BalanceTooLow(f"{posting.reference}: {format_usd(balance.held)} is on hold")
+    entry = JournalEntry.objects.create(
+        reference=posting.reference,
+        kind=posting.kind,
+        organization_id=posting.organization_id,
+        memo=posting.memo,
+        created_at=clock.now(),
+    )
+    ledger_portable.post_lines(entry, posting.lines)
+    balance.save()
+    return True
+
+
+def grant_promo(organization_id: int, *, amount: int, reference: str, memo: str) -> bool:
+    """Give credit away: promo credit against promo expense. False when the reference was already written."""
+    return post(
+        Posting(
+            reference=reference,
+            kind=EntryKind.GRANT,
+            organization_id=organization_id,
+            lines=((AccountKind.PROMO, amount), (AccountKind.PROMO_EXPENSE, -amount)),
+            memo=memo,
+        )
+    )
+
+
+def place_holds(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecision]:
+    """Whether each member's amount could be set aside, in order of arrival. The whole batch is one transaction."""
+    if is_postgresql():
+        return _decide(batch, lambda members: _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner)))
+    with transaction.atomic():
+        now = clock.now()
+        return ledger_portable.place_holds(
+            batch, owner=owner, now=now, expires_at=now + settings.HOLD_LEASE
+        )
+
+
+async def place_holds_on(
+    database: StatementConnection, batch: Sequence[HoldRequest], *, owner: str
+) -> list[HoldDecision]:
+    """``place_holds`` on an event loop's own PostgreSQL connection."""
+    decisions = _read_decisions(
+        await database.fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner))
+    )
+    while undecided := _undecided(batch, decisions):
+        again = [batch[index] for index in undecided]
+        rows = await database.fetch(PLACE_HOLDS, _hold_parameters(again, owner=owner))
+        _replace(decisions, undecided, _read_decisions(rows))
+    return decisions
+
+
+def settle(batch: Sequence[Settlement]) -> list[int]:
+    """Charge and release; what each member was really charged, in order. Part of the caller's transaction, if any."""
+    if is_postgresql():
+        rows = _fetch(settle_statement(), settle_parameters(batch))
+        return [charged for (charged,) in rows]
+    with transaction.atomic():
+        return ledger_portable.settle(batch, now=clock.now())
+
+
+def settle_parameters(
+    batch: Sequence[Settlement], *, more: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Parameters of ``settle_statement``. ``more`` adds columns, member by member, for its further CTE."""
+    members = [
+        {
+            "n": n,
+            "request_id": member.request_id,
+            "organization_id": member.organization_id,
+            "cost": member.cost,
+            "price_id": member.price_id,
+            **(more[n] if more else {}),
+        }
+        for n, member in enumerate(batch)
+    ]
+    return {"batch": orjson.dumps(members).decode(), "now": clock.now()}
+
+
+def renew(request_ids: Sequence[str]) -> None:
+    """The process that serves these requests lives: their holds stay for another lease."""
+    Hold.objects.filter(pk__in=request_ids).update(expires_at=clock.now() + settings.HOLD_LEASE)
+
+
+def release_expired() -> list[Hold]:
+    """Release the holds that nobody renewed, and tell which: their requests are lost and cost nothing."""
+    with transaction.atomic():
+        # Balances first, as everywhere, so that a settlement at the same moment cannot deadlock with the sweep.
+        expired = Hold.objects.filter(expires_at__lt=clock.now())
+        organizations = sorted(set(expired.values_list("organization_id", flat=True)))
+        if not organizations:
+            return []
+        balances = Balance.objects.select_for_update().filter(pk__in=organizations).order_by("pk").in_bulk()
+        released = list(expired.filter(organization_id__in=organizations))
+        for hold in released:
+            balances[hold.organization_id].held -= hold.amount
+        Hold.objects.filter(pk__in=[hold.pk for hold in released]).delete()
+        for balance in balances.values():
+            balance.save(update_fields=["held"])
+        return released
+
+
+def _fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+
+
+def _hold_parameters(batch: Sequence[HoldRequest], *, owner: str) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "request_ids": [member.request_id for member in batch],
+        "organization_ids": [member.organization_id for member in batch],
+        "amounts": [member.amount for member in batch],
+        "api_key_ids": [member.api_key_id for member in batch],
+        "models": [member.model for member in batch],
+        "owner": owner,
+        "now": now,
+        "expires_at": now + settings.HOLD_LEASE,
+    }
+
+
+def _read_decisions(rows: Sequence[tuple[Any, ...]]) -> list[HoldDecision]:
+    return [HoldDecision(placed=placed, available=available) for placed, available in rows]
+
+
+def _undecided(batch: Sequence[HoldRequest], decisions: Sequence[HoldDecision]) -> list[int]:
+    """Members behind one too large for the credit left, who would still fit themselves.
+
+    The statement serves the longest run of members that fits. Each further round serves at least its first member.
+    """
+    return [
+        index
+        for index, (member, decision) in enumerate(zip(batch, decisions, strict=True))
+        if not decision.placed and member.amount <= decision.available
+    ]
+
+
+def _replace(decisions: list[HoldDecision], indices: list[int], again: list[HoldDecision]) -> None:
+    for index, decision in zip(indices, again, strict=True):
+        decisions[index] = decision
+
+
+def _decide(
+    batch: Sequence[HoldRequest],
+    ask: Callable[[Sequence[HoldRequest]], Sequence[tuple[Any, ...]]],
+) -> list[HoldDecision]:
+    decisions = _read_decisions(ask(batch))
+    while undecided := _undecided(batch, decisions):
+        again = [batch[index] for index in undecided]
+        _replace(decisions, undecided, _read_decisions(ask(again)))
+    return decisions

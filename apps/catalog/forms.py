@@ -1,0 +1,76 @@
+"""Forms of the admin: a provider with a key that is written but never shown, a price in dollars."""
+
+from typing import Any
+
+from django import forms
+from typing_extensions import override
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminPasswordWidget
+
+from apps.catalog.models import Price, PriceSource, Provider
+from apps.catalog.services import providers
+from apps.catalog.services.errors import CatalogError
+from apps.catalog.services.offers import Amounts
+from apps.common.money import usd_to_nano
+
+
+class ProviderForm(forms.ModelForm[Provider]):
+    api_key = forms.CharField(
+        label="API key",
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Kept encrypted and never shown again; wins over the variable. Empty keeps what is there.",
+    )
+    forget_api_key = forms.BooleanField(label="Forget the kept API key", required=False)
+
+    class Meta:
+        model = Provider
+        exclude = ()  # noqa: DJ006 - the admin names the fields
+
+    def clean_base_url(self) -> str:
+        base_url: str = self.cleaned_data["base_url"]
+        try:
+            return providers.check_base_url(base_url) if base_url else ""
+        except CatalogError as error:
+            raise forms.ValidationError(f"This {error.message}") from error
+
+
+def dollars(label: str, *, required: bool = False, otherwise: str = "") -> forms.DecimalField:
+    """Dollars with the nine decimals of a nano-dollar."""
+    return forms.DecimalField(
+        label=label,
+        min_value=0,
+        max_digits=15,
+        decimal_places=9,
+        required=required,
+        help_text=f"Empty: {otherwise}." if otherwise else "",
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+    )
+
+
+class PriceForm(forms.ModelForm[Price]):
+    """Adds a price row; there is no changing one. The fields in dollars are named after the columns in nano-USD."""
+
+    input_usd = dollars("Input, $ per Mtok", required=True)
+    output_usd = dollars("Output, $ per Mtok", required=True)
+    cache_read_usd = dollars("Cache read, $ per Mtok", otherwise="as input")
+    cache_write_5m_usd = dollars("Cache write 5 min, $ per Mtok", otherwise="as input")
+    cache_write_1h_usd = dollars("Cache write 1 h, $ per Mtok", otherwise="as cache write 5 min")
+    reasoning_usd = dollars("Reasoning, $ per Mtok", otherwise="as output")
+    request_usd = dollars("Request, $", otherwise="0")
+
+    class Meta:
+        model = Price
+        fields = ("offering", "valid_from", "note")
+
+    @override
+    def save(self, commit: bool = True) -> Price:
+        given = {
+            name.removesuffix("_usd"): usd_to_nano(value)
+            for name, value in self.cleaned_data.items()
+            if name.endswith("_usd") and value is not None
+        }
+        amounts: Any = Amounts.of(**given)
+        for name in Amounts.__slots__:
+            setattr(self.instance, name, getattr(amounts, name))
+        self.instance.source = PriceSource.STAFF
+        return super().save(commit)

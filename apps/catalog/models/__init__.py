@@ -1,0 +1,18 @@
+"""The catalogue's tables: who serves what, at which price."""
+
+from apps.catalog.models.epoch import CatalogEpoch
+from apps.catalog.models.model import Model, ModelAlias
+from apps.catalog.models.offering import Offering
+from apps.catalog.models.price import TOKEN_PRICES, Price, PriceSource
+from apps.catalog.models.provider import Provider
+
+__all__ = [
+    "TOKEN_PRICES",
+    "CatalogEpoch",
+    "Model",
+    "ModelAlias",
+    "Offering",
+    "Price",
+    "PriceSource",
+    "Provider",
+]

@@ -1,0 +1,39 @@
+"""Offerings: one model at one provider."""
+
+from django.db import models
+from typing_extensions import override
+
+from apps.catalog.models.model import Model
+from apps.catalog.models.provider import Provider
+from apps.common.db import Timestamped
+
+
+class Offering(Timestamped):
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="offerings")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="offerings")
+    upstream_model = models.CharField(
+        max_length=200, help_text="The model's id at the provider, in its case."
+    )
+    context_length = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: the model's."
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: the model's."
+    )
+    priority = models.PositiveIntegerField(
+        default=0, help_text="Lower is asked first; wins over the provider's priority."
+    )
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["model", "priority", "provider"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "upstream_model", "model"],
+                name="catalog_offering_once_per_provider",
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.model_id} at {self.provider_id}"

@@ -1,0 +1,55 @@
+"""Prices: effective-dated rows of an offering. Never updated or deleted; the database refuses both.
+
+All amounts are nano-USD: per million tokens, ``request`` per request. The row in force is the one with the latest
+``valid_from`` that has passed.
+"""
+
+from django.db import models
+from django.db.models import Q
+from typing_extensions import override
+
+from apps.catalog.models.offering import Offering
+from apps.common import clock
+from apps.common.money import format_usd
+
+TOKEN_PRICES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
+
+
+class PriceSource(models.TextChoices):
+    GENAI_PRICES = "genai-prices", "genai-prices: the price book"
+    MANUAL = "manual", "Manual: manage.py provider"
+    SANDBOX = "sandbox", "Sandbox"
+    STAFF = "staff", "Staff: the admin"
+
+
+class Price(models.Model):
+    offering = models.ForeignKey(Offering, on_delete=models.PROTECT, related_name="prices")
+    valid_from = models.DateTimeField(default=clock.now, db_index=True)
+    input = models.BigIntegerField()
+    output = models.BigIntegerField()
+    cache_read = models.BigIntegerField()
+    cache_write_5m = models.BigIntegerField()
+    cache_write_1h = models.BigIntegerField()
+    reasoning = models.BigIntegerField()
+    request = models.BigIntegerField(default=0)
+    source = models.CharField(max_length=16, choices=PriceSource.choices)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-valid_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["offering", "valid_from"], name="catalog_price_once_per_moment"
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__gte": 0}), name=f"catalog_price_{name}_not_negative"
+                )
+                for name in (*TOKEN_PRICES, "request")
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{format_usd(self.input)} in, {format_usd(self.output)} out"

@@ -1,0 +1,112 @@
+"""Putting a model on offer at a provider, and its price: one model at a time, for operators and the sandbox."""
+
+import datetime
+from dataclasses import asdict, dataclass
+
+from django.db import transaction
+
+from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource, Provider
+from apps.catalog.selectors import prices_in_force
+from apps.catalog.services.errors import CatalogError
+from apps.common import clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """A price's numbers: nano-USD per million tokens, ``request`` nano-USD per request."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    reasoning: int
+    request: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        input: int,  # noqa: A002 - the bucket's name everywhere
+        output: int,
+        cache_read: int | None = None,
+        cache_write_5m: int | None = None,
+        cache_write_1h: int | None = None,
+        reasoning: int | None = None,
+        request: int = 0,
+    ) -> "Amounts":
+        """What is not known costs what it would cost without a cache, and reasoning costs what output costs."""
+        write_5m = input if cache_write_5m is None else cache_write_5m
+        return cls(
+            input=input,
+            output=output,
+            cache_read=input if cache_read is None else cache_read,
+            cache_write_5m=write_5m,
+            cache_write_1h=write_5m if cache_write_1h is None else cache_write_1h,
+            reasoning=output if reasoning is None else reasoning,
+            request=request,
+        )
+
+    @classmethod
+    def from_price(cls, price: Price) -> "Amounts":
+        return cls(**{name: getattr(price, name) for name in cls.__slots__})
+
+
+@transaction.atomic
+def offer(
+    provider: Provider,
+    *,
+    model_id: str,
+    upstream_model: str,
+    name: str = "",
+    description: str = "",
+    context_length: int | None = None,
+    max_output_tokens: int | None = None,
+    priority: int | None = None,
+    parameters: tuple[str, ...] = (),
+) -> Offering:
+    """Create the model and the offering, or change what is given of an offering that exists and put it on again."""
+    model = Model.objects.filter(id__iexact=model_id).first() or Model(id=model_id)
+    if model._state.adding:
+        if ModelAlias.objects.filter(alias=model_id.lower()).exists():
+            raise CatalogError(
+                "model", f"must be new or a model's id, and {model_id} is an alias of a model."
+            )
+        model.name = name or model_id
+        model.description = description
+        model.context_length = context_length
+        model.max_output_tokens = max_output_tokens
+        model.supported_parameters = list(parameters)
+        model.save(force_insert=True)
+    given = {
+        "context_length": context_length,
+        "max_output_tokens": max_output_tokens,
+        "priority": priority,
+    }
+    offering, _ = Offering.objects.update_or_create(
+        provider=provider,
+        upstream_model=upstream_model,
+        model=model,
+        defaults={"is_active": True}
+        | {field: value for field, value in given.items() if value is not None},
+    )
+    return offering
+
+
+def post_price(
+    offering: Offering,
+    amounts: Amounts,
+    *,
+    source: PriceSource,
+    valid_from: datetime.datetime | None = None,
+    note: str = "",
+) -> Price | None:
+    """Add a price, from now on unless ``valid_from`` says otherwise; None when the same numbers are in force already."""
+    now = clock.now()
+    if valid_from is None:
+        current = prices_in_force(now).filter(offering=offering).first()
+        if current is not None and Amounts.from_price(current) == amounts:
+            return None
+    return Price.objects.create(
+        offering=offering, source=source, valid_from=valid_from or now, note=note, **asdict(amounts)
+    )

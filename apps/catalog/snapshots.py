@@ -1,0 +1,148 @@
+"""The catalogue as the hot path sees it: frozen values without a database behind them.
+
+    CatalogSnapshot ── resolve(name) ──► ModelSnapshot ── offerings, best first ──► OfferingSnapshot ──► ProviderSnapshot
+
+Compared by identity, like the rows that they were read from.
+"""
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from apps.catalog.providers.spec import (
+    Auth,
+    Quirk,
+    Timeouts,
+    UsageConvention,
+    Wire,
+    auth_headers,
+)
+from apps.common.usage import Rates
+
+# "-20250929" or "-2024-08-06" at the end of a name pins a dated release.
+DATED = re.compile(r"-20\d{2}(?:-\d{2}-\d{2}|\d{4})$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ProviderSnapshot:
+    """A provider that can be asked: enabled, with an address and, when it wants one, a secret."""
+
+    slug: str
+    name: str
+    wire: Wire
+    base_url: str
+    path: str
+    auth: Auth
+    secret: str = field(repr=False)
+    headers: Mapping[str, str]
+    quirks: tuple[Quirk, ...]
+    usage: UsageConvention
+    timeouts: Timeouts
+    priority: int
+    is_sandbox: bool
+
+    @property
+    def url(self) -> str:
+        return self.base_url + self.path
+
+    def request_headers(self, *, secret: str | None = None) -> dict[str, str]:
+        """Fixed headers and authentication, with the house's secret unless another one is given."""
+        return {
+            **self.headers,
+            **auth_headers(self.auth, self.secret if secret is None else secret),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OfferingSnapshot:
+    id: int
+    model_id: str
+    provider: ProviderSnapshot
+    upstream_model: str
+    rates: Rates
+    """What the client pays: the price in force plus the provider's mark-up."""
+    context_length: int | None
+    max_output_tokens: int | None
+    priority: int
+
+    @property
+    def preference(self) -> tuple[int, int, int, str]:
+        """Sorts the offerings of one model: the operator's order first, then the cheaper one."""
+        price = self.rates.input + self.rates.output
+        return (self.priority, self.provider.priority, price, self.provider.slug)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelSnapshot:
+    id: str
+    name: str
+    description: str
+    created: datetime.datetime
+    context_length: int | None
+    """None when unknown, like ``max_output_tokens``."""
+    max_output_tokens: int | None
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    supported_parameters: tuple[str, ...]
+    """Empty when unknown."""
+    offerings: tuple[OfferingSnapshot, ...]
+    """Best first, and only those that can serve a request now: priced, active, at a provider that can be asked."""
+    is_priced: bool
+    """False when no host that could serve it has a price: refuse with ModelNotPriced before dispatch.
+    True without offerings means that it has a price but no provider that can be asked now."""
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether nobody but the sandbox serves it."""
+        return bool(self.offerings) and all(
+            offering.provider.is_sandbox for offering in self.offerings
+        )
+
+    @property
+    def owner(self) -> str:
+        """The organisation in the id; empty for an id without one."""
+        organization, slash, _ = self.id.partition("/")
+        return organization if slash else ""
+
+    def with_options(self, options: str) -> "ModelSnapshot | None":
+        """The model at the sandbox alone, with ``options`` appended to the upstream name; None when it is not there."""
+        offerings = tuple(
+            replace(offering, upstream_model=f"{offering.upstream_model}+{options}")
+            for offering in self.offerings
+            if offering.provider.is_sandbox
+        )
+        return replace(self, offerings=offerings) if offerings else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CatalogSnapshot:
+    models: Mapping[str, ModelSnapshot]
+    """Every active model by its id, priced or not."""
+    names: Mapping[str, str]
+    """Lower-cased other names (id in any case, alias, bare name) to ids."""
+    providers: Mapping[str, ProviderSnapshot]
+    """The providers that can be asked, by slug."""
+    models_json: bytes = field(repr=False)
+    """The body of GET /v1/models."""
+    models_etag: str
+
+    def resolve(self, name: str) -> ModelSnapshot | None:
+        """The model that a client means, or None.
+
+        In this order: its id, its id in another case, an alias, the name at its provider or the id without the
+        organisation when that is unambiguous, sandbox options after a ``+``, and the name without a release date.
+        """
+        model = self.models.get(name) or self.models.get(self.names.get(name.lower(), ""))
+        if model is not None:
+            return model
+        base, plus, options = name.partition("+")
+        if plus:
+            model = self.resolve(base)
+            return model.with_options(options) if model else None
+        undated = DATED.sub("", name)
+        return self.resolve(undated) if undated != name else None
+
+    def listed(self) -> tuple[ModelSnapshot, ...]:
+        """The models that can be served now, by id."""
+        return tuple(model for model in self.models.values() if model.offerings)

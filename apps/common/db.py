@@ -1,0 +1,109 @@
+"""The bridge from async code to the database, the base model, and triggers in migrations."""
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import close_old_connections, connection, migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="db")
+
+
+async def run_db(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run synchronous database work in a thread of its own; the connection goes back to the pool afterwards."""
+
+    def run() -> R:
+        try:
+            return work(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
+
+
+class Timestamped(models.Model):
+    created_at = models.DateTimeField(auto_now_add=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Epoch(models.Model):
+    """One row whose value rises, by trigger and in the same transaction, with every change of the tables it stands for.
+
+    Processes poll it to learn that their snapshot is stale; because the database itself counts, no writer can forget to.
+    """
+
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class VendorSQL(migrations.RunPython):
+    """SQL that differs between PostgreSQL and SQLite. Each side is a list of statements."""
+
+    def __init__(self, *, postgresql: list[str], sqlite: list[str]) -> None:
+        statements = {"postgresql": postgresql, "sqlite": sqlite}
+
+        def forwards(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+            with schema_editor.connection.cursor() as cursor:
+                for statement in statements[schema_editor.connection.vendor]:
+                    cursor.execute(statement)
+
+        super().__init__(forwards, migrations.RunPython.noop)
+
+
+def bump_epoch(*, table: str, epoch_table: str) -> VendorSQL:
+    """Every insert, update and delete on ``table`` raises the one row of ``epoch_table``."""
+    name = f"{table}_epoch"
+    bump = f"UPDATE {epoch_table} SET value = value + 1 WHERE id = 1"
+    events = ("INSERT", "UPDATE", "DELETE")
+    return VendorSQL(
+        postgresql=[
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {bump}; RETURN NULL; END $$",
+            f"CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+        ],
+        sqlite=[
+            f"CREATE TRIGGER {name}_{event.lower()} AFTER {event} ON {table} BEGIN {bump}; END"
+            for event in events
+        ],
+    )
+
+
+def append_only(*, table: str) -> VendorSQL:
+    """The database refuses UPDATE and DELETE on ``table``."""
+    name = f"{table}_append_only"
+    message = f"{table} is append-only"
+    return VendorSQL(
+        postgresql=[
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{message}'; END $$",
+            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
+        ],
+        sqlite=[
+            f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+            for event in ("UPDATE", "DELETE")
+        ],
+    )
+
+
+def to_iso(moment: datetime.datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

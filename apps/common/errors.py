@@ -1,0 +1,192 @@
+"""Every error that a client can meet, and what it means over HTTP.
+
+Errors know their status, code and whether a retry can help; nothing else maps errors to HTTP.
+Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
+
+    GatewayzError
+    ├── Unauthenticated        401  missing_api_key | invalid_api_key | api_key_revoked | api_key_expired
+    ├── PermissionDenied       403  permission_denied
+    ├── InvalidRequest         400  invalid_request and its narrower codes; names the field in ``param``
+    │   ├── ContextTooLong     400  context_length_exceeded
+    │   ├── ModelNotPriced     400  model_not_priced
+    │   └── ContentRejected    400  content_policy_violation
+    ├── ModelNotFound          404  model_not_found
+    ├── NotFound               404  not_found
+    ├── MethodNotAllowed       405  method_not_allowed
+    ├── BodyTooLarge           413  request_too_large
+    ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
+    ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
+    ├── UpstreamInvalid        502  upstream_error
+    ├── AllProvidersFailed     503  all_providers_failed
+    ├── UpstreamTimeout        504  upstream_timeout
+    ├── ServiceUnavailable     503  service_unavailable
+    └── InternalError          500  internal_error
+"""
+
+from typing import Any
+
+
+class GatewayzError(Exception):
+    """Base of all errors that may be shown to a client."""
+
+    status = 500
+    code = "internal_error"
+    type = "api_error"
+    retryable = False
+    """Whether the same request may succeed when sent again; becomes ``x-should-retry``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_ms: int | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_ms = retry_after_ms
+        self.details = details or {}
+        if code is not None:
+            self.code = code
+
+    def headers(self) -> dict[str, str]:
+        """Response headers that official SDKs obey when they decide whether and when to retry."""
+        found = {"x-should-retry": "true" if self.retryable else "false"}
+        if self.retry_after_ms is not None:
+            found["retry-after-ms"] = str(self.retry_after_ms)
+            found["retry-after"] = str(-(-self.retry_after_ms // 1000))
+        return found
+
+
+class Unauthenticated(GatewayzError):
+    status = 401
+    code = "invalid_api_key"
+    type = "authentication_error"
+
+
+class PermissionDenied(GatewayzError):
+    status = 403
+    code = "permission_denied"
+    type = "permission_error"
+
+
+class InvalidRequest(GatewayzError):
+    status = 400
+    code = "invalid_request"
+    type = "invalid_request_error"
+
+
+class ContextTooLong(InvalidRequest):
+    code = "context_length_exceeded"
+
+
+class ModelNotPriced(InvalidRequest):
+    code = "model_not_priced"
+
+
+class ContentRejected(InvalidRequest):
+    code = "content_policy_violation"
+
+
+class ModelNotFound(GatewayzError):
+    status = 404
+    code = "model_not_found"
+    type = "invalid_request_error"
+
+
+class NotFound(GatewayzError):
+    status = 404
+    code = "not_found"
+    type = "invalid_request_error"
+
+
+class MethodNotAllowed(GatewayzError):
+    status = 405
+    code = "method_not_allowed"
+    type = "invalid_request_error"
+
+
+class BodyTooLarge(GatewayzError):
+    status = 413
+    code = "request_too_large"
+    type = "invalid_request_error"
+
+
+class InsufficientCredits(GatewayzError):
+    status = 402
+    code = "insufficient_credits"
+    type = "billing_error"
+
+
+class RateLimited(GatewayzError):
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
+    retryable = True
+
+
+class UpstreamInvalid(GatewayzError):
+    status = 502
+    code = "upstream_error"
+    retryable = True
+
+
+class AllProvidersFailed(GatewayzError):
+    status = 503
+    code = "all_providers_failed"
+    type = "overloaded_error"
+    retryable = True
+
+
+class UpstreamTimeout(GatewayzError):
+    status = 504
+    code = "upstream_timeout"
+    type = "timeout_error"
+    retryable = True
+
+
+class ServiceUnavailable(GatewayzError):
+    status = 503
+    code = "service_unavailable"
+    type = "overloaded_error"
+    retryable = True
+
+
+class InternalError(GatewayzError):
+    retryable = True
+
+
+ERROR_CODES: frozenset[str] = frozenset(
+    {
+        "api_key_expired",
+        "api_key_revoked",
+        "all_providers_failed",
+        "concurrency_limit_exceeded",
+        "content_policy_violation",
+        "context_length_exceeded",
+        "insufficient_credits",
+        "internal_error",
+        "invalid_api_key",
+        "invalid_json",
+        "invalid_request",
+        "invalid_type",
+        "invalid_value",
+        "method_not_allowed",
+        "missing_api_key",
+        "missing_field",
+        "model_not_found",
+        "model_not_priced",
+        "not_found",
+        "permission_denied",
+        "rate_limit_exceeded",
+        "request_too_large",
+        "service_unavailable",
+        "token_limit_exceeded",
+        "upstream_error",
+        "upstream_timeout",
+    }
+)
+"""The closed list of ``error.code``: documented in docs/errors.md, compared by a test."""

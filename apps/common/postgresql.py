@@ -1,0 +1,59 @@
+"""PostgreSQL for the hot path: one statement a time on a connection of the event loop's own, prepared, autocommit.
+
+Django's async ORM hops to a thread for every query; the ledger's statements are executed here without one. A
+connection is opened when it is first used and again after it broke; its statements must be safe to send twice.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import structlog
+from django.db import connection
+
+log = structlog.get_logger(__name__)
+
+
+def _connection_parameters() -> dict[str, Any]:
+    parameters = dict(connection.get_connection_params())
+    for django_only in ("pool", "cursor_factory", "context", "prepare_threshold", "server_side_binding"):
+        parameters.pop(django_only, None)
+    return parameters
+
+
+class StatementConnection:
+    """Runs one statement at a time; callers that overlap queue."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def fetch(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Rows of the statement. Retries once on a broken connection, a deadlock or a serialisation failure.
+
+        Raises psycopg.Error when it fails again.
+        """
+        async with self._lock:
+            try:
+                return await self._fetch_once(statement, parameters)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                log.warning("postgresql.retry", connection=self._name, error=type(error).__name__)
+                await self.close()
+                return await self._fetch_once(statement, parameters)
+
+    async def _fetch_once(
+        self, statement: str, parameters: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                **_connection_parameters(), autocommit=True, application_name=f"gatewayz {self._name}"
+            )
+        cursor = await self._connection.execute(statement, parameters, prepare=True)
+        return await cursor.fetchall()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            broken, self._connection = self._connection, None
+            await broken.close()

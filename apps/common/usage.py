@@ -1,0 +1,61 @@
+"""Usage and Rates: the two values from which every cost is computed.
+
+``Usage`` holds disjoint buckets: a token is counted in exactly one of them, whatever the provider's own
+convention is. Wires normalise at the edge (OpenAI counts cached tokens inside prompt tokens, Anthropic beside them).
+``Rates`` holds the price of each bucket: nano-USD per million tokens, and nano-USD per request.
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+
+class UsageSource(StrEnum):
+    """Where the numbers of a bill come from (docs/money.md, "Outcomes")."""
+
+    PROVIDER = "provider"
+    COUNTED = "counted"
+    NONE = "none"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one answer in disjoint buckets; every number is a whole number >= 0."""
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    """Visible output: text and tool calls, without reasoning."""
+    reasoning: int = 0
+
+    @property
+    def total_input(self) -> int:
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def total_output(self) -> int:
+        return self.output + self.reasoning
+
+    @property
+    def total(self) -> int:
+        return self.total_input + self.total_output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Prices of one offering: nano-USD per million tokens of each bucket, nano-USD per request."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    reasoning: int
+    request: int = 0
+    price_id: int = 0
+    """The price row that these numbers were read from; 0 when they come from no row."""
+
+
+TOKEN_BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))

@@ -1,0 +1,185 @@
+"""Admission: who may ask for what, and whether it is paid for. Nothing is spent and nothing is kept for a refusal.
+
+    key → body → model and targets → limits → hold
+"""
+
+import asyncio
+
+import orjson
+from django.conf import settings
+
+from apps.billing.services import rating
+from apps.billing.services.values import HoldRequest
+from apps.catalog.selectors import catalog
+from apps.common.errors import (
+    AllProvidersFailed,
+    ContextTooLong,
+    InsufficientCredits,
+    InvalidRequest,
+    ModelNotFound,
+    ModelNotPriced,
+    PermissionDenied,
+    RateLimited,
+    ServiceUnavailable,
+)
+from apps.common.money import format_usd, nano_to_usd
+from apps.common.ratelimit import Acquire, Limits, Verdict
+from apps.inference import tokens
+from apps.inference.context import RequestContext
+from apps.inference.planner import Target, plan
+from apps.inference.relay import Json
+from apps.inference.runtime import Runtime
+from apps.inference.settlement import LEDGER_AWAY
+from apps.keys.authenticate import authenticate, read_secret
+
+_LIMIT_CODES = {
+    "requests": ("rate_limit_exceeded", "requests per minute"),
+    "tokens": ("token_limit_exceeded", "tokens per minute"),
+    "concurrency": ("concurrency_limit_exceeded", "requests at a time"),
+}
+
+
+async def identify(context: RequestContext) -> None:
+    """Raises Unauthenticated."""
+    secret = read_secret(
+        authorization=context.headers.get("authorization"), x_api_key=context.headers.get("x-api-key")
+    )
+    context.key = await authenticate(secret)
+
+
+def read_body(context: RequestContext) -> Json:
+    """The body, checked. Raises InvalidRequest naming the field."""
+    context.facts = context.surface.read(context.body)
+    body: Json = orjson.loads(context.body)
+    return body
+
+
+async def choose(context: RequestContext) -> None:
+    """Model, targets and estimates. Raises ModelNotFound, ModelNotPriced, PermissionDenied or ContextTooLong."""
+    assert context.key is not None
+    assert context.facts is not None
+    facts = context.facts
+    model = (await catalog.fresh()).resolve(facts.model)
+    if model is None:
+        raise ModelNotFound(f"There is no model '{facts.model[:200]}'.", param="model")
+    if not model.is_priced:
+        raise ModelNotPriced(f"'{model.id}' has no price, so it cannot be served.", param="model")
+    context.model = model
+    context.targets = plan(model, is_test_key=context.key.is_test)
+    if not context.targets:
+        if context.key.is_test and model.offerings:
+            raise PermissionDenied("A test key reaches only the sandbox's models.", param="model")
+        raise AllProvidersFailed("No provider can serve this model now.")
+    context.targets = _with_room(context)
+    context.estimated_input = tokens.estimate_input(facts)
+    context.estimated_tokens = context.estimated_input + _expected_output(context)
+
+
+def _with_room(context: RequestContext) -> tuple[Target, ...]:
+    """The targets whose context can hold the input. Raises ContextTooLong when none can for certain."""
+    assert context.facts is not None
+    least = tokens.least_input(context.facts)
+    roomy = tuple(
+        target
+        for target in context.targets
+        if target.offering.context_length is None or least <= target.offering.context_length
+    )
+    if not roomy:
+        raise ContextTooLong(
+            f"The input has at least {least:,} tokens; the context of '{context.facts.model[:200]}' "
+            f"holds {max(t.offering.context_length or 0 for t in context.targets):,}.",
+            param="messages",
+        )
+    return roomy
+
+
+def _expected_output(context: RequestContext) -> int:
+    assert context.facts is not None
+    return max(
+        tokens.expected_output(
+            context.facts,
+            model_maximum=target.offering.max_output_tokens,
+            usual=settings.EXPECTED_OUTPUT_TOKENS,
+        )
+        for target in context.targets
+    )
+
+
+async def take_slot(context: RequestContext, runtime: Runtime) -> None:
+    """Count the request against its key. Raises RateLimited."""
+    key = context.key
+    assert key is not None
+    context.slot_asked = True
+    verdict = await runtime.limiter.acquire(
+        Acquire(
+            subject=f"key:{key.id}",
+            request_id=context.id,
+            limits=Limits(key.requests_per_minute, key.tokens_per_minute, key.concurrency),
+            tokens=context.estimated_tokens,
+        )
+    )
+    context.limit_headers = _limit_headers(
+        verdict, requests=key.requests_per_minute, tokens_=key.tokens_per_minute
+    )
+    if not verdict.exceeded:
+        return
+    context.slot_asked = False
+    code, what = _LIMIT_CODES[verdict.exceeded]
+    limit = {
+        "requests": key.requests_per_minute, "tokens": key.tokens_per_minute, "concurrency": key.concurrency,
+    }[verdict.exceeded]  # fmt: skip
+    if verdict.exceeded == "tokens" and context.estimated_tokens > limit:
+        raise InvalidRequest(
+            f"The request needs about {context.estimated_tokens:,} tokens; "
+            f"this key may use {limit:,} a minute, so it can never be served. Lower max_tokens or raise the limit.",
+            param="max_tokens",
+            code="token_limit_exceeded",
+        )
+    raise RateLimited(
+        f"This key may make {limit:,} {what}.", code=code, retry_after_ms=verdict.retry_after_ms
+    )
+
+
+async def place_hold(context: RequestContext, runtime: Runtime) -> None:
+    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
+    assert context.key is not None
+    assert context.model is not None
+    amount = max(
+        rating.quote(
+            input_tokens=context.estimated_input,
+            output_tokens=context.estimated_tokens - context.estimated_input,
+            rates=target.rates,
+        )
+        for target in context.targets
+    )
+    context.hold = runtime.books.hold(
+        HoldRequest(
+            request_id=context.id,
+            organization_id=context.key.organization_id,
+            amount=amount,
+            api_key_id=context.key.id,
+            model=context.model.id,
+        )
+    )
+    try:
+        decision = await asyncio.shield(context.hold)
+    except LEDGER_AWAY as error:
+        raise ServiceUnavailable("The ledger cannot be reached; nothing was charged.") from error
+    if not decision.placed:
+        raise InsufficientCredits(
+            f"This request may cost {format_usd(amount)}; {format_usd(decision.available)} is available.",
+            details={"needed_usd": nano_to_usd(amount), "available_usd": nano_to_usd(decision.available)},
+        )
+
+
+def _limit_headers(verdict: Verdict, *, requests: int, tokens_: int) -> list[tuple[bytes, bytes]]:
+    """OpenAI's header names: https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers."""
+    reset = f"{verdict.reset_ms}ms".encode()
+    return [
+        (b"x-ratelimit-limit-requests", str(requests).encode()),
+        (b"x-ratelimit-remaining-requests", str(verdict.remaining_requests).encode()),
+        (b"x-ratelimit-reset-requests", reset),
+        (b"x-ratelimit-limit-tokens", str(tokens_).encode()),
+        (b"x-ratelimit-remaining-tokens", str(verdict.remaining_tokens).encode()),
+        (b"x-ratelimit-reset-tokens", reset),
+    ]

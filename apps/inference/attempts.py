@@ -1,0 +1,263 @@
+"""Attempts: ask one host after another until one answers.
+
+Before the first content event a failure moves on to the next host, unseen by the client; the first content event
+commits. After it a failure ends the answer with an in-band error: a stream never pretends to be complete.
+"""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.conf import settings
+
+from apps.billing.services import rating
+from apps.catalog.providers.spec import Wire
+from apps.common import clock
+from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
+from apps.common.money import nano_to_usd
+from apps.common.usage import Usage
+from apps.inference import upstream
+from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
+from apps.inference.context import Attempt, RequestContext
+from apps.inference.faults import UpstreamFault
+from apps.inference.outcomes import final_usage
+from apps.inference.planner import Target
+from apps.inference.relay import AnswerShape, Json, Lane
+from apps.inference.translated import TranslatedLane
+from apps.inference.verbatim import VerbatimLane
+
+
+class Client(Protocol):
+    """The client's side of an answer."""
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
+
+    async def send_body(self, body: bytes, *, more: bool) -> None: ...
+
+
+class AnswerBroken(Exception):
+    """The host failed after content had reached the client. ``fault`` says how."""
+
+    def __init__(self, fault: UpstreamFault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.client_error = UpstreamInvalid("The provider failed while it was answering. Nothing was charged.")
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The failover loop of one request."""
+
+    context: RequestContext
+    client: Client
+    body: Json
+    lanes: dict[Wire, Lane]
+
+    async def run(self) -> None:
+        """Answer the client. Raises GatewayzError when nothing was sent, AnswerBroken when something was."""
+        targets = list(self.context.targets)
+        last: UpstreamFault | None = None
+        retried: set[int] = set()
+        while targets and len(self.context.progress.attempts) < settings.MAX_ATTEMPTS:
+            target = targets[0]
+            try:
+                await self._attempt(target, is_last=len(targets) == 1)
+                return
+            except UpstreamFault as fault:
+                last = fault
+                if self.context.progress.delivered:
+                    raise AnswerBroken(fault) from fault
+                if fault.client_error is not None:
+                    raise fault.client_error from fault
+                if fault.pause is not None and target.offering.id not in retried:
+                    retried.add(target.offering.id)
+                    # Jitter, so that a crowd that was turned away together does not come back together.
+                    await asyncio.sleep(fault.pause * (1 + secrets.randbelow(100) / 400))
+                    continue
+                targets.pop(0)
+        raise _all_failed(last)
+
+    async def _attempt(self, target: Target, *, is_last: bool) -> None:
+        progress = self.context.progress
+        started = clock.monotonic()
+        progress.target = target
+        fault: UpstreamFault | None = None
+        try:
+            await self._ask(target, is_last=is_last)
+        except UpstreamFault as error:
+            fault = error
+            raise
+        finally:
+            progress.attempts.append(
+                Attempt(
+                    provider=target.offering.provider.slug,
+                    model=target.offering.upstream_model,
+                    fault=fault.kind if fault else "",
+                    status=fault.status if fault else None,
+                    milliseconds=round((clock.monotonic() - started) * 1000),
+                )
+            )
+
+    async def _ask(self, target: Target, *, is_last: bool) -> None:
+        assert self.context.facts is not None
+        provider = target.offering.provider
+        lane = self._lane(provider.wire)
+        wanted = lane.upstream_body(target.offering.upstream_model)
+        headers = {
+            "content-type": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "gatewayz",
+            **provider.request_headers(),
+        }
+        if provider.wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES and (
+            beta := self.context.headers.get("anthropic-beta")
+        ):
+            headers["anthropic-beta"] = beta
+        deadlines = provider.timeouts
+        # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
+        patient = is_last or not self.context.facts.stream
+        call = upstream.Call(
+            target=target,
+            body=upstream.build_body(wanted, target),
+            headers=headers,
+            first_content=deadlines.first_content_last if patient else deadlines.first_content,
+        )
+        dropped = (*lane.dropped, *upstream.dropped_by_quirks(wanted, target))
+        shape = self._shape(target)
+        deliver = self._deliver_stream if self.context.facts.stream else self._deliver_json
+        await deliver(call, lane, shape, dropped)
+
+    async def _deliver_json(
+        self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
+    ) -> None:
+        progress = self.context.progress
+        relay = lane.answer(shape)
+        progress.tally = relay.tally
+        await upstream.fetch(call, relay)
+        progress.first_content_at = clock.monotonic()
+        usage = self._final_usage(call.target)
+        body = relay.finish(usage)
+        progress.usage = usage
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *self._headers(call.target, dropped),
+        ]
+        await self.client.start(200, headers)
+        progress.delivered = True
+        await self.client.send_body(body, more=False)
+
+    async def _deliver_stream(
+        self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
+    ) -> None:
+        progress = self.context.progress
+        relay = lane.stream(shape)
+        progress.tally = relay.tally
+        held: list[bytes] = []
+        async for piece in upstream.stream(call, relay):
+            if progress.delivered:
+                await self.client.send_body(piece, more=True)
+                continue
+            held.append(piece)
+            if relay.tally.has_content:
+                await self._commit(call.target, dropped)
+                await self.client.send_body(b"".join(held), more=True)
+        if not progress.delivered:  # complete without content: a finish reason alone
+            await self._commit(call.target, dropped)
+            await self.client.send_body(b"".join(held), more=True)
+        usage = self._final_usage(call.target)
+        tail = relay.finish(usage)
+        progress.usage = usage
+        await self.client.send_body(tail, more=False)
+
+    async def _commit(self, target: Target, dropped: tuple[str, ...]) -> None:
+        """From here on the answer is this host's."""
+        progress = self.context.progress
+        progress.first_content_at = clock.monotonic()
+        progress.delivered = True
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+            *self._headers(target, dropped),
+        ]
+        await self.client.start(200, headers)
+
+    def _lane(self, wire: Wire) -> Lane:
+        lane = self.lanes.get(wire)
+        if lane is None:
+            own = self.context.surface.wire
+            lane = VerbatimLane(wire, self.body) if wire is own else TranslatedLane(own, wire, self.body)
+            self.lanes[wire] = lane
+        return lane
+
+    def _shape(self, target: Target) -> AnswerShape:
+        assert self.context.facts is not None
+        return AnswerShape(
+            identity=AnswerIdentity(
+                id=self.context.id, model=target.offering.model_id, created=int(clock.now().timestamp())
+            ),
+            price=price_usage(target),
+            include_usage=self.context.facts.include_usage,
+        )
+
+    def _final_usage(self, target: Target) -> Usage:
+        return final_usage_of(self.context, target)
+
+    def _headers(self, target: Target, dropped: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+        assert self.context.facts is not None
+        headers = [
+            (b"x-request-id", self.context.id.encode()),
+            (b"x-gatewayz-provider", target.offering.provider.slug.encode()),
+            (b"x-gatewayz-model", target.offering.model_id.encode()),
+            (b"x-gatewayz-attempts", str(len(self.context.progress.attempts) + 1).encode()),
+            *self.context.limit_headers,
+        ]
+        if self.context.facts.model != target.offering.model_id:
+            # A header may hold printable ASCII only, and the name is the client's own text.
+            requested = self.context.facts.model.encode("ascii", "replace")[:200]
+            headers.append((b"x-gatewayz-requested-model", bytes(c for c in requested if 32 <= c < 127)))
+        if dropped:
+            headers.append((b"x-gatewayz-dropped-params", ", ".join(dropped).encode()))
+        return headers
+
+
+def final_usage_of(context: RequestContext, target: Target) -> Usage:
+    """What the answer has used, as its client is told and billed."""
+    assert context.facts is not None
+    usage, _ = final_usage(
+        context.progress.tally,
+        estimated_input=context.estimated_input,
+        context_length=target.offering.context_length,
+        most_output=context.facts.max_output_tokens or target.offering.max_output_tokens,
+    )
+    return usage
+
+
+def price_usage(target: Target) -> PriceUsage:
+    """Usage to the cost fields of the client's ``usage``: dollars, in all and by part."""
+
+    def price(usage: Usage) -> Json:
+        cost = rating.cost(usage, target.rates)
+        return {
+            "cost": nano_to_usd(cost.total),
+            "cost_details": {
+                "input": nano_to_usd(cost.input),
+                "cache_read": nano_to_usd(cost.cache_read),
+                "cache_write": nano_to_usd(cost.cache_write),
+                "output": nano_to_usd(cost.output),
+                "reasoning": nano_to_usd(cost.reasoning),
+                "request": nano_to_usd(cost.request),
+            },
+        }
+
+    return price
+
+
+def _all_failed(last: UpstreamFault | None) -> GatewayzError:
+    if last is None:
+        return AllProvidersFailed("No provider can serve this model now.")
+    return AllProvidersFailed("No provider could answer. Nothing was charged.", retry_after_ms=1000)
+
+

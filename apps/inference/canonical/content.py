@@ -1,0 +1,109 @@
+"""The parts that messages and answers are made of: a closed set, understood by every wire.
+
+A part may carry a prompt cache breakpoint (``cache``) and keys that only its own wire understands (``extra``).
+What no other wire has a word for is an ``Opaque``, which only an encoder of the same wire writes out again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.events import Opaque
+
+Json = dict[str, Any]
+
+Extra = Mapping[Wire, Mapping[str, Any]]
+"""Keys that a client sent and we do not model, by the wire it spoke; written out again only on that wire."""
+
+
+class CacheTtl(StrEnum):
+    """How long the provider keeps the prompt up to and including this part."""
+
+    FIVE_MINUTES = "5m"
+    ONE_HOUR = "1h"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    cache: CacheTtl | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """Either ``url``, or base64 ``data`` with its ``media_type``."""
+
+    url: str = ""
+    data: str = ""
+    media_type: str = ""
+    cache: CacheTtl | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One of ``url``, base64 ``data`` with its ``media_type``, or plain ``text``."""
+
+    url: str = ""
+    data: str = ""
+    media_type: str = ""
+    text: str = ""
+    title: str = ""
+    cache: CacheTtl | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    id: str
+    name: str
+    arguments: str
+    """JSON text exactly as the model wrote it: it may be malformed, or empty for no arguments."""
+    cache: CacheTtl | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    tool_call_id: str
+    content: tuple["Text | Image | Document | Opaque", ...] = ()
+    is_error: bool = False
+    cache: CacheTtl | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    text: str = ""
+    signature: str = ""
+    """Proof of origin; worthless, and refused, on any wire but ``origin``."""
+    data: str = ""
+    """Encrypted or redacted reasoning that only its maker can read."""
+    origin: Wire | None = None
+    """The wire that made signature and data. None in an answer that has just arrived."""
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Text with which the model declines, told apart from an answer."""
+
+    text: str
+
+
+Part = Text | Image | Document | ToolCall | ToolResult | Reasoning | Refusal | Opaque
+Block = Text | Reasoning | ToolCall | Refusal | Opaque
+"""The parts that an answer can hold."""
+
+
+def own_keys(extra: Extra, wire: Wire) -> Json:
+    """A copy of the unmodelled keys that may be written on this wire."""
+    return dict(extra.get(wire, {}))
+
+
+def foreign_keys(extra: Extra, wire: Wire) -> list[str]:
+    """The unmodelled keys that are lost on this wire."""
+    return [key for origin, keys in extra.items() if origin is not wire for key in keys]

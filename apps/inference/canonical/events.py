@@ -1,0 +1,99 @@
+"""The canonical stream: what any upstream says, as a closed set of small events.
+
+    Started → ( BlockStarted → BlockDelta* → BlockFinished )* → UsageReported? → Finished
+
+Blocks may interleave (parallel tool calls): ``index`` is ours, dense from 0 in order of opening, and decoders map their
+provider's own indices onto it. ``Opaque`` carries what we do not understand, for an encoder of the same wire.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from apps.common.usage import Usage
+
+
+class BlockKind(StrEnum):
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+    REFUSAL = "refusal"
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    STOP_SEQUENCE = "stop_sequence"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    id: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    index: int
+    kind: BlockKind
+    tool_call_id: str = ""
+    tool_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDelta:
+    """More of a block: text, reasoning text, or a fragment of a tool call's JSON arguments."""
+
+    index: int
+    text: str = ""
+    signature: str = ""
+    """Proof of origin of a reasoning block (Anthropic); only ever sent back to the wire that made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFinished:
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """The meters so far; the last report of a stream wins."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    reason: FinishReason
+    stop_sequence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamError:
+    """An error that the provider reported inside a stream or in the body of a 200.
+
+    ``message`` is for the log and for classification; it never reaches a client.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    wire: str
+    payload: dict[str, Any]
+
+
+Event = (
+    Started
+    | BlockStarted
+    | BlockDelta
+    | BlockFinished
+    | UsageReported
+    | Finished
+    | UpstreamError
+    | Opaque
+)

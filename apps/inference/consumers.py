@@ -1,0 +1,103 @@
+"""The HTTP edge of the inference routes: bytes in, pipeline, bytes out, every failure in the client's own dialect."""
+
+from typing import Any, ClassVar
+
+import orjson
+from django.conf import settings
+from typing_extensions import override
+
+from apps.common.consumers import StreamConsumer
+from apps.common.errors import GatewayzError, MethodNotAllowed
+from apps.common.ids import new_id
+from apps.inference import metrics
+from apps.inference.attempts import AnswerBroken
+from apps.inference.context import RequestContext
+from apps.inference.operations import BY_PATH, Surface
+from apps.inference.pipeline import serve
+from apps.inference.protocols import CODECS
+
+READ_HEADERS: frozenset[bytes] = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"anthropic-version",
+        b"anthropic-beta",
+        b"http-referer",
+        b"referer",
+        b"x-title",
+        b"x-openrouter-title",
+        b"x-stainless-retry-count",
+    }
+)
+
+
+class InferenceConsumer(StreamConsumer):
+    """Every path of ``operations.SURFACES``, streamed or whole."""
+
+    max_body_bytes: ClassVar[int] = settings.MAX_BODY_BYTES  # type: ignore[misc]
+
+    @property
+    def surface(self) -> Surface:
+        return BY_PATH[self.scope["path"]]
+
+    @override
+    async def handle(self, body: bytes) -> None:
+        context = RequestContext(
+            id=new_id("gen"), surface=self.surface, body=body, headers=self._headers()
+        )
+        if self.scope["method"] != "POST":
+            await self._answer_error(
+                context, MethodNotAllowed("Send a POST request."), extra=[(b"allow", b"POST")]
+            )
+            return
+        try:
+            await serve(context, self)
+        except GatewayzError as error:
+            if self.started:
+                await self._end_in_error(context, error)
+            else:
+                await self._answer_error(context, error)
+        except AnswerBroken as broken:
+            await self._end_in_error(context, broken.client_error)
+
+    @override
+    async def refuse(self, error: GatewayzError) -> None:
+        metrics.refusals.labels(error.code).inc()
+        context = RequestContext(id=new_id("gen"), surface=self.surface, body=b"", headers={})
+        await self._answer_error(context, error, extra=[(b"connection", b"close")])
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            name.decode(): value.decode("latin-1")
+            for name, value in self.scope["headers"]
+            if name in READ_HEADERS
+        }
+
+    async def _answer_error(
+        self, context: RequestContext, error: GatewayzError, extra: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        codec = CODECS[context.surface.wire]
+        body = orjson.dumps(codec.encode_error(error, request_id=context.id))
+        headers: list[tuple[bytes, bytes]] = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", context.id.encode()),
+            *((name.encode(), value.encode()) for name, value in error.headers().items()),
+            *context.limit_headers,
+            *(extra or ()),
+        ]
+        await self.start(error.status, headers)
+        await self.send_body(body, more=False)
+
+    async def _end_in_error(self, context: RequestContext, error: GatewayzError) -> None:
+        """The status line has gone out: the stream itself says that it failed."""
+        assert context.facts is not None
+        if not context.facts.stream:
+            return
+        codec = CODECS[context.surface.wire]
+        await self.send_body(codec.encode_stream_error(error, request_id=context.id), more=False)
+
+
+async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """An ASGI application: one consumer for each request."""
+    await InferenceConsumer()(scope, receive, send)

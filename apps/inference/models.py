@@ -1,0 +1,67 @@
+"""Request records: one row for every request that was admitted, written with its settlement."""
+
+from django.db import models
+from typing_extensions import override
+
+from apps.common.usage import UsageSource
+
+
+class Outcome(models.TextChoices):
+    """How a request ended (docs/money.md, "Outcomes")."""
+
+    COMPLETED = "completed", "Completed"
+    CLIENT_GONE = "client_gone", "The client went away"
+    FAILED = "failed", "Every provider failed before content"
+    INTERRUPTED = "interrupted", "The provider failed after content"
+    EMPTY = "empty", "The answer was empty"
+    LOST = "lost", "The process that served it died"
+
+
+class RequestRecord(models.Model):
+    """Money is nano-USD, times are milliseconds. The id is the generation id that the client sees."""
+
+    id = models.CharField(max_length=40, primary_key=True)
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.PROTECT, related_name="request_records"
+    )
+    api_key = models.ForeignKey(
+        "keys.ApiKey", on_delete=models.SET_NULL, null=True, related_name="request_records"
+    )
+    created_at = models.DateTimeField(db_index=True)
+    surface = models.CharField(max_length=24, help_text="The wire the client spoke.")
+    streamed = models.BooleanField()
+    requested_model = models.CharField(max_length=200)
+    model = models.CharField(max_length=200, blank=True, help_text="The model that answered.")
+    provider = models.CharField(max_length=60, blank=True, db_index=True)
+    price_id = models.BigIntegerField(null=True)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    status = models.PositiveSmallIntegerField(help_text="HTTP status sent to the client.")
+    error_code = models.CharField(max_length=40, blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    usage_source = models.CharField(
+        max_length=8, choices=[(source.value, source.value) for source in UsageSource]
+    )
+    input_tokens = models.BigIntegerField(default=0, help_text="Uncached.")
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_5m_tokens = models.BigIntegerField(default=0)
+    cache_write_1h_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0, help_text="Without reasoning.")
+    reasoning_tokens = models.BigIntegerField(default=0)
+    cost = models.BigIntegerField(default=0, help_text="Usage times price.")
+    charged = models.BigIntegerField(default=0, help_text="What the balance covered of the cost.")
+    first_token_ms = models.IntegerField(null=True)
+    latency_ms = models.IntegerField()
+    attempts = models.JSONField(default=list)
+    app_title = models.CharField(max_length=120, blank=True)
+    app_url = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["organization", "-created_at"], name="inference_record_by_org"),
+            models.Index(fields=["api_key", "-created_at"], name="inference_record_by_key"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.id

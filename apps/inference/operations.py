@@ -1,0 +1,42 @@
+"""Operations: every path that spends at a provider, with the wire that its client speaks.
+
+The consumers, the OpenAPI document and the conformance tests are generated from this table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.catalog.providers.spec import Operation, Wire
+from apps.inference.requests.chat import read_chat
+from apps.inference.requests.common import RequestFacts
+from apps.inference.requests.messages import read_messages
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One endpoint. ``read`` checks the body and raises InvalidRequest naming the field."""
+
+    paths: tuple[str, ...]
+    operation: Operation
+    wire: Wire
+    read: Callable[[bytes], RequestFacts]
+    summary: str
+
+
+CHAT_COMPLETIONS = Surface(
+    paths=("/v1/chat/completions", "/chat/completions"),
+    operation=Operation.CHAT,
+    wire=Wire.OPENAI_CHAT,
+    read=read_chat,
+    summary="Create a chat completion, streamed or whole, in OpenAI's format.",
+)
+MESSAGES = Surface(
+    paths=("/v1/messages",),
+    operation=Operation.CHAT,
+    wire=Wire.ANTHROPIC_MESSAGES,
+    read=read_messages,
+    summary="Create a message, streamed or whole, in Anthropic's format.",
+)
+
+SURFACES: tuple[Surface, ...] = (CHAT_COMPLETIONS, MESSAGES)
+BY_PATH: dict[str, Surface] = {path: surface for surface in SURFACES for path in surface.paths}

@@ -1,0 +1,197 @@
+"""A request in Anthropic's words, for a host that speaks Messages.
+
+https://docs.claude.com/en/api/messages
+Which models take which kind of thinking is for the row's quirks; here effort becomes a budget, which most understand.
+"""
+
+from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.codec import EncodedRequest, Json
+from apps.inference.canonical.content import foreign_keys, own_keys
+from apps.inference.canonical.request import (
+    ChatRequest,
+    JsonObject,
+    JsonSchema,
+    ReasoningConfig,
+    ReasoningMode,
+    Tool,
+    ToolChoice,
+    ToolMode,
+)
+from apps.inference.protocols.anthropic_messages.encode_blocks import (
+    encode_cache,
+    encode_conversation,
+)
+
+DEFAULT_MAX_TOKENS = 4096
+"""Anthropic has no default of its own: ``max_tokens`` is mandatory."""
+
+_WIRE = Wire.ANTHROPIC_MESSAGES
+_NO_WORD_FOR = (
+    "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
+)  # fmt: skip
+_BUDGETS = {
+    "minimal": 1024,
+    "low": 1024,
+    "medium": 4096,
+    "high": 16384,
+    "xhigh": 16384,
+    "max": 16384,
+}
+_LEAST_BUDGET = 1024
+_MODES = {ToolMode.AUTO: "auto", ToolMode.NONE: "none", ToolMode.REQUIRED: "any"}
+
+
+def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
+    dropped: list[str] = foreign_keys(request.extra, _WIRE)
+    dropped.extend(name for name in _NO_WORD_FOR if getattr(request, name) is not None)
+    if request.n is not None and request.n > 1:
+        dropped.append("n")
+    system, messages = encode_conversation(request, dropped)
+    body: Json = {
+        "model": model,
+        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
+        "messages": messages,
+    }
+    if system:
+        body["system"] = system
+    if request.stream:
+        body["stream"] = True
+    body |= _encode_tools(request, dropped)
+    body |= _encode_thinking(request, body["max_tokens"], dropped)
+    body |= _encode_sampling(request, dropped, thinks="budget_tokens" in body.get("thinking", {}))
+    body |= _encode_output_config(request, dropped)
+    body |= _encode_account(request, dropped)
+    return EncodedRequest(
+        body | own_keys(request.extra, _WIRE), tuple(dict.fromkeys(filter(None, dropped)))
+    )
+
+
+def _encode_sampling(request: ChatRequest, dropped: list[str], *, thinks: bool) -> Json:
+    """Thinking fixes the temperature, and Anthropic then refuses another.
+
+    https://docs.claude.com/en/docs/build-with-claude/extended-thinking#feature-compatibility
+    """
+    found: Json = {}
+    if request.temperature is not None:
+        found["temperature"] = min(max(request.temperature, 0), 1)
+    if request.top_p is not None:
+        found["top_p"] = request.top_p
+    if request.top_k is not None:
+        found["top_k"] = request.top_k
+    if thinks and request.origin is not _WIRE:
+        dropped.extend(found)
+        found = {}
+    stop = [text for text in request.stop if request.origin is _WIRE or text.strip()]
+    if stop:
+        found["stop_sequences"] = stop
+    if len(stop) < len(request.stop):
+        dropped.append(request.name_of("stop"))  # a sequence of only white space is refused
+    return found
+
+
+def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
+    tools: list[Json] = []
+    for tool in request.tools:
+        if isinstance(tool, Tool):
+            dropped.extend(foreign_keys(tool.extra, _WIRE))
+            tools.append(_encode_tool(tool))
+        elif tool.wire == _WIRE:
+            tools.append(tool.payload)
+        else:
+            dropped.append(f"tools.{tool.payload.get('type', '')}")
+    if not tools:
+        return {}  # a choice without tools is refused
+    choice = _encode_tool_choice(request.tool_choice, request.parallel_tool_calls)
+    return {"tools": tools} | ({"tool_choice": choice} if choice else {})
+
+
+def _encode_tool(tool: Tool) -> Json:
+    encoded: Json = {"name": tool.name}
+    if tool.description:
+        encoded["description"] = tool.description
+    schema = dict(tool.schema or {})
+    encoded["input_schema"] = schema if "type" in schema else {"type": "object", **schema}
+    if tool.strict is not None:
+        encoded["strict"] = tool.strict
+    return encoded | own_keys(tool.extra, _WIRE) | encode_cache(tool.cache)
+
+
+def _encode_tool_choice(choice: ToolChoice | None, parallel: bool | None) -> Json:
+    """Empty when the client left both open."""
+    if choice is None and parallel is not False:
+        return {}
+    mode = choice.mode if choice else ToolMode.AUTO
+    if choice and mode is ToolMode.NAMED:
+        encoded: Json = {"type": "tool", "name": choice.name}
+    else:
+        encoded = {"type": _MODES[mode]}
+    if parallel is not None and mode is not ToolMode.NONE:
+        encoded["disable_parallel_tool_use"] = not parallel
+    return encoded
+
+
+def _encode_thinking(request: ChatRequest, max_tokens: int, dropped: list[str]) -> Json:
+    wanted = request.reasoning
+    if wanted is None:
+        return {}
+    match wanted.mode:
+        case ReasoningMode.OFF:
+            return {"thinking": {"type": "disabled"}}
+        case ReasoningMode.ADAPTIVE:
+            return {"thinking": {"type": "adaptive"}}
+        case _:
+            budget = _budget_of(wanted, request)
+    if budget is None:
+        return {}
+    if request.origin is not _WIRE and not _budget_fits(budget, request, max_tokens):
+        dropped.append(request.name_of("reasoning"))
+        return {}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _budget_of(wanted: ReasoningConfig, request: ChatRequest) -> int | None:
+    if wanted.budget_tokens is not None:
+        return wanted.budget_tokens
+    if request.origin is _WIRE:
+        return None  # the effort alone, which goes to output_config
+    return _BUDGETS.get(wanted.effort or "", 0)
+
+
+def _budget_fits(budget: int, request: ChatRequest, max_tokens: int) -> bool:
+    """The budget comes out of ``max_tokens``; and a model that must call a tool may not think first."""
+    is_forced = request.tool_choice is not None and request.tool_choice.is_forced
+    return _LEAST_BUDGET <= budget < max_tokens and not (is_forced and request.tools)
+
+
+def _encode_output_config(request: ChatRequest, dropped: list[str]) -> Json:
+    """https://docs.claude.com/en/docs/build-with-claude/structured-outputs"""
+    config: Json = {}
+    match request.response_format:
+        case JsonSchema(schema=schema):
+            config["format"] = {"type": "json_schema", "schema": schema}
+        case JsonObject():
+            dropped.append(request.name_of("response_format"))
+        case None:
+            pass
+    if request.origin is _WIRE and request.reasoning and request.reasoning.effort:
+        config["effort"] = request.reasoning.effort
+    return {"output_config": config} if config else {}
+
+
+def _encode_account(request: ChatRequest, dropped: list[str]) -> Json:
+    """Who asks and on which terms; only the user's id means the same on every wire."""
+    is_own = request.origin is _WIRE
+    found: Json = {}
+    metadata = dict(request.metadata or {}) if is_own else {}
+    if request.user is not None:
+        metadata["user_id"] = request.user
+    if metadata:
+        found["metadata"] = metadata
+    if request.metadata and not is_own:
+        dropped.append("metadata")
+    if request.service_tier is not None:
+        if is_own:
+            found["service_tier"] = request.service_tier
+        else:
+            dropped.append("service_tier")
+    return found

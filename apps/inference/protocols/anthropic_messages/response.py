@@ -1,0 +1,150 @@
+"""A whole Messages answer, in both directions.
+
+https://docs.claude.com/en/api/messages#response
+Citations of a text block travel in the verbatim lane only.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, assert_never
+
+import orjson
+
+from apps.catalog.providers.spec import Wire
+from apps.common.usage import Usage
+from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
+from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
+from apps.inference.canonical.events import FinishReason, Opaque, UpstreamError
+from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
+from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.protocols.anthropic_messages.encode_blocks import arguments_object
+from apps.inference.protocols.anthropic_messages.usage import decode_usage, encode_usage
+
+_FINISH = {
+    "end_turn": FinishReason.STOP,
+    "pause_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP_SEQUENCE,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.CONTENT_FILTER,
+}
+_FINISH_OUT = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.STOP_SEQUENCE: "stop_sequence",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+    FinishReason.CONTENT_FILTER: "refusal",
+}
+
+
+def decode_response(body: Json) -> ChatResponse:
+    """Raises MalformedUpstream when the body is not of this wire, ErrorInsteadOfAnswer when it reports an error."""
+    if (error := reported_error(body)) is not None:
+        raise ErrorInsteadOfAnswer(error)
+    try:
+        blocks = tuple(_decode_block(block) for block in body["content"])
+        calls_tools = any(isinstance(block, ToolCall) for block in blocks)
+        finish = decode_finish(body.get("stop_reason"), calls_tools=calls_tools)
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise MalformedUpstream(f"not a message: {wrong!r}") from wrong
+    return ChatResponse(
+        id=str(body.get("id") or ""),
+        model=str(body.get("model") or ""),
+        blocks=blocks,
+        finish=finish,
+        stop_sequence=body.get("stop_sequence"),
+        usage=decode_usage(body.get("usage")),
+    )
+
+
+def decode_finish(reported: Any, *, calls_tools: bool) -> FinishReason | None:
+    """None when no reason was given; a word that nobody documents counts as the end of the turn."""
+    if not reported:
+        return None
+    reason = _FINISH.get(str(reported), FinishReason.STOP)
+    return settled_finish(reason, has_tool_calls=calls_tools)
+
+
+def reported_error(body: Json) -> UpstreamError | None:
+    error = body.get("error")
+    if not error and body.get("type") != "error":
+        return None
+    if not isinstance(error, dict):
+        return UpstreamError("", str(error or ""))
+    return UpstreamError(str(error.get("type") or ""), str(error.get("message") or ""))
+
+
+def _decode_block(block: Json) -> Block:
+    match block["type"]:
+        case "text":
+            return Text(block["text"])
+        case "thinking":
+            return Reasoning(text=block["thinking"], signature=block.get("signature") or "")
+        case "tool_use":
+            arguments = orjson.dumps(block["input"]).decode()
+            return ToolCall(id=block["id"], name=block["name"], arguments=arguments)
+        case _:
+            return Opaque(Wire.ANTHROPIC_MESSAGES, block)
+
+
+def encode_response(
+    response: ChatResponse, *, identity: AnswerIdentity, usage: Usage, price: PriceUsage
+) -> Json:
+    has_refusal = any(isinstance(block, Refusal) for block in response.blocks)
+    return {
+        "id": identity.id,
+        "type": "message",
+        "role": "assistant",
+        "model": identity.model,
+        "content": _encode_blocks(response.blocks, identity=identity),
+        "stop_reason": encode_finish(response.finish, has_refusal=has_refusal),
+        "stop_sequence": response.stop_sequence,
+        "usage": encode_usage(usage, price=price),
+    }
+
+
+def encode_finish(reason: FinishReason | None, *, has_refusal: bool) -> str:
+    if has_refusal and reason in (None, FinishReason.STOP):
+        return "refusal"
+    return _FINISH_OUT[reason or FinishReason.STOP]
+
+
+def _encode_blocks(blocks: Sequence[Block], *, identity: AnswerIdentity) -> list[Json]:
+    ids = UniqueCallIds(identity)
+    encoded = (_encode_block(block, ids) for block in blocks)
+    return [block for block in encoded if block is not None]
+
+
+def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
+    match block:
+        case Text() | Refusal():
+            return {"type": "text", "text": block.text} if block.text else None
+        case Reasoning():
+            return {"type": "thinking", "thinking": block.text, "signature": block.signature}
+        case ToolCall():
+            return {
+                "type": "tool_use",
+                "id": ids.accept(block.id),
+                "name": block.name,
+                "input": arguments_object(block.arguments),
+            }
+        case Opaque():
+            return block.payload if block.wire == Wire.ANTHROPIC_MESSAGES else None
+        case _ as never:
+            assert_never(never)
+
+
+class UniqueCallIds:
+    """Keeps a provider's id when it can: Anthropic's clients need one per call, and no two alike."""
+
+    __slots__ = ("_identity", "_taken")
+
+    def __init__(self, identity: AnswerIdentity, taken: Iterable[str] = ()) -> None:
+        self._identity = identity
+        self._taken = set(taken)
+
+    def accept(self, call_id: str) -> str:
+        if not call_id or call_id in self._taken:
+            call_id = f"toolu_{self._identity.id}_{len(self._taken)}"
+        self._taken.add(call_id)
+        return call_id

@@ -1,0 +1,179 @@
+"""A Chat Completions request, from OpenAI's words to ours.
+
+https://platform.openai.com/docs/api-reference/chat/create
+What the format documents is checked and modelled; every other key is kept for this wire in ``extra``.
+"""
+
+from typing import Any
+
+from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.codec import Json
+from apps.inference.canonical.content import Extra
+from apps.inference.canonical.events import Opaque
+from apps.inference.canonical.fields import Fields
+from apps.inference.canonical.request import (
+    ChatRequest,
+    JsonObject,
+    JsonSchema,
+    ReasoningConfig,
+    ReasoningMode,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    ToolMode,
+)
+from apps.inference.protocols.openai_chat.decode_messages import decode_cache, decode_messages
+
+_KNOWN = frozenset(
+    {
+        "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "max_tokens",
+        "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "seed",
+        "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n",
+        "response_format", "reasoning_effort", "user", "stream", "stream_options", "metadata",
+        "service_tier",
+    }
+)  # fmt: skip
+_NAMES = {"reasoning": "reasoning_effort"}
+_TOOL_MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
+
+
+def decode_request(body: Json) -> ChatRequest:
+    """Raises InvalidRequest naming the field when the body is not of this wire."""
+    fields = Fields(body)
+    extra = fields.rest(_KNOWN)
+    model = fields.required_name("model")
+    system, messages = decode_messages(fields)
+    return ChatRequest(
+        origin=Wire.OPENAI_CHAT,
+        model=model,
+        system=system,
+        messages=messages,
+        tools=tuple(_decode_tool(tool) for tool in fields.objects("tools")),
+        tool_choice=_decode_tool_choice(fields, extra),
+        parallel_tool_calls=fields.flag("parallel_tool_calls"),
+        max_tokens=_decode_max_tokens(fields),
+        temperature=fields.number("temperature", least=0, most=2),
+        top_p=fields.number("top_p", least=0, most=1),
+        top_k=fields.whole_number("top_k"),
+        stop=_decode_stop(fields),
+        seed=fields.whole_number("seed"),
+        frequency_penalty=fields.number("frequency_penalty", least=-2, most=2),
+        presence_penalty=fields.number("presence_penalty", least=-2, most=2),
+        logit_bias=fields.plain_object("logit_bias"),
+        logprobs=fields.flag("logprobs"),
+        top_logprobs=fields.whole_number("top_logprobs", least=0),
+        n=fields.whole_number("n", least=1),
+        response_format=_decode_response_format(fields, extra),
+        reasoning=_decode_reasoning(fields),
+        user=fields.text("user"),
+        stream=fields.flag("stream") or False,
+        include_usage=_decode_include_usage(fields, extra),
+        metadata=fields.plain_object("metadata"),
+        service_tier=fields.text("service_tier"),
+        names=_NAMES,
+        extra={Wire.OPENAI_CHAT: extra} if extra else {},
+    )
+
+
+def _decode_max_tokens(fields: Fields) -> int | None:
+    """``max_tokens`` is the deprecated name of ``max_completion_tokens``; hosts and clients use both."""
+    legacy = fields.whole_number("max_tokens", least=1)
+    current = fields.whole_number("max_completion_tokens", least=1)
+    return legacy if current is None else current
+
+
+def _decode_stop(fields: Fields) -> tuple[str, ...]:
+    stop = fields.body.get("stop")
+    return (stop,) if isinstance(stop, str) else fields.texts("stop")
+
+
+def _decode_include_usage(fields: Fields, extra: dict[str, Any]) -> bool:
+    options = fields.object("stream_options")
+    if options is None:
+        return False
+    if others := options.rest({"include_usage"}):
+        extra["stream_options"] = others
+    return options.flag("include_usage") or False
+
+
+def _decode_tool(tool: Fields) -> Tool | Opaque:
+    if tool.required_text("type") != "function":
+        return Opaque(Wire.OPENAI_CHAT, tool.body)
+    function = tool.required_object("function")
+    # Keys beside ``function`` and keys inside it are told apart by nesting, so that both return to their place.
+    beside = tool.rest({"type", "function", "cache_control"})
+    inside = function.rest({"name", "description", "parameters", "strict"})
+    if inside:
+        beside["function"] = inside
+    extra: Extra = {Wire.OPENAI_CHAT: beside} if beside else {}
+    return Tool(
+        name=function.required_name("name"),
+        description=function.text("description") or "",
+        schema=function.plain_object("parameters"),
+        strict=function.flag("strict"),
+        cache=decode_cache(tool),
+        extra=extra,
+    )
+
+
+def _decode_tool_choice(fields: Fields, extra: dict[str, Any]) -> ToolChoice | None:
+    choice = fields.body.get("tool_choice")
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        fields.choice("tool_choice", _TOOL_MODES)
+        return ToolChoice(_TOOL_MODES[choice])
+    named = fields.required_object("tool_choice")
+    if named.required_text("type") != "function":
+        extra["tool_choice"] = choice  # allowed_tools, custom: no other wire has a word for them
+        return None
+    return ToolChoice(ToolMode.NAMED, named.required_object("function").required_name("name"))
+
+
+def _decode_response_format(fields: Fields, extra: dict[str, Any]) -> ResponseFormat | None:
+    wanted = fields.object("response_format")
+    if wanted is None:
+        return None
+    match wanted.required_text("type"):
+        case "text":
+            return None
+        case "json_object":
+            return JsonObject()
+        case "json_schema":
+            described = wanted.required_object("json_schema")
+            return JsonSchema(
+                schema=described.required_object("schema").body,
+                name=described.text("name") or "",
+                description=described.text("description") or "",
+                strict=described.flag("strict"),
+            )
+        case _:
+            extra["response_format"] = wanted.body
+            return None
+
+
+def _decode_reasoning(fields: Fields) -> ReasoningConfig | None:
+    """``reasoning_effort``, or the ``reasoning`` object that OpenRouter's clients send.
+
+    https://openrouter.ai/docs/use-cases/reasoning-tokens. The object also stays in ``extra`` for this wire.
+    """
+    effort = fields.text("reasoning_effort")
+    if effort is not None:
+        return _by_effort(effort)
+    wanted = fields.body.get("reasoning")
+    if not isinstance(wanted, dict):
+        return None
+    details = Fields(wanted, "reasoning")
+    if details.flag("enabled") is False:
+        return ReasoningConfig(mode=ReasoningMode.OFF)
+    budget = details.whole_number("max_tokens", least=1)
+    if budget is not None:
+        return ReasoningConfig(mode=ReasoningMode.BUDGET, budget_tokens=budget)
+    effort = details.text("effort")
+    return None if effort is None else _by_effort(effort)
+
+
+def _by_effort(effort: str) -> ReasoningConfig:
+    if effort == "none":
+        return ReasoningConfig(mode=ReasoningMode.OFF)
+    return ReasoningConfig(effort=effort)

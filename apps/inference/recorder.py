@@ -1,0 +1,103 @@
+"""The recorder: the columns of a request record, and how a batch of them is written with its settlements."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from apps.inference.models import Outcome
+
+Row = dict[str, Any]
+
+# Column → its PostgreSQL type. The order is that of the rows on SQLite.
+COLUMNS: dict[str, str] = {
+    "organization_id": "bigint",
+    "api_key_id": "bigint",
+    "created_at": "timestamptz",
+    "surface": "text",
+    "streamed": "boolean",
+    "requested_model": "text",
+    "model": "text",
+    "provider": "text",
+    "price_id": "bigint",
+    "outcome": "text",
+    "status": "smallint",
+    "error_code": "text",
+    "finish_reason": "text",
+    "usage_source": "text",
+    "input_tokens": "bigint",
+    "cache_read_tokens": "bigint",
+    "cache_write_5m_tokens": "bigint",
+    "cache_write_1h_tokens": "bigint",
+    "output_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "cost": "bigint",
+    "first_token_ms": "integer",
+    "latency_ms": "integer",
+    "attempts": "jsonb",
+    "app_title": "text",
+    "app_url": "text",
+}
+
+_NAMES = ", ".join(COLUMNS)
+_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "charged"))
+# A process that was only slow may settle after the sweep has called its request lost: the truth wins.
+_CONFLICT = f"ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE inference_requestrecord.outcome = '{Outcome.LOST}'"
+
+INSERT_WITH_SETTLEMENT = f"""
+recorded AS (
+    INSERT INTO inference_requestrecord (id, charged, {_NAMES})
+    SELECT settled.request_id, settled.charged, {", ".join(f"r.{name}" for name in COLUMNS)}
+    FROM json_to_recordset(%(batch)s::json)
+        AS r(request_id text, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
+    JOIN settled USING (request_id)
+    {_CONFLICT}
+)
+"""  # noqa: S608 - built from the constants above
+"""A further CTE of ``ledger.settle_statement``: the records are part of the same statement and transaction."""
+
+_INSERT = (
+    f"INSERT INTO inference_requestrecord (id, charged, {_NAMES}) "  # noqa: S608
+    f"VALUES ({', '.join(['%s'] * (len(COLUMNS) + 2))}) {_CONFLICT}"
+)
+
+
+def insert(rows: Sequence[tuple[str, int, Row]]) -> None:
+    """Write (id, charged, row) one after another, in the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _INSERT, [(record_id, charged, *map(_plain, row.values())) for record_id, charged, row in rows]
+        )
+
+
+def _plain(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, list) else value
+
+
+def lost_row(
+    *, organization_id: int, api_key_id: int | None, model: str, created_at: datetime.datetime, latency_ms: int
+) -> Row:
+    """The record of a request whose process died: nothing is known of its end and nothing is charged."""
+    return {
+        **dict.fromkeys(COLUMNS, 0),
+        "organization_id": organization_id,
+        "api_key_id": api_key_id,
+        "created_at": created_at,
+        "surface": "",
+        "streamed": False,
+        "requested_model": model,
+        "model": "",
+        "provider": "",
+        "price_id": None,
+        "outcome": Outcome.LOST.value,
+        "error_code": "",
+        "finish_reason": "",
+        "usage_source": "lost",
+        "first_token_ms": None,
+        "latency_ms": latency_ms,
+        "attempts": [],
+        "app_title": "",
+        "app_url": "",
+    }

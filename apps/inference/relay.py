@@ -1,0 +1,101 @@
+"""Relay: one upstream answer on its way to the client. Sans-IO; what both lanes have in common.
+
+    attempts.py  --bytes-->  relay.feed()  --bytes for the client-->  consumer
+                             relay.tally   what the answer has shown so far: content, usage, finish, faults
+
+Two lanes exist. ``verbatim``: client and provider speak the same wire, bytes are passed on and only read. ``translated``:
+they differ, and everything goes through the canonical form. Terminal records (usage, end marker) are held back until
+``finish``, when the final usage and its cost are known.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from apps.common.usage import Usage
+from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
+from apps.inference.canonical.events import UpstreamError
+from apps.inference.requests.common import text_size
+from apps.inference.tokens import count
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an answer has shown so far; everything that routing and billing need to know of it."""
+
+    usage: Usage | None = None
+    """As the provider reported it; None when it has not, or reported nonsense."""
+    finish_reason: str = ""
+    has_content: bool = False
+    """Text, reasoning, a refusal or a tool call has arrived: from here on the client holds part of an answer."""
+    output_bytes: int = 0
+    reasoning_bytes: int = 0
+    error: UpstreamError | None = None
+    """The provider reported an error inside the stream or in the body of a 200."""
+
+    def add_output(self, text: str) -> None:
+        self.output_bytes += text_size(text)
+        self.has_content = True
+
+    def add_reasoning(self, text: str) -> None:
+        self.reasoning_bytes += text_size(text)
+        self.has_content = True
+
+    def counted(self, *, input_tokens: int) -> Usage:
+        """Usage by our own count, for a provider that sent none."""
+        return Usage(
+            input=input_tokens,
+            output=count(self.output_bytes),
+            reasoning=count(self.reasoning_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerShape:
+    """How the answer is to be presented to this client."""
+
+    identity: AnswerIdentity
+    price: PriceUsage
+    include_usage: bool
+
+
+class StreamRelay(Protocol):
+    tally: Tally
+
+    def feed(self, data: bytes) -> bytes:
+        """Client bytes for these upstream bytes, possibly none. Raises MalformedUpstream."""
+        ...
+
+    def end(self) -> bytes:
+        """The upstream stream has ended. Raises MalformedUpstream when it ended in the middle of a record."""
+        ...
+
+    def finish(self, usage: Usage) -> bytes:
+        """The closing records for the client."""
+        ...
+
+
+class JsonRelay(Protocol):
+    tally: Tally
+
+    def read(self, body: bytes) -> None:
+        """Take the whole upstream body. Raises MalformedUpstream."""
+        ...
+
+    def finish(self, usage: Usage) -> bytes:
+        """The whole body for the client."""
+        ...
+
+
+class Lane(Protocol):
+    """One request towards one wire."""
+
+    dropped: tuple[str, ...]
+    """Client parameters that this wire cannot carry."""
+
+    def upstream_body(self, model: str) -> Json: ...
+
+    def stream(self, shape: AnswerShape) -> StreamRelay: ...
+
+    def answer(self, shape: AnswerShape) -> JsonRelay: ...

@@ -1,0 +1,41 @@
+"""JSON of the inference app's read routes."""
+
+import datetime
+from typing import Any
+
+from ninja import Schema
+
+
+class Generation(Schema):
+    id: str
+    created_at: datetime.datetime
+    surface: str
+    streamed: bool
+    requested_model: str
+    model: str
+    provider: str
+    outcome: str
+    status: int
+    error_code: str | None
+    finish_reason: str | None
+    usage_source: str
+    """Where the numbers come from: provider, counted, none or lost (docs/money.md)."""
+    tokens_input: int
+    """Uncached; the other input buckets stand beside it, disjoint."""
+    tokens_cache_read: int
+    tokens_cache_write: int
+    tokens_output: int
+    tokens_reasoning: int
+    total_cost: float
+    """Dollars charged."""
+    charged_nano_usd: int
+    cost_nano_usd: int
+    """Usage times price; more than was charged only when the credit ran out."""
+    price_id: int | None
+    first_token_ms: int | None
+    latency_ms: int
+    attempts: list[dict[str, Any]]
+
+
+class GenerationBody(Schema):
+    data: Generation

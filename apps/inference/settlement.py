@@ -1,0 +1,148 @@
+"""Books: the hold before a request and the settlement after it, each committed together with those of others.
+
+The settlement runs in a task of its own that the client's disconnect cannot cancel; usage, cost, entry and request
+record are one transaction, once per request id. The answer's bytes do not wait for it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import django.db
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from apps.billing.services import ledger
+from apps.billing.services.ledger_postgresql import settle_statement
+from apps.billing.services.values import HoldDecision, HoldRequest, Settlement
+from apps.common.db import is_postgresql, run_db
+from apps.common.groupcommit import GroupCommit
+from apps.common.ids import new_id
+from apps.common.postgresql import StatementConnection
+from apps.inference import recorder
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = (0.2, 1.0, 3.0, 10.0)
+
+LEDGER_AWAY = (DatabaseError, psycopg.Error, OSError)
+"""What a ledger that cannot be reached raises, through Django or on a connection of our own."""
+
+
+BAD_MEMBER = (
+    django.db.DataError, django.db.IntegrityError, psycopg.DataError, psycopg.IntegrityError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The end of a request: what the ledger and what the record must know."""
+
+    settlement: Settlement
+    row: recorder.Row
+
+
+class Books:
+    """Holds and settlements of one event loop."""
+
+    def __init__(self) -> None:
+        self.owner = new_id("web")
+        self._in_flight: set[str] = set()
+        self._holds: GroupCommit[HoldRequest, HoldDecision] = GroupCommit(
+            self._place, alone_after=BAD_MEMBER
+        )
+        self._closings: GroupCommit[Closing, int] = GroupCommit(
+            self._settle, alone_after=BAD_MEMBER
+        )
+        self._postgresql = is_postgresql()
+        self._hold_connection = StatementConnection("holds")
+        self._settle_connection = StatementConnection("settlements")
+        # SQLite has one writer: one thread for all writes of this process keeps them from waiting for each other.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._statement = settle_statement(also=recorder.INSERT_WITH_SETTLEMENT)
+
+    def hold(self, request: HoldRequest) -> asyncio.Future[HoldDecision]:
+        """Set credit aside. The future raises one of LEDGER_AWAY when the ledger cannot be reached.
+
+        Await it through ``asyncio.shield``: whoever ends the request must still learn whether the hold was placed.
+        """
+        decision = self._holds.submit(request)
+        self._in_flight.add(request.request_id)
+        decision.add_done_callback(lambda done: self._forget_unplaced(request.request_id, done))
+        return decision
+
+    def _forget_unplaced(self, request_id: str, decision: asyncio.Future[HoldDecision]) -> None:
+        # After an error nobody knows whether the hold was placed: not renewed, it is given back by the sweep.
+        if decision.cancelled() or decision.exception() or not decision.result().placed:
+            self._in_flight.discard(request_id)
+
+    async def close_request(self, closing: Closing) -> int:
+        """Settle and record; nano-USD really charged. Tries again while the database is away."""
+        try:
+            for pause in (*RETRY_SECONDS, None):
+                try:
+                    return await self._closings.submit(closing)
+                except LEDGER_AWAY as error:
+                    log.error(
+                        "settlement.failed",
+                        request_id=closing.settlement.request_id,
+                        error=type(error).__name__,
+                        cost=closing.settlement.cost,
+                    )
+                    if pause is None:
+                        raise
+                    await asyncio.sleep(pause)
+            raise AssertionError("unreachable")
+        finally:
+            self._in_flight.discard(closing.settlement.request_id)
+
+    async def keep_holds(self) -> None:
+        """Renew the holds of the requests in flight until cancelled."""
+        while True:
+            await asyncio.sleep(settings.HOLD_LEASE.total_seconds() / 3)
+            if not self._in_flight:
+                continue
+            try:
+                await run_db(ledger.renew, list(self._in_flight))
+            except DatabaseError as error:
+                log.warning("holds.renewal_failed", error=type(error).__name__)
+
+    async def shut(self) -> None:
+        await self._hold_connection.close()
+        await self._settle_connection.close()
+        if not self._postgresql:
+            await asyncio.get_running_loop().run_in_executor(self._writer, connection.close)
+        self._writer.shutdown(wait=False)
+
+    async def _place(self, batch: list[HoldRequest]) -> Sequence[HoldDecision]:
+        if self._postgresql:
+            return await ledger.place_holds_on(self._hold_connection, batch, owner=self.owner)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._writer, lambda: ledger.place_holds(batch, owner=self.owner)
+        )
+
+    async def _settle(self, batch: list[Closing]) -> Sequence[int]:
+        settlements = [closing.settlement for closing in batch]
+        if self._postgresql:
+            parameters = ledger.settle_parameters(settlements, more=[closing.row for closing in batch])
+            rows = await self._settle_connection.fetch(self._statement, parameters)
+            return [charged for (charged,) in rows]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, lambda: settle_and_record(batch))
+
+
+@transaction.atomic
+def settle_and_record(batch: Sequence[Closing]) -> list[int]:
+    """The same for synchronous code and for SQLite: one transaction for the whole batch."""
+    charged = ledger.settle([closing.settlement for closing in batch])
+    recorder.insert(
+        [
+            (closing.settlement.request_id, amount, closing.row)
+            for closing, amount in zip(batch, charged, strict=True)
+        ]
+    )
+    return charged

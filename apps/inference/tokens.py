@@ -1,0 +1,30 @@
+"""Token estimates: for holds, limits, and bills when a provider sends no usage.
+
+One token for four UTF-8 bytes. Tokenisers of today average 3.5 to 4.5 bytes a token on English and code, and three
+bytes a character in CJK scripts land near their one to one-and-a-half tokens a character.
+"""
+
+from apps.inference.requests.common import IMAGE_TOKENS, RequestFacts
+
+BYTES_PER_TOKEN = 4
+MOST_BYTES_PER_TOKEN = 16
+"""No tokeniser packs more into a token on average: a text that is too long even so is certainly too long."""
+
+
+def count(text_bytes: int) -> int:
+    return -(-text_bytes // BYTES_PER_TOKEN)
+
+
+def estimate_input(facts: RequestFacts) -> int:
+    return count(facts.text_bytes) + facts.images * IMAGE_TOKENS
+
+
+def least_input(facts: RequestFacts) -> int:
+    """A number of tokens that the input certainly has."""
+    return facts.text_bytes // MOST_BYTES_PER_TOKEN
+
+
+def expected_output(facts: RequestFacts, *, model_maximum: int | None, usual: int) -> int:
+    """Output that a hold covers: what the client allows, never beyond the model's maximum or the usual length."""
+    limits = (facts.max_output_tokens, model_maximum, usual)
+    return min(limit for limit in limits if limit) * facts.choices

@@ -1,0 +1,139 @@
+"""Upstream: one call of one host. Lane and quirks make the body, the socket's bytes go through a relay.
+
+    answer  = await fetch(call)           a whole JSON answer, tallied
+    async for piece in stream(call): …    client bytes as they become ready, tallied before they are handed out
+
+Both raise UpstreamFault; nothing here knows of other hosts.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import orjson
+
+from apps.common.http import TransportError, UpstreamResponse, open_upstream
+from apps.inference import faults
+from apps.inference.canonical.codec import MalformedUpstream
+from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
+from apps.inference.planner import Target
+from apps.inference.relay import Json, JsonRelay, StreamRelay
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to send where, and how long to wait, in seconds."""
+
+    target: Target
+    body: Json
+    headers: dict[str, str]
+    first_content: float
+
+
+def build_body(body: Json, target: Target) -> Json:
+    for quirk in target.offering.provider.quirks:
+        body = quirk.apply(body)
+    return body
+
+
+def dropped_by_quirks(body: Json, target: Target) -> tuple[str, ...]:
+    """Client parameters that this provider's quirks take away."""
+    drops = [name for quirk in target.offering.provider.quirks for name in quirk.drops]
+    return tuple(name for name in drops if name in body)
+
+
+async def fetch(call: Call, relay: JsonRelay) -> None:
+    """Read a whole answer into the relay."""
+    deadlines = call.target.offering.provider.timeouts
+    try:
+        async with asyncio.timeout(call.first_content) as deadline, _open(call) as response:
+            deadline.reschedule(asyncio.get_running_loop().time() + deadlines.total)
+            body = await response.read()
+            if response.status != 200:
+                raise faults.from_status(response.status, response.headers, body)
+    except TimeoutError as error:
+        raise UpstreamFault(FaultKind.TIMEOUT, detail="no answer in time") from error
+    except TransportError as error:
+        raise _broken(error) from error
+    try:
+        relay.read(body)
+    except MalformedUpstream as error:
+        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+    if relay.tally.error is not None:
+        raise faults.from_error(relay.tally.error)
+    if not relay.tally.has_content and not relay.tally.finish_reason:
+        raise UpstreamFault(FaultKind.EMPTY, detail="an answer without content")
+
+
+async def stream(call: Call, relay: StreamRelay) -> AsyncIterator[bytes]:
+    """Client bytes, piece by piece, up to but without the closing records. Raises UpstreamFault at any point.
+
+    The idle deadline runs only while the provider is waited for, not while the client reads.
+    """
+    idle = call.target.offering.provider.timeouts.idle
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    end_of_time = started + call.target.offering.provider.timeouts.total
+    try:
+        async with asyncio.timeout(call.first_content) as deadline, _open(call) as response:
+            await _require_stream(response)
+            async with aclosing(response.chunks()) as chunks:
+                async for data in chunks:
+                    piece = relay.feed(data)
+                    if relay.tally.error is not None:
+                        raise faults.from_error(relay.tally.error)
+                    if piece:
+                        deadline.reschedule(None)
+                        yield piece
+                    if relay.tally.has_content:
+                        deadline.reschedule(min(loop.time() + idle, end_of_time))
+                    else:
+                        deadline.reschedule(started + call.first_content)
+            deadline.reschedule(None)
+            if piece := relay.end():
+                yield piece
+    except TimeoutError as error:
+        kind = FaultKind.STALLED if relay.tally.has_content else FaultKind.TIMEOUT
+        raise UpstreamFault(kind, detail="the provider fell silent") from error
+    except TransportError as error:
+        if relay.tally.has_content:
+            raise UpstreamFault(FaultKind.CUT, detail=type(error).__name__) from error
+        raise _broken(error) from error
+    except MalformedUpstream as error:
+        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+    _require_complete(relay)
+
+
+def _open(call: Call):  # type: ignore[no-untyped-def] # noqa: ANN202 - the context manager's own type is private
+    provider = call.target.offering.provider
+    return open_upstream(
+        provider.url,
+        headers=call.headers,
+        body=orjson.dumps(call.body),
+        connect_timeout=provider.timeouts.connect,
+    )
+
+
+async def _require_stream(response: UpstreamResponse) -> None:
+    """A host that refuses says so in its status, or with JSON where a stream was asked for."""
+    if response.status != 200:
+        raise faults.from_status(response.status, response.headers, await response.read())
+    if response.headers.get("content-type", "").startswith("application/json"):
+        fault = faults.from_status(500, {}, await response.read())
+        raise UpstreamFault(FaultKind.ERROR_IN_BODY, detail=fault.detail)
+
+
+def _require_complete(relay: StreamRelay) -> None:
+    """A stream that ended without saying why was cut, whatever it had delivered."""
+    if relay.tally.error is not None:
+        raise faults.from_error(relay.tally.error)
+    if relay.tally.finish_reason:
+        return
+    if relay.tally.has_content:
+        raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason")
+    raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
+
+
+def _broken(error: Exception) -> UpstreamFault:
+    return UpstreamFault(FaultKind.CONNECTION, detail=type(error).__name__, pause=SHORT_PAUSE_SECONDS)

@@ -1,0 +1,66 @@
+"""Keys for staff: issue, look at, limit, revoke. The secret is shown once, when the key is issued."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from apps.keys import services
+from apps.keys.models import ApiKey
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "name", "organization", "environment", "ending", "state", "expires_at", "created_by", "created_at",
+    )  # fmt: skip
+    list_filter = ("environment", ("revoked_at", admin.EmptyFieldListFilter), "created_at", "expires_at")
+    search_fields = ("name", "last4", "organization__name", "created_by__email")
+    list_select_related = ("organization", "created_by")
+    autocomplete_fields = ("organization",)
+    readonly_fields = ("ending", "state", "created_by", "revoked_at", "created_at", "updated_at")
+    fields = (
+        "name", "organization", "environment", "expires_at", "requests_per_minute", "tokens_per_minute",
+        "concurrency", "ending", "state", "created_by", "revoked_at", "created_at", "updated_at",
+    )  # fmt: skip
+    actions = ("revoke_keys",)
+
+    @admin.display(description="Key")
+    def ending(self, key: ApiKey) -> str:
+        return f"gw_{key.environment}_…{key.last4}" if key.pk else "made when saved, shown once"
+
+    @admin.display(description="State")
+    def state(self, key: ApiKey) -> str:
+        return "revoked" if key.revoked_at else "active"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        fixed = ("organization", "environment") if obj else ()
+        return (*self.readonly_fields, *fixed)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: object, change: bool) -> None:
+        if change:
+            obj.save()
+            return
+        issued = services.issue(
+            obj.organization_id,
+            name=obj.name,
+            environment=services.Environment(obj.environment),
+            created_by_id=request.user.pk,
+            expires_at=obj.expires_at,
+            requests_per_minute=obj.requests_per_minute,
+            tokens_per_minute=obj.tokens_per_minute,
+            concurrency=obj.concurrency,
+        )
+        obj.pk = issued.key.pk
+        obj.last4 = issued.key.last4
+        messages.warning(request, f"The key, shown only now: {issued.secret}")
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Keys are revoked, not deleted: request records point at them."""
+        return False
+
+    @admin.action(description="Revoke the selected keys")
+    def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            services.revoke(key)
+        self.message_user(request, f"{queryset.count()} key(s) revoked; every process refuses them within a second.")

@@ -1,0 +1,211 @@
+"""Writes Anthropic messages: the JSON body, the event stream and the error envelope.
+
+Stream order, as Anthropic sends it: ``message_start`` (usage with the input side, and only here the cache ttl split); per block ``content_block_start``,
+deltas, ``content_block_stop``, with one ``ping`` after the first start; ``message_delta`` with the stop reason and the
+cumulative usage; ``message_stop``. A thinking block ends with a ``signature_delta``; a tool_use block starts with an
+empty input and an empty ``input_json_delta``.
+Format: the types of anthropic 2.12.0 (``Raw*Event``), https://docs.anthropic.com/en/docs/build-with-claude/streaming
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from time import monotonic_ns
+from typing import Any
+
+import orjson
+
+from apps.sandbox.anthropic_blocks import sign
+from apps.sandbox.anthropic_request import read_prompt
+from apps.sandbox.replies import Ending, Prompt, split_words
+from apps.sandbox.tokens import PromptCache, Usage
+from apps.sandbox.wire import Answer, Kind, Record, Refused
+
+__all__ = [
+    "explain_context",
+    "explain_filter",
+    "meter",
+    "name_request_id_header",
+    "read_prompt",
+    "refusal_record",
+    "render_answer",
+    "render_refusal",
+    "render_stream",
+]
+
+ARGUMENT_PIECE = 12
+CONTEXT_LENGTH = 200_000
+STOP_REASONS: Mapping[Ending, str] = {
+    Ending.DONE: "end_turn",
+    Ending.LENGTH: "max_tokens",
+    Ending.STOP_SEQUENCE: "stop_sequence",
+    Ending.CALLS: "tool_use",
+}
+ERROR_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def meter(cache: PromptCache, model: str, prompt: Prompt) -> Usage:
+    return cache.meter_explicit(model, prompt.segments)
+
+
+def name_request_id_header() -> str:
+    return "request-id"
+
+
+def explain_context(prompt_tokens: int) -> Refused:
+    tokens = max(prompt_tokens, CONTEXT_LENGTH + 1)
+    return Refused(f"prompt is too long: {tokens} tokens > {CONTEXT_LENGTH} maximum")
+
+
+def explain_filter() -> Refused:
+    return Refused("Output blocked by content filtering policy")
+
+
+def render_refusal(refusal: Refused, *, request_id: str) -> dict[str, Any]:
+    fallback = "api_error" if refusal.status >= 500 else "invalid_request_error"
+    kind = ERROR_TYPES.get(refusal.status, fallback)
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": refusal.message},
+        "request_id": request_id,
+    }
+
+
+def refusal_record(refusal: Refused, *, request_id: str) -> Record:
+    body = render_refusal(refusal, request_id=request_id)
+    return Record(Kind.CLOSING, orjson.dumps(body), b"error")
+
+
+def render_answer(answer: Answer) -> dict[str, Any]:
+    reply = answer.replies[0]
+    content = [_complete(block, deltas) for block, deltas in _blocks(answer)]
+    body = _render_message(answer)
+    body["content"] = [] if answer.options.empty else content
+    body["stop_reason"] = None if answer.options.nofinish else STOP_REASONS[reply.ending]
+    body["stop_sequence"] = reply.stop_sequence
+    body["usage"] = _render_usage(answer, output=answer.usage.output)
+    if answer.options.nousage:
+        del body["usage"]
+    return body
+
+
+def render_stream(answer: Answer) -> Iterator[Record]:
+    message = _render_message(answer)
+    if not answer.options.nousage:
+        message["usage"] = _render_usage(answer, output=1)
+    yield _event(Kind.OPENING, "message_start", message=message)
+    if not answer.options.empty:
+        for index, (block, deltas) in enumerate(_blocks(answer)):
+            yield _event(Kind.FRAME, "content_block_start", index=index, content_block=block)
+            if index == 0:
+                yield _event(Kind.FRAME, "ping")
+            for kind, delta in deltas:
+                yield _event(kind, "content_block_delta", index=index, delta=delta)
+            yield _event(Kind.FRAME, "content_block_stop", index=index)
+    reply = answer.replies[0]
+    ending = {"stop_reason": STOP_REASONS[reply.ending], "stop_sequence": reply.stop_sequence}
+    fields = {} if answer.options.nousage else {"usage": _render_cumulative(answer)}
+    yield _event(Kind.CLOSING, "message_delta", delta=ending, **fields)
+    yield _event(Kind.CLOSING, "message_stop")
+
+
+def _event(kind: Kind, name: str, **fields: Any) -> Record:
+    return Record(kind, orjson.dumps({"type": name, **fields}), name.encode())
+
+
+def _render_message(answer: Answer) -> dict[str, Any]:
+    return {
+        "id": answer.id,
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
+
+
+Delta = tuple[Kind, dict[str, Any]]
+
+
+def _blocks(answer: Answer) -> Iterator[tuple[dict[str, Any], Iterable[Delta]]]:
+    """The answer's content blocks in order: how each starts, and its deltas."""
+    reply = answer.replies[0]
+    if reply.reasoning:
+        thinking = reply.reasoning if answer.prompt.shows_reasoning else ""
+        yield {"type": "thinking", "thinking": "", "signature": ""}, _think(thinking)
+    if reply.pieces:
+        yield {"type": "text", "text": ""}, _speak(answer, reply.pieces)
+    for position, call in enumerate(reply.calls):
+        name = f"toolu_{answer.id.removeprefix('msg_')}_{position}"
+        yield {"type": "tool_use", "id": name, "name": call.name, "input": {}}, _argue(call.json)
+
+
+def _think(thinking: str) -> Iterator[Delta]:
+    for thought in split_words(thinking):
+        yield Kind.CONTENT, {"type": "thinking_delta", "thinking": thought}
+    yield Kind.FRAME, {"type": "signature_delta", "signature": sign(thinking)}
+
+
+def _speak(answer: Answer, pieces: Iterable[str]) -> Iterator[Delta]:
+    stamped = answer.options.stamp and answer.prompt.stream
+    for piece in pieces:
+        text = f"{piece}⟨{monotonic_ns()}⟩" if stamped else piece
+        yield Kind.CONTENT, {"type": "text_delta", "text": text}
+
+
+def _argue(arguments: str) -> Iterator[Delta]:
+    yield Kind.FRAME, {"type": "input_json_delta", "partial_json": ""}
+    for at in range(0, len(arguments), ARGUMENT_PIECE):
+        fragment = arguments[at : at + ARGUMENT_PIECE]
+        yield Kind.CONTENT, {"type": "input_json_delta", "partial_json": fragment}
+
+
+def _complete(block: dict[str, Any], deltas: Iterable[Delta]) -> dict[str, Any]:
+    """The block as it stands in a JSON answer."""
+    arguments = ""
+    for _, delta in deltas:
+        match delta["type"]:
+            case "thinking_delta":
+                block["thinking"] += delta["thinking"]
+            case "signature_delta":
+                block["signature"] = delta["signature"]
+            case "text_delta":
+                block["text"] += delta["text"]
+            case "input_json_delta":
+                arguments += delta["partial_json"]
+    if block["type"] == "tool_use":
+        block["input"] = orjson.loads(arguments)
+    return block
+
+
+def _render_cumulative(answer: Answer) -> dict[str, Any]:
+    """The usage of ``message_delta``: final, but without the split of cache writes by ttl."""
+    usage = _render_usage(answer, output=answer.usage.output)
+    del usage["cache_creation"], usage["service_tier"]
+    return usage
+
+
+def _render_usage(answer: Answer, *, output: int) -> dict[str, Any]:
+    usage = answer.usage
+    if answer.options.absurd_usage:
+        usage = Usage(input=-5, cache_read=10**12, cache_write_5m=-1, output=10**15)
+        output = usage.output
+    return {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        },
+        "output_tokens": output,
+        "service_tier": "standard",
+    }

@@ -1,0 +1,51 @@
+"""The user API under /v1: one NinjaAPI, a router per app, every route behind a key unless it says otherwise."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+
+from apps.billing.api import router as billing
+from apps.catalog.api import router as catalog
+from apps.common.errors import GatewayzError, InvalidRequest
+from apps.inference.api import router as inference
+from apps.keys.api import router as keys
+from apps.keys.auth import KeyAuth
+
+api = NinjaAPI(
+    title="Gatewayz",
+    version="1",
+    description="One API key, every model, automatic reliability, one bill.",
+    auth=KeyAuth(),
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+    urls_namespace="v1",
+)
+for router in (catalog, billing, keys, inference):
+    api.add_router("", router)
+
+
+@api.exception_handler(GatewayzError)
+def answer_error(request: HttpRequest, error: GatewayzError | type[GatewayzError]) -> HttpResponse:
+    assert isinstance(error, GatewayzError)
+    body: dict[str, Any] = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+        "request_id": request.META.get("gatewayz.request_id", ""),
+        **error.details,
+    }
+    return JsonResponse({"error": body}, status=error.status, headers=error.headers())
+
+
+@api.exception_handler(ValidationError)
+def answer_validation_error(
+    request: HttpRequest, error: ValidationError | type[ValidationError]
+) -> HttpResponse:
+    assert isinstance(error, ValidationError)
+    first = error.errors[0]
+    param = ".".join(str(part) for part in first["loc"][1:])
+    code = "missing_field" if first["type"] == "missing" else "invalid_value"
+    return answer_error(request, InvalidRequest(f"'{param}': {first['msg']}.", param=param, code=code))

@@ -1,0 +1,29 @@
+"""Celery: the application and the one schedule of recurring jobs."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings")  # noqa: TID251
+
+from django.conf import settings  # noqa: E402
+
+app = Celery("gatewayz")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "release the holds of dead processes": {
+        "task": "apps.inference.tasks.sweep_holds",
+        "schedule": settings.HOLD_LEASE / 2,
+    },
+    "read the price book": {
+        "task": "apps.catalog.tasks.refresh_prices",
+        "schedule": crontab(minute=17, hour="*/6"),
+    },
+    "prove the books": {
+        "task": "apps.billing.tasks.verify_ledger",
+        "schedule": crontab(minute=41, hour=3),
+    },
+}

@@ -1,0 +1,132 @@
+"""Environment variables: the one table of all of them, and the only place that reads them.
+
+A variable that is not in ``VARIABLES`` cannot be read; README, docs/configuration.md and .env.example are compared with
+the table by a test. Values may also stand in a ``.env`` file at the project's root; the real environment wins.
+"""
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(SystemExit):
+    """A setting is wrong. Ends the process with one sentence on standard error and exit status 2."""
+
+    def __init__(self, message: str) -> None:
+        sys.stderr.write(f"gatewayz: {message}\n")
+        super().__init__(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    default: str
+    help: str
+
+
+VARIABLES: dict[str, Variable] = {
+    "GATEWAYZ_DATA_DIR": Variable("var", "Where the embedded database, secrets and demo.json live"),
+    "PORT": Variable("8000", "TCP port of the web process"),
+    "HOST": Variable("127.0.0.1", "Address the web process listens on"),
+    "WEB_CONCURRENCY": Variable("1", "Web processes; more than one needs REDIS_URL and DATABASE_URL"),
+    "DEBUG": Variable("false", "Django debug pages, and daphne behind `manage.py runserver`"),
+    "ALLOWED_HOSTS": Variable("localhost,127.0.0.1,[::1]", "Host names Django answers to, comma separated"),
+    "CSRF_TRUSTED_ORIGINS": Variable("", "Origins (https://host) allowed to post forms, comma separated"),
+    "BEHIND_TLS": Variable("false", "A proxy terminates TLS: secure cookies, HSTS, X-Forwarded-Proto is trusted"),
+    "SECRET_KEY": Variable("", "Django's signing key; made and kept in the data directory when embedded"),
+    "KEY_PEPPER": Variable("", "Pepper of the API key hashes; made and kept in the data directory when embedded"),
+    "KEYRING": Variable("", "Fernet keys, newest first, comma separated; made and kept when embedded"),
+    "DATABASE_URL": Variable("", "postgres://user:password@host:port/name; empty means embedded SQLite"),
+    "DATABASE_POOL_SIZE": Variable("10", "Most PostgreSQL connections per process"),
+    "REDIS_URL": Variable("", "redis://host:port/db for limits, cache, channel layer and Celery; empty means in-process"),
+    "SANDBOX": Variable("", "true lists the sandbox provider's models; default: on when embedded, off otherwise"),
+    "SANDBOX_URL": Variable("", "Base URL of a running sandbox provider; `serve` starts its own when empty"),
+    "LOG_LEVEL": Variable("INFO", "Lowest level that is logged"),
+    "SENTRY_DSN": Variable("", "Report errors to this Sentry project"),
+    "METRICS_TOKEN": Variable("", "Bearer token for /metrics from elsewhere; loopback may always read it"),
+    "HOLD_LEASE_SECONDS": Variable("60", "A hold whose process has not renewed it for this long is released"),
+    "OPENAI_API_KEY": Variable("", "House key for OpenAI"),
+    "ANTHROPIC_API_KEY": Variable("", "House key for Anthropic"),
+    "OPENROUTER_API_KEY": Variable("", "House key for OpenRouter"),
+    "GROQ_API_KEY": Variable("", "House key for Groq"),
+    "DEEPINFRA_API_KEY": Variable("", "House key for DeepInfra"),
+    "TOGETHER_API_KEY": Variable("", "House key for Together AI"),
+}
+
+environ.Env.read_env(BASE_DIR / ".env")
+_environ = environ.Env()
+
+
+def text(name: str) -> str:
+    """The variable's text, or its default when unset or empty."""
+    variable = VARIABLES[name]
+    value: str = _environ.str(name, default="")
+    return value.strip() or variable.default
+
+
+def flag(name: str) -> bool:
+    """True or false; anything but true/false/1/0/yes/no/on/off is refused."""
+    value = text(name).lower()
+    if value in {"true", "1", "yes", "on"}:
+        return True
+    if value in {"false", "0", "no", "off", ""}:
+        return False
+    raise SettingsError(f"{name} must be true or false, not {value!r}.")
+
+
+def integer(name: str, *, least: int = 0) -> int:
+    """A whole number of at least ``least``."""
+    value = text(name)
+    if not value.lstrip("-").isdigit() or int(value) < least:
+        raise SettingsError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    return int(value)
+
+
+def items(name: str) -> list[str]:
+    """A comma separated list without empty members."""
+    return [part.strip() for part in text(name).split(",") if part.strip()]
+
+
+def data_dir() -> Path:
+    path = Path(text("GATEWAYZ_DATA_DIR"))
+    return path if path.is_absolute() else BASE_DIR / path
+
+
+def provider_secret(name: str) -> str:
+    """The secret of a provider row. Staff may name any variable at run time, so these need not be in the table."""
+    value: str = _environ.str(name, default="")
+    return value.strip()
+
+
+def is_embedded() -> bool:
+    return not text("DATABASE_URL")
+
+
+def kept_secret(name: str, make: Any) -> str:
+    """A secret from the environment or, when embedded, one made on first use and kept in the data directory (0600)."""
+    value = text(name)
+    if value:
+        return value
+    if not is_embedded():
+        raise SettingsError(f"{name} must be set when DATABASE_URL is.")
+    path = data_dir() / "secrets.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if name not in kept:
+            kept[name] = make()
+            draft = path.with_name(f"secrets.{secrets.token_hex(4)}.tmp")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(kept, file)
+            draft.replace(path)
+    except OSError as error:
+        raise SettingsError(f"cannot write to the data directory {path.parent}: {error.strerror}.") from error
+    return kept[name]

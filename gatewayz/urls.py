@@ -1,0 +1,21 @@
+"""Django's routes. The inference routes never come here: gatewayz.asgi answers them first."""
+
+from django.contrib import admin
+from django.urls import path
+
+from apps.monitoring import views as monitoring
+from apps.web import views as web
+from gatewayz.api import api
+
+admin.site.site_header = "Gatewayz"
+admin.site.site_title = "Gatewayz"
+admin.site.index_title = "Back office"
+
+urlpatterns = [
+    path("", web.home),
+    path("health", monitoring.health),
+    path("health/ready", monitoring.ready),
+    path("metrics", monitoring.metrics),
+    path("v1/", api.urls),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,102 @@
+"""The fixture tree as test cases, and the few moves that every test here makes.
+
+``fixtures/<wire>/<case>/{request.json,response.json,stream.sse}`` are written by hand from the published formats. The
+stream and the response of a case say the same, so each checks how the other is read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from apps.catalog.providers.spec import Wire
+from apps.common.usage import Usage
+from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
+from apps.inference.canonical.content import ToolCall
+from apps.inference.canonical.events import Event
+from apps.inference.canonical.response import ChatResponse
+from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.protocols import CODECS
+
+FIXTURES = Path(__file__).parent / "fixtures"
+IDENTITY = AnswerIdentity(id="gen-1", model="acme/model", created=1_753_000_000)
+USAGE = Usage(input=10, cache_read=5, cache_write_5m=2, output=7, reasoning=3)
+
+
+@dataclass(frozen=True)
+class Case:
+    wire: Wire
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.wire}-{self.name}"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        return self._json("request.json")
+
+    @property
+    def response(self) -> dict[str, Any]:
+        return self._json("response.json")
+
+    @property
+    def stream(self) -> bytes:
+        return (FIXTURES / self.wire / self.name / "stream.sse").read_bytes()
+
+    def _json(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads((FIXTURES / self.wire / self.name / name).read_bytes())
+        return found
+
+
+CASES = [
+    Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))
+]
+WIRES = list(Wire)
+
+
+def price(usage: Usage) -> dict[str, Any]:
+    return {"cost": 0.00125, "cost_details": {"input": 0.001, "output": 0.00025}}
+
+
+def portions(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def records_of(chunks: Iterable[bytes]) -> list[SseRecord]:
+    decoder = SseDecoder()
+    records = [record for chunk in chunks for record in decoder.feed(chunk)]
+    return records + decoder.flush()
+
+
+def events_of(wire: Wire, chunks: Iterable[bytes]) -> list[Event]:
+    decoder = CODECS[wire].stream_decoder()
+    events = [event for record in records_of(chunks) for event in decoder.feed(record)]
+    return events + list(decoder.flush())
+
+
+def encoder_for(wire: Wire, *, include_usage: bool = True) -> StreamEncoder:
+    return CODECS[wire].stream_encoder(
+        identity=IDENTITY, price=price, include_usage=include_usage
+    )
+
+
+def encode_stream(
+    wire: Wire, events: Sequence[Event], *, usage: Usage = USAGE, include_usage: bool = True
+) -> bytes:
+    encoder = encoder_for(wire, include_usage=include_usage)
+    return b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
+
+
+def with_plain_arguments(response: ChatResponse) -> ChatResponse:
+    """Arguments compared as JSON: Anthropic streams them with spaces that its whole answers do not have."""
+    return replace(
+        response,
+        blocks=tuple(
+            replace(block, arguments=orjson.dumps(orjson.loads(block.arguments)).decode())
+            if isinstance(block, ToolCall)
+            else block
+            for block in response.blocks
+        ),
+    )
