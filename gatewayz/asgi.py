@@ -4,7 +4,7 @@ import gc
 import os
 from typing import Any
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings")  # noqa: TID251
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings.main")  # noqa: TID251
 
 from django.core.asgi import get_asgi_application
 

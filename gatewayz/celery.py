@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from celery.schedules import crontab
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings")  # noqa: TID251
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings.main")  # noqa: TID251
 
 from django.conf import settings  # noqa: E402
 

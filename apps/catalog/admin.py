@@ -11,8 +11,8 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from apps.catalog.forms import PriceForm, ProviderForm
 from apps.catalog.models import Model, ModelAlias, Offering, Price, Provider
-from apps.catalog.providers.registry import PROVIDERS, spec_of
-from apps.catalog.selectors import base_url_of, why_not_asked, with_current_price
+from apps.catalog.providers.registry import PROVIDERS
+from apps.catalog.selectors import why_not_asked, with_current_price
 from apps.catalog.services import providers
 from apps.common.money import format_usd
 
@@ -133,7 +133,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="Address in use")
     def address(self, row: Provider) -> str:
-        return base_url_of(row, spec_of(row.slug, row.wire)) or "none" if row.slug else "-"
+        return (providers.endpoint_of(row) or "none") if row.slug else "-"
 
     @admin.display(description="Kept key")
     def key(self, row: Provider) -> str:

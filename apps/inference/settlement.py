@@ -114,7 +114,7 @@ class Books:
         await self._hold_connection.close()
         await self._settle_connection.close()
         if not self._postgresql:
-            await asyncio.get_running_loop().run_in_executor(self._writer, connection.close)
+            await asyncio.get_running_loop().run_in_executor(self._writer, lambda: connection.close())
         self._writer.shutdown(wait=False)
 
     async def _place(self, batch: list[HoldRequest]) -> Sequence[HoldDecision]:

@@ -178,11 +178,16 @@ class ChatStream:
             self._renames = (
                 *_spellings(b'"id":', chunk.id, identity.id),
                 *_spellings(b'"model":', chunk.model, identity.model),
+                *(() if self._shape.include_usage else _UNASKED_USAGE),
             )
         for old, new in self._renames:
             if old in data:
                 data = data.replace(old, new, 1)
         return data
+
+
+_UNASKED_USAGE = ((b'"usage":null,', b""), (b'"usage": null, ', b""))
+"""What providers add to every chunk because we, not the client, asked them for usage."""
 
 
 def _spellings(key: bytes, old: str | None, new: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -1,6 +1,7 @@
 """Django proper: applications, middleware, templates, authentication, pages."""
 
 import secrets
+from pathlib import Path
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
@@ -91,7 +92,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -100,6 +101,7 @@ STORAGES = {
 # Embedded mode serves straight from the apps' static folders, so that a first run needs no collectstatic.
 WHITENOISE_USE_FINDERS = env.is_embedded()
 if WHITENOISE_USE_FINDERS:
+    STATIC_ROOT = None
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # Served without TLS on a developer's machine; everywhere else BEHIND_TLS says that a proxy terminates it.

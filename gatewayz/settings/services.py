@@ -45,7 +45,10 @@ def postgresql(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": sqlite(str(DATA_DIR / "gatewayz.sqlite3")) if EMBEDDED else postgresql(env.text("DATABASE_URL"))}
+DATABASE_URL = env.text("DATABASE_URL")
+DATABASES = {
+    "default": sqlite(str(DATA_DIR / "gatewayz.sqlite3")) if EMBEDDED else postgresql(DATABASE_URL)
+}
 
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}}

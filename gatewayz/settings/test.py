@@ -13,11 +13,13 @@ os.environ.update(  # noqa: TID251
     SANDBOX="true",
 )
 
-from gatewayz.settings import *
+from gatewayz.settings.main import *
 
 Path(DATA_DIR).mkdir(parents=True, exist_ok=True)
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 if EMBEDDED:
     # A file, not memory: the ledger's threads and the served application share it, as in an installation.

@@ -1,22 +1,59 @@
-"""A catalogue to test with: one provider of an operator's own, and a reset of the process-wide snapshot."""
+"""An empty catalogue to test with, and ways to fill and read it.
+
+Other tests of the same process may have committed a catalogue and may run a gateway that watches the process-wide
+snapshot. So every test here starts by emptying the tables inside its own transaction, and reads a snapshot of its own.
+"""
 
 import pytest
+from django.db import connection
 
-from apps.catalog.selectors import catalog
+from apps.catalog import api
+from apps.catalog.models import Model, ModelAlias, Offering, Price, Provider
+from apps.catalog.selectors import load_catalog, read_epoch
 from apps.catalog.services import offers, providers
+from apps.common import cache
 from apps.common.money import usd_to_nano
 
 
 @pytest.fixture(autouse=True)
-def fresh_snapshot():
-    """A snapshot must not outlive the transaction that a test rolls back."""
-    catalog.reset()
-    yield
-    catalog.reset()
+def empty_catalogue(request):
+    if not (request.node.get_closest_marker("django_db") or "db" in request.fixturenames):
+        return
+    request.getfixturevalue("db")
+    if Price.objects.exists():
+        delete_prices()
+    for model in (Offering, ModelAlias, Model, Provider):
+        model.objects.all().delete()
+
+
+def delete_prices():
+    """Takes the append-only trigger off and puts it on again; the test's rollback restores the rest."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("ALTER TABLE catalog_price DISABLE TRIGGER catalog_price_append_only")
+            cursor.execute("DELETE FROM catalog_price; SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE catalog_price ENABLE TRIGGER catalog_price_append_only")
+            return
+        cursor.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'catalog_price_append_only_delete'"
+        )
+        (trigger,) = cursor.fetchone()
+        cursor.execute("DROP TRIGGER catalog_price_append_only_delete")
+        cursor.execute("DELETE FROM catalog_price")
+        cursor.execute(trigger)
 
 
 @pytest.fixture
-def add_model(db):
+def live(monkeypatch):
+    """A snapshot like the process-wide one, in its place in the API, that no watcher knows."""
+    snapshot = cache.Snapshot("catalog of a test", load=load_catalog, epoch=read_epoch)
+    cache._snapshots.remove(snapshot)  # type: ignore[arg-type]
+    monkeypatch.setattr(api, "catalog", snapshot)
+    return snapshot
+
+
+@pytest.fixture
+def add_model(db, empty_catalogue):
     """Offers a model at a provider that needs no key: ``add_model("acme/large", host="acme")``."""
 
     def add(model, *, host="acme", input_usd="1", output_usd="2", **options):

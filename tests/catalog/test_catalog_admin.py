@@ -5,9 +5,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource, Provider
-from apps.catalog.selectors import load_catalog
 from apps.catalog.services import providers, refresh
 from apps.common import crypto
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 MODELS = (Provider, Model, ModelAlias, Offering, Price)
@@ -164,7 +164,7 @@ def test_price_is_added_beside_its_offering_when_posted_inline(staff, add_model)
 
     assert answer.status_code == 302, answer.context["errors"]
     assert sorted(Price.objects.values_list("input", flat=True)) == [1_000_000_000, 3_000_000_000]
-    assert load_catalog().resolve("acme/large").offerings[0].rates.input == 1_000_000_000
+    assert find("acme/large").offerings[0].rates.input == 1_000_000_000
 
 
 def test_price_cannot_be_changed_or_deleted_when_asked(staff, add_model):

@@ -10,7 +10,7 @@ from apps.catalog.models import Model, Offering
 from apps.catalog.schemas import ModelCard, ModelList
 from apps.common.errors import ModelNotFound
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("live")]
 
 
 @pytest.mark.parametrize(

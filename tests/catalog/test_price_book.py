@@ -2,6 +2,7 @@
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import structlog
@@ -24,12 +25,13 @@ from apps.catalog.selectors import load_catalog
 from apps.catalog.services import offers, pricing, refresh
 from apps.catalog.services.price_book import BASE_TIER
 from apps.catalog.tasks import refresh_prices
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 
 
 def entry(model_id, *, prices=None, also=(), **facts):
-    names = [ClauseEquals(equals=known) for known in (model_id, *also)]
+    names: list[Any] = [ClauseEquals(equals=known) for known in (model_id, *also)]
     prices = prices or ModelPrice(input_mtok=Decimal("2.5"), output_mtok=Decimal(10))
     return ModelInfo(id=model_id, match=ClauseOr(or_=names), prices=prices, **facts)
 
@@ -76,7 +78,7 @@ def test_packaged_book_offers_what_people_ask_for_when_imported(db, settings):
     pricing.import_price_book()
 
     snapshot = load_catalog()
-    gpt, claude = snapshot.resolve("gpt-4o"), snapshot.resolve("anthropic/claude-haiku-4.5")
+    gpt, claude = find("gpt-4o", snapshot), find("anthropic/claude-haiku-4.5", snapshot)
     assert gpt.id == "openai/gpt-4o"
     assert [offering.provider.slug for offering in gpt.offerings] == ["openai", "openrouter"]
     assert gpt.offerings[0].rates.input == 2_500_000_000
@@ -293,4 +295,4 @@ def test_bootstrap_brings_an_empty_database_to_life_when_run_twice(db, settings)
 
     assert first.sandbox_models == second.sandbox_models == 4
     assert second.prices.added == 0
-    assert load_catalog().resolve("sandbox/echo").offerings
+    assert find("sandbox/echo").offerings

@@ -6,9 +6,10 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from apps.catalog.models import Price, PriceSource
-from apps.catalog.selectors import catalog, prices_in_force
+from apps.catalog.selectors import prices_in_force
 from apps.catalog.services import offers
 from apps.common import clock
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -65,18 +66,18 @@ def test_latest_price_is_in_force_when_there_are_several(add_model):
     assert [price.input for price in prices_in_force(now + HOUR)] == [30]
 
 
-def test_snapshot_takes_a_price_over_when_its_moment_comes(add_model, monkeypatch):
+def test_snapshot_takes_a_price_over_when_its_moment_comes(add_model, live, monkeypatch):
     offering = add_model("acme/large")
     later = clock.now() + HOUR
     amounts = offers.Amounts.of(input=7, output=7)
     price = offers.post_price(offering, amounts, source=PriceSource.STAFF, valid_from=later)
-    before = catalog.get()
+    before = live.get()
     monkeypatch.setattr(clock, "now", lambda: later)
-    catalog.check()
+    live.check()
 
-    after = catalog.get().resolve("acme/large").offerings[0].rates
-    assert before.resolve("acme/large").offerings[0].rates.input == 1_000_000_000
-    assert (after.input, after.price_id) == (7, price.pk)
+    after = find("acme/large", live.get()).offerings[0].rates
+    assert find("acme/large", before).offerings[0].rates.input == 1_000_000_000
+    assert (after.input, after.price_id) == (7, price and price.pk)
 
 
 def test_markup_is_added_and_rounded_half_up_when_the_provider_has_one(add_model):
@@ -84,6 +85,6 @@ def test_markup_is_added_and_rounded_half_up_when_the_provider_has_one(add_model
     provider.markup_ppm = 100_000
     provider.save()
 
-    rates = catalog.get().resolve("acme/large").offerings[0].rates
+    rates = find("acme/large").offerings[0].rates
     assert rates.input == 6
     assert rates.output == 2_200_000_000

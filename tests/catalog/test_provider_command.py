@@ -4,7 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.catalog.models import Offering, Price, Provider
-from apps.catalog.selectors import catalog, load_catalog
+from apps.catalog.selectors import load_catalog
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 
@@ -24,8 +25,8 @@ def add(slug="acme", **options):
     call_command("provider", "add", slug, *parts)
 
 
-def test_model_is_live_within_a_second_when_a_provider_is_added(monkeypatch):
-    assert catalog.get().resolve("acme/large") is None
+def test_model_is_live_within_a_second_when_a_provider_is_added(live, monkeypatch):
+    assert live.get().resolve("acme/large") is None
     add(
         upstream_model="large-v2",
         cache_read_price="0.075",
@@ -33,10 +34,10 @@ def test_model_is_live_within_a_second_when_a_provider_is_added(monkeypatch):
         max_output="4096",
         priority="3",
     )
-    started = catalog._checked
+    started = live._checked
     monkeypatch.setattr("apps.common.clock.monotonic", lambda: started + 1.01)
 
-    offering = catalog.get().resolve("acme/large").offerings[0]
+    offering = find("acme/large", live.get()).offerings[0]
     assert offering.model_id == "acme/Large"
     assert offering.provider.url == "https://acme.test/v1/chat/completions"
     assert offering.upstream_model == "large-v2"
@@ -59,7 +60,7 @@ def test_second_model_and_second_host_join_when_added_again():
 
     snapshot = load_catalog()
     assert {model.id for model in snapshot.listed()} == {"acme/Large", "acme/Small"}
-    assert [offering.provider.slug for offering in snapshot.resolve("acme/Large").offerings] == [
+    assert [offering.provider.slug for offering in find("acme/Large", snapshot).offerings] == [
         "acme",
         "reseller",
     ]
@@ -71,7 +72,7 @@ def test_new_price_follows_when_a_model_is_added_again():
     add(input_price="0.2")
 
     assert Price.objects.count() == 2
-    assert load_catalog().resolve("acme/Large").offerings[0].rates.input == 200_000_000
+    assert find("acme/Large").offerings[0].rates.input == 200_000_000
 
 
 def test_shipped_provider_needs_no_address_when_a_model_is_added():

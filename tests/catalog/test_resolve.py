@@ -5,6 +5,7 @@ import pytest
 from apps.catalog.models import ModelAlias
 from apps.catalog.selectors import load_catalog
 from apps.catalog.services import sandbox
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def snapshot(add_model, settings):
     ],
 )
 def test_resolve_finds_the_model_when_the_name_is_known(snapshot, name, model_id):
-    assert snapshot.resolve(name).id == model_id
+    assert find(name, snapshot).id == model_id
 
 
 @pytest.mark.parametrize(
@@ -70,22 +71,22 @@ def test_bare_name_means_the_vendors_model_when_others_have_it_too(add_model):
     add_model("acme/base", host="acme")
     add_model("copy/base", host="reseller")
 
-    assert load_catalog().resolve("base").id == "acme/base"
+    assert find("base").id == "acme/base"
 
 
 def test_options_reach_the_sandbox_when_they_follow_a_plus(snapshot):
-    model = snapshot.resolve("sandbox/echo+status=503+first=2")
+    model = find("sandbox/echo+status=503+first=2", snapshot)
 
     assert model.id == "sandbox/echo"
     assert [offering.upstream_model for offering in model.offerings] == ["echo+status=503+first=2"]
-    assert model.offerings[0].id == snapshot.resolve("sandbox/echo").offerings[0].id
-    assert snapshot.resolve("sandbox/claude+cut=1").offerings[0].upstream_model == "echo+cut=1"
+    assert model.offerings[0].id == find("sandbox/echo", snapshot).offerings[0].id
+    assert find("sandbox/claude+cut=1", snapshot).offerings[0].upstream_model == "echo+cut=1"
 
 
 def test_options_reach_only_the_sandbox_when_a_real_host_serves_the_model_too(add_model):
     add_model("acme/large", host="acme")
     add_model("acme/large", host="pretender", is_sandbox=True)
 
-    model = load_catalog().resolve("acme/large+delay=5")
+    model = find("acme/large+delay=5")
     assert [offering.provider.slug for offering in model.offerings] == ["pretender"]
-    assert not load_catalog().resolve("acme/large").is_sandbox
+    assert not find("acme/large").is_sandbox

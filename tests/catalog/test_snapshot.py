@@ -4,8 +4,9 @@ import pytest
 
 from apps.catalog.models import Model, Offering, Provider
 from apps.catalog.providers.spec import NoAuth, Timeouts, UsageConvention, Wire
-from apps.catalog.selectors import catalog, load_catalog
+from apps.catalog.selectors import load_catalog
 from apps.catalog.services import providers, refresh, sandbox
+from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +15,7 @@ def test_provider_has_what_a_request_needs_when_an_operator_added_it(add_model, 
     settings.PROVIDER_SECRET = {"ACME_KEY": "s3cret"}.get
     add_model("acme/large", api_key_env="ACME_KEY", upstream_model="large-v1", context_length=1000)
 
-    offering = load_catalog().resolve("acme/large").offerings[0]
+    offering = find("acme/large").offerings[0]
     provider = offering.provider
     assert offering.upstream_model == "large-v1"
     assert offering.context_length == 1000
@@ -29,7 +30,7 @@ def test_provider_has_what_a_request_needs_when_an_operator_added_it(add_model, 
 def test_provider_follows_the_wire_when_it_is_anthropic(add_model):
     add_model("acme/opus", wire="anthropic_messages", api_key_env="")
 
-    provider = load_catalog().resolve("acme/opus").offerings[0].provider
+    provider = find("acme/opus").offerings[0].provider
     assert provider.wire is Wire.ANTHROPIC_MESSAGES
     assert provider.url == "https://acme.test/v1/messages"
     assert provider.auth == NoAuth()
@@ -69,7 +70,7 @@ def test_model_is_not_listed_when_nobody_can_serve_it(add_model, switch_off):
     switch_off()
 
     snapshot = load_catalog()
-    assert snapshot.resolve("acme/large").offerings == ()
+    assert find("acme/large", snapshot).offerings == ()
     assert snapshot.listed() == ()
 
 
@@ -84,7 +85,7 @@ def test_model_is_priced_but_without_hosts_when_its_provider_is_off(add_model):
     add_model("acme/large")
     Provider.objects.update(enabled=False)
 
-    assert load_catalog().resolve("acme/large").is_priced
+    assert find("acme/large").is_priced
 
 
 def test_model_is_not_priced_when_only_hosts_that_are_off_have_a_price(add_model):
@@ -95,7 +96,7 @@ def test_model_is_not_priced_when_only_hosts_that_are_off_have_a_price(add_model
     Offering.objects.create(model_id="acme/large", provider_id="free", upstream_model="large")
     providers.set_enabled(row.slug, enabled=False)
 
-    model = load_catalog().resolve("acme/large")
+    model = find("acme/large")
     assert not model.is_priced
     assert model.offerings == ()
 
@@ -107,7 +108,7 @@ def test_offerings_are_ordered_when_several_hosts_serve_a_model(add_model):
     add_model("acme/large", host="last", input_usd="0", priority=5)
     Provider.objects.filter(slug="first").update(priority=1)
 
-    model = load_catalog().resolve("acme/large")
+    model = find("acme/large")
     assert [offering.provider.slug for offering in model.offerings] == [
         "first",
         "cheap",
@@ -133,14 +134,14 @@ def test_snapshot_takes_five_queries_when_there_are_many_models(
         assert len(load_catalog().listed()) == 5
 
 
-def test_change_is_seen_within_a_second_when_nobody_watches(add_model, monkeypatch):
+def test_change_is_seen_within_a_second_when_nobody_watches(add_model, live, monkeypatch):
     add_model("acme/large")
-    assert catalog.get().resolve("acme/small") is None
+    assert live.get().resolve("acme/small") is None
     add_model("acme/small")
-    started = catalog._checked
+    started = live._checked
     monkeypatch.setattr("apps.common.clock.monotonic", lambda: started + 1.01)
 
-    assert catalog.get().resolve("acme/small")
+    assert find("acme/small", live.get()).offerings
 
 
 def test_registry_rows_are_synced_once_when_repeated(db, django_assert_max_num_queries):
@@ -170,7 +171,7 @@ def test_sandbox_is_reachable_over_both_wires_when_enabled(db, settings):
     sandbox.sync_sandbox()
 
     snapshot = load_catalog()
-    echo, claude = snapshot.resolve("sandbox/echo"), snapshot.resolve("sandbox/claude")
+    echo, claude = find("sandbox/echo", snapshot), find("sandbox/claude", snapshot)
     assert echo.is_sandbox
     assert echo.offerings[0].provider.url == "http://127.0.0.1:9/v1/chat/completions"
     assert echo.offerings[0].rates.input == 150_000_000

@@ -14,7 +14,7 @@ import orjson
 from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
-from apps.inference.canonical.content import ToolCall
+from apps.inference.canonical.content import Block, Reasoning, Text, ToolCall
 from apps.inference.canonical.events import Event
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseDecoder, SseRecord
@@ -50,9 +50,7 @@ class Case:
         return found
 
 
-CASES = [
-    Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))
-]
+CASES = [Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))]
 WIRES = list(Wire)
 
 
@@ -77,9 +75,7 @@ def events_of(wire: Wire, chunks: Iterable[bytes]) -> list[Event]:
 
 
 def encoder_for(wire: Wire, *, include_usage: bool = True) -> StreamEncoder:
-    return CODECS[wire].stream_encoder(
-        identity=IDENTITY, price=price, include_usage=include_usage
-    )
+    return CODECS[wire].stream_encoder(identity=IDENTITY, price=price, include_usage=include_usage)
 
 
 def encode_stream(
@@ -100,3 +96,7 @@ def with_plain_arguments(response: ChatResponse) -> ChatResponse:
             for block in response.blocks
         ),
     )
+
+
+def joined(blocks: Sequence[Block], kind: type[Text | Reasoning]) -> str:
+    return "".join(block.text for block in blocks if isinstance(block, kind))

@@ -1,5 +1,7 @@
 """How the network cuts a stream changes nothing."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_events_do_not_depend_on_random_splits(data: st.DataObject):
     stream = case.stream
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     edges = [0, *cuts, len(stream)]
-    chunks = [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in pairwise(edges)]
 
     assert events_of(case.wire, chunks) == events_of(case.wire, [stream])
 

@@ -8,6 +8,7 @@ from apps.inference.canonical.events import (
     BlockDelta,
     BlockKind,
     BlockStarted,
+    Event,
     Finished,
     FinishReason,
     Started,
@@ -57,7 +58,7 @@ def test_finish_reason_is_ours(wire: Wire, name: str, finish: FinishReason):
 
 
 def test_fold_keeps_the_order_of_opening():
-    events = [
+    events: list[Event] = [
         Started("a", "m"),
         BlockStarted(0, BlockKind.TEXT),
         BlockStarted(1, BlockKind.TEXT),

@@ -67,7 +67,17 @@ def test_many_short_records_are_not_bounded(monkeypatch: pytest.MonkeyPatch):
 
 
 _LINES = st.sampled_from(
-    [b"data: x", b"data:y", b"data", b"event: e", b": c", b"", b"", b"id: 1", "data: \u2028é".encode()]
+    [
+        b"data: x",
+        b"data:y",
+        b"data",
+        b"event: e",
+        b": c",
+        b"",
+        b"",
+        b"id: 1",
+        "data: \u2028é".encode(),
+    ]
 )
 
 
@@ -83,7 +93,8 @@ def test_decoder_agrees_with_a_plain_reading(lines: list[bytes], ends: st.DataOb
 
 def _plain_reading(lines: list[bytes]) -> list[SseRecord]:
     records: list[SseRecord] = []
-    event, data = "", []
+    event = ""
+    data: list[bytes] = []
     for line in [*lines, b""]:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

@@ -63,7 +63,9 @@ class Provider(Timestamped):
     first_content_last_seconds = models.FloatField(null=True, blank=True)
     idle_seconds = models.FloatField(null=True, blank=True)
     total_seconds = models.FloatField(null=True, blank=True)
-    docs = models.CharField(max_length=300, blank=True, help_text="The page that describes its API.")
+    docs = models.CharField(
+        max_length=300, blank=True, help_text="The page that describes its API."
+    )
 
     class Meta:
         ordering = ["priority", "slug"]

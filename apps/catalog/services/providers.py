@@ -9,6 +9,7 @@ from django.db import transaction
 from apps.catalog.models import Offering, PriceSource, Provider
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.providers.spec import Operation, ProviderSpec, Wire
+from apps.catalog.selectors import base_url_of
 from apps.catalog.services import offers
 from apps.catalog.services.errors import CatalogError
 from apps.common import crypto
@@ -130,9 +131,10 @@ def check_base_url(base_url: str) -> str:
 
 
 def endpoint_of(provider: Provider) -> str:
-    """Where a chat request goes, for showing."""
+    """Where a chat request goes, for showing; empty when the address is not known."""
     spec = spec_of(provider.slug, provider.wire)
-    return (provider.base_url or spec.base_url) + spec.endpoints[Operation.CHAT].path
+    base_url = base_url_of(provider, spec)
+    return base_url + spec.endpoints[Operation.CHAT].path if base_url else ""
 
 
 def set_api_key(provider: Provider, api_key: str) -> None:

@@ -3,7 +3,7 @@
 from apps.inference.canonical.events import UpstreamError
 
 
-class MalformedUpstream(Exception):  # noqa: N818 (errors are named as sentences)
+class MalformedUpstream(Exception):
     """The provider answered something that is not its own wire. The text is for the log only."""
 
 

@@ -62,7 +62,7 @@ def decode_request(body: Json) -> ChatRequest:
         tools=tuple(_decode_tool(tool) for tool in fields.objects("tools")),
         tool_choice=choice,
         parallel_tool_calls=parallel,
-        max_tokens=fields.whole_number("max_tokens", least=1),
+        max_tokens=fields.whole_number("max_tokens", least=0),  # 0 only fills the prompt cache
         temperature=fields.number("temperature", least=0, most=1),
         top_p=fields.number("top_p", least=0, most=1),
         top_k=fields.whole_number("top_k", least=0),

@@ -47,17 +47,14 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     if request.n is not None and request.n > 1:
         dropped.append("n")
     system, messages = encode_conversation(request, dropped)
-    body: Json = {
-        "model": model,
-        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": messages,
-    }
+    max_tokens = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+    body: Json = {"model": model, "max_tokens": max_tokens, "messages": messages}
     if system:
         body["system"] = system
     if request.stream:
         body["stream"] = True
     body |= _encode_tools(request, dropped)
-    body |= _encode_thinking(request, body["max_tokens"], dropped)
+    body |= _encode_thinking(request, body, dropped)
     body |= _encode_sampling(request, dropped, thinks="budget_tokens" in body.get("thinking", {}))
     body |= _encode_output_config(request, dropped)
     body |= _encode_account(request, dropped)
@@ -130,7 +127,7 @@ def _encode_tool_choice(choice: ToolChoice | None, parallel: bool | None) -> Jso
     return encoded
 
 
-def _encode_thinking(request: ChatRequest, max_tokens: int, dropped: list[str]) -> Json:
+def _encode_thinking(request: ChatRequest, body: Json, dropped: list[str]) -> Json:
     wanted = request.reasoning
     if wanted is None:
         return {}
@@ -143,7 +140,7 @@ def _encode_thinking(request: ChatRequest, max_tokens: int, dropped: list[str]) 
             budget = _budget_of(wanted, request)
     if budget is None:
         return {}
-    if request.origin is not _WIRE and not _budget_fits(budget, request, max_tokens):
+    if request.origin is not _WIRE and not _may_think(budget, request, body):
         dropped.append(request.name_of("reasoning"))
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
@@ -157,10 +154,27 @@ def _budget_of(wanted: ReasoningConfig, request: ChatRequest) -> int | None:
     return _BUDGETS.get(wanted.effort or "", 0)
 
 
-def _budget_fits(budget: int, request: ChatRequest, max_tokens: int) -> bool:
-    """The budget comes out of ``max_tokens``; and a model that must call a tool may not think first."""
+def _may_think(budget: int, request: ChatRequest, body: Json) -> bool:
+    """The budget comes out of ``max_tokens``, and a model that must call a tool may not think first.
+
+    https://docs.claude.com/en/docs/build-with-claude/extended-thinking
+    """
     is_forced = request.tool_choice is not None and request.tool_choice.is_forced
-    return _LEAST_BUDGET <= budget < max_tokens and not (is_forced and request.tools)
+    if is_forced and request.tools:
+        return False
+    return _LEAST_BUDGET <= budget < body["max_tokens"] and not _lost_its_thoughts(body["messages"])
+
+
+def _lost_its_thoughts(messages: list[Json]) -> bool:
+    """Whether the last answer called tools and its thinking blocks are gone, which other dialects do not keep.
+
+    With thinking on, Anthropic refuses that: "a final assistant message must start with a thinking block".
+    https://github.com/openai/openai-agents-python/issues/1704
+    """
+    answers = [message["content"] for message in messages if message["role"] == "assistant"]
+    if not answers or not any(block["type"] == "tool_use" for block in answers[-1]):
+        return False
+    return answers[-1][0]["type"] not in ("thinking", "redacted_thinking")
 
 
 def _encode_output_config(request: ChatRequest, dropped: list[str]) -> Json:

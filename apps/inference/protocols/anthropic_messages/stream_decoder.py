@@ -54,7 +54,7 @@ class AnthropicStreamDecoder:
         """Open blocks by the provider's index."""
         self._count = 0
         self._calls_tools = False
-        self._stop_reason: Any = None
+        self._stop_reason: str | None = None
         self._stop_sequence: str | None = None
         self._usage: Json = {}
 
@@ -69,10 +69,14 @@ class AnthropicStreamDecoder:
             raise MalformedUpstream(f"not a message event: {wrong!r}") from wrong
 
     def flush(self) -> Iterable[Event]:
-        """Closes the open blocks, then usage and the finish reason, as far as the provider sent them."""
-        events: list[Event] = []
-        for index in list(self._blocks):
-            events.extend(self._stop_block(index))
+        """Closes the open blocks, then usage and the finish reason, as far as the provider sent them.
+
+        A gathered block that was cut is left out: half of it means nothing.
+        """
+        events: list[Event] = [
+            BlockFinished(block.index) for block in self._blocks.values() if block.index is not None
+        ]
+        self._blocks.clear()
         if (usage := decode_usage(self._usage)) is not None:
             events.append(UsageReported(usage))
         reason = decode_finish(self._stop_reason, calls_tools=self._calls_tools)
@@ -102,8 +106,10 @@ class AnthropicStreamDecoder:
 
     def _read_message_delta(self, payload: Json) -> None:
         delta = payload.get("delta") or {}
-        self._stop_reason = delta.get("stop_reason") or self._stop_reason
-        self._stop_sequence = delta.get("stop_sequence") or self._stop_sequence
+        if reason := delta.get("stop_reason"):
+            self._stop_reason = str(reason)
+        if sequence := delta.get("stop_sequence"):
+            self._stop_sequence = str(sequence)
         self._merge_usage(payload.get("usage"))
 
     def _merge_usage(self, usage: Any) -> None:
@@ -123,10 +129,10 @@ class AnthropicStreamDecoder:
         self._blocks[provider_index] = _Block(start, index)
         if kind is BlockKind.TOOL_CALL:
             self._calls_tools = True
-            return [BlockStarted(index, kind, start["id"], start["name"])]
+            return [BlockStarted(index, kind, str(start["id"]), str(start["name"]))]
         events: list[Event] = [BlockStarted(index, kind)]
-        text = start.get("text") or start.get("thinking") or ""
-        signature = start.get("signature") or ""
+        text = _text(start.get("text") or start.get("thinking") or "")
+        signature = _text(start.get("signature") or "")
         if text or signature:
             events.append(BlockDelta(index, text, signature))
         return events
@@ -137,16 +143,16 @@ class AnthropicStreamDecoder:
             return ()
         match delta["type"]:
             case "text_delta":
-                return (BlockDelta(block.index, delta["text"]),)
+                return (BlockDelta(block.index, _text(delta["text"])),)
             case "thinking_delta":
-                return (BlockDelta(block.index, delta["thinking"]),)
+                return (BlockDelta(block.index, _text(delta["thinking"])),)
             case "input_json_delta":
-                if not (text := delta["partial_json"]):
+                if not (text := _text(delta["partial_json"])):
                     return ()
                 block.has_input = True
                 return (BlockDelta(block.index, text),)
             case "signature_delta":
-                return (BlockDelta(block.index, "", delta["signature"]),)
+                return (BlockDelta(block.index, "", _text(delta["signature"])),)
             case _:
                 return ()
 
@@ -160,6 +166,12 @@ class AnthropicStreamDecoder:
             arguments = orjson.dumps(block.start.get("input") or {}).decode()
             events.insert(0, BlockDelta(block.index, arguments))
         return events
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("a text is not a string")
+    return value
 
 
 def _gathered(block: _Block) -> Json:

@@ -136,7 +136,7 @@ def _portable_thought(part: Reasoning) -> list[str]:
     """Reasoning without proof came from a host of this kind, and some of those want it back between tool calls.
 
     Signed reasoning belongs to another model: OpenAI's wire has no place for the signature.
-    https://api-docs.deepseek.com/guides/thinking_mode (read 2026-07)
+    https://api-docs.deepseek.com/guides/thinking_mode
     """
     return [part.text] if part.text and not part.signature and not part.data else []
 

@@ -106,9 +106,9 @@ def prose_pieces(content: Any) -> list[tuple[str, bool]]:
     pieces: list[tuple[str, bool]] = []
     for part in content:
         if part.get("type") == "thinking":
-            pieces.extend((piece["text"], True) for piece in part["thinking"])
+            pieces.extend((str(piece["text"]), True) for piece in part["thinking"])
         elif text := part.get("text"):
-            pieces.append((text, False))
+            pieces.append((str(text), False))
     return pieces
 
 
@@ -160,8 +160,8 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
 def _decode_call(call: Json, *, answer_id: str, position: int) -> ToolCall:
     function = call["function"]
     return ToolCall(
-        id=call.get("id") or made_up_call_id(answer_id=answer_id, position=position),
-        name=function["name"],
+        id=str(call.get("id") or made_up_call_id(answer_id=answer_id, position=position)),
+        name=str(function["name"]),
         arguments=arguments_text(function.get("arguments")),
     )
 

@@ -65,7 +65,7 @@ class OpenAIStreamDecoder:
         self._calls: dict[Any, _Call] = {}
         """The newest call of each provider index."""
         self._calls_in_order: list[_Call] = []
-        self._finish_reason: Any = None
+        self._finish_reason: str | None = None
         self._usage: object = None
 
     def feed(self, record: SseRecord) -> Iterable[Event]:
@@ -101,11 +101,12 @@ class OpenAIStreamDecoder:
         choices = chunk.get("choices")
         if (usage := chunk.get("usage")) is not None:
             self._usage = usage
-        if (error := _error_of(chunk, event_name)) is not None:
-            events.append(error)
-            return
-        if not choices:
-            return
+        if not choices or "error" in chunk:
+            if (error := _error_of(chunk, event_name)) is not None:
+                events.append(error)
+                return
+            if not choices:
+                return
         if not self._started:
             self._started = True
             self._answer_id = str(chunk.get("id") or "")
@@ -116,12 +117,17 @@ class OpenAIStreamDecoder:
             if delta := choice.get("delta"):
                 self._read_delta(delta, events)
             if reason := choice.get("finish_reason"):
-                self._finish_reason = reason
+                self._finish_reason = str(reason)
 
     def _read_delta(self, delta: Json, events: list[Event]) -> None:
+        content = delta.get("content")
+        if content and len(delta) == 1 and type(content) is str:
+            self._write(
+                BlockKind.TEXT, content, events
+            )  # nearly every chunk of nearly every stream
+            return
         if text := reasoning_text(delta):
             self._write(BlockKind.REASONING, text, events)
-        content = delta.get("content")
         if type(content) is str:
             if content:
                 self._write(BlockKind.TEXT, content, events)
@@ -152,7 +158,7 @@ class OpenAIStreamDecoder:
 
     def _read_call(self, fragment: Json, events: list[Event]) -> None:
         function = fragment.get("function") or {}
-        name = function.get("name") or ""
+        name = str(function.get("name") or "")
         text = arguments_text(function.get("arguments"))
         call = self._call_of(fragment, has_name=bool(name))
         if call.index is None and name:

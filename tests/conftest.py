@@ -1,0 +1,71 @@
+"""Fixtures of the whole suite.
+
+    db           pytest-django's: rolled back; for services, selectors, pages
+    committed    database access without a rollback; for what other threads and processes must see
+    gateway      a gateway on a real socket in front of a sandbox provider, one for the session
+    customer     an organisation with $10 and a key, committed; make_customer for others
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+from django.test.utils import setup_databases, teardown_databases
+
+from apps.catalog.services import refresh
+from apps.common import cache
+from tests.gateway import Customer, Gateway, ServerThread
+from tests.gateway import make_customer as make_committed_customer
+from tests.sandbox.process import start_sandbox
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker, django_db_modify_db_settings: None
+) -> Iterator[None]:
+    """pytest-django makes the test database only for tests with its own marker; committed tests need it too."""
+    with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False)
+        yield
+        teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def running_gateway(django_db_setup: None, django_db_blocker) -> Iterator[Gateway]:
+    with django_db_blocker.unblock(), start_sandbox() as sandbox:
+        settings.SANDBOX_URL = sandbox.base_url
+        refresh.bootstrap()
+        cache.reset_all()
+        server = ServerThread()
+        url = server.start()
+        yield Gateway(url, sandbox)
+        server.stop()
+        settings.SANDBOX_URL = ""
+
+
+@pytest.fixture
+def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
+    yield running_gateway
+    running_gateway.close_clients()
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def make_customer(committed: None) -> Callable[..., Customer]:
+    return make_committed_customer
+
+
+@pytest.fixture
+def customer(make_customer: Callable[..., Customer]) -> Customer:
+    return make_customer()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_snapshots() -> Iterator[None]:
+    yield
+    cache.reset_all()

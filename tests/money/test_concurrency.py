@@ -1,0 +1,183 @@
+"""Many requests against little credit, on one process and on two, and a process that is killed in the middle."""
+
+import asyncio
+import time
+from collections import Counter
+
+import httpx
+import pytest
+from django.conf import settings
+
+from apps.billing.services.rating import quote
+from apps.catalog.selectors import catalog
+from tests.gateway import Gateway
+from tests.installation import Installation, Web, make_installation
+from tests.sandbox.process import start_sandbox
+
+CHAT = {
+    "model": "sandbox/echo+delay=30",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hello there, what does this cost?"}],
+}
+CONCURRENT = 500
+COVERED = 37
+
+
+async def ask_all(urls: list[str], secret: str, *, number: int, body: dict) -> Counter[int]:
+    """``number`` requests at once over all the web processes; how often each status came."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    headers = {"authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(limits=limits, headers=headers, timeout=60) as client:
+
+        async def ask(n: int) -> int:
+            response = await client.post(f"{urls[n % len(urls)]}/v1/chat/completions", json=body)
+            return response.status_code
+
+        return Counter(await asyncio.gather(*(ask(n) for n in range(number))))
+
+
+def hold_of(body: dict) -> int:
+    """Nano-USD that one such request sets aside."""
+    model = catalog.get().resolve(body["model"])
+    assert model is not None
+    text = sum(len(message["content"]) for message in body["messages"])
+    return quote(
+        input_tokens=-(-text // 4), output_tokens=body["max_tokens"], rates=model.offerings[0].rates
+    )
+
+
+def test_charges_exactly_what_was_served_when_500_requests_meet_credit_for_37(
+    gateway: Gateway, make_customer
+):
+    # Every answer comes 300 ms after its request, so all holds are placed before the first is released.
+    body = {**CHAT, "model": "sandbox/echo+delay=1500"}
+    credit = hold_of(body) * COVERED
+    customer = make_customer(credit_usd=f"{credit / 1e9:.9f}")
+
+    statuses = asyncio.run(ask_all([gateway.url], customer.secret, number=CONCURRENT, body=body))
+
+    records = customer.settled(requests=statuses[200], within=20)
+    assert set(statuses) == {200, 402}
+    assert statuses[200] == len(records) >= COVERED
+    assert all(record.charged == record.cost > 0 for record in records)
+    balance = customer.balance
+    assert balance.total == credit - sum(record.charged for record in records) >= 0
+    assert balance.held == 0
+
+
+PREPARE = """
+import json
+from apps.accounts.models import Organization
+from apps.billing.services import ledger
+from apps.keys import services as keys
+organization = Organization.objects.create(name="test")
+ledger.grant_promo(organization.pk, amount={credit}, reference="test", memo="")
+key = keys.issue(organization.pk, name="test", requests_per_minute=10**6, tokens_per_minute=10**9, concurrency=10**4)
+print(json.dumps([organization.pk, key.secret]))
+"""
+
+READ = """
+import json
+from apps.billing.models import Balance, Hold
+from apps.billing.services.verification import verify
+from apps.inference.models import RequestRecord
+balance = Balance.objects.get(pk={organization})
+print(json.dumps({{
+    "total": balance.total, "held": balance.held, "holds": Hold.objects.count(),
+    "outcomes": list(RequestRecord.objects.values_list("outcome", flat=True)),
+    "charged": list(RequestRecord.objects.values_list("charged", flat=True)),
+    "problems": verify().problems,
+}}))
+"""
+
+
+@pytest.fixture
+def installation(tmp_path, django_db_setup):
+    """Its own database; two web processes where PostgreSQL and Redis make that possible."""
+    with start_sandbox() as sandbox, make_installation(
+        tmp_path,
+        database_url=settings.DATABASE_URL if not settings.EMBEDDED else "",
+        redis_url=settings.REDIS_URL,
+        SANDBOX="true",
+        SANDBOX_URL=sandbox.base_url,
+        HOLD_LEASE_SECONDS="2",
+    ) as installation:
+        yield installation
+
+
+def start_webs(installation: Installation) -> list[Web]:
+    return [installation.start_web() for _ in range(1 if settings.EMBEDDED else 2)]
+
+
+def read_until_at_rest(installation: Installation, organization: int) -> dict:
+    deadline = time.monotonic() + 20
+    while True:
+        found = installation.python(READ.format(organization=organization))
+        if not found["holds"] or time.monotonic() > deadline:
+            return found
+
+
+def test_never_overspends_when_web_processes_share_one_balance(installation, gateway):
+    webs = start_webs(installation)
+    body = {**CHAT, "model": "sandbox/echo+delay=1500"}
+    credit = hold_of(body) * COVERED
+    organization, secret = installation.python(PREPARE.format(credit=credit))
+
+    statuses = asyncio.run(
+        ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body)
+    )
+
+    found = read_until_at_rest(installation, organization)
+    assert set(statuses) == {200, 402}
+    assert found["outcomes"] == ["completed"] * statuses[200]
+    assert statuses[200] >= COVERED
+    assert found["total"] == credit - sum(found["charged"]) >= 0
+    assert found["held"] == found["holds"] == 0
+    assert found["problems"] == []
+
+
+def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gateway):
+    webs = start_webs(installation)
+    credit = 10**10
+    organization, secret = installation.python(PREPARE.format(credit=credit))
+    answered: list[float] = []
+
+    async def ask_and_kill() -> None:
+        headers = {"authorization": f"Bearer {secret}"}
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(headers=headers, timeout=30, limits=limits) as client:
+            whole = await asyncio.gather(
+                *(client.post(f"{webs[0].url}/v1/chat/completions", json=CHAT) for _ in range(50))
+            )
+            answered.extend(response.json()["usage"]["cost"] for response in whole)
+            # What the client can look up is settled.
+            for response in whole:
+                found = await client.get(
+                    f"{webs[0].url}/v1/generation", params={"id": response.json()["id"]}
+                )
+                assert found.status_code == 200
+            slow = [
+                asyncio.create_task(
+                    client.post(
+                        f"{webs[0].url}/v1/chat/completions", json={**CHAT, "model": "sandbox/echo+delay=20000"}
+                    )
+                )
+                for _ in range(20)
+            ]
+            await asyncio.sleep(1)
+            webs[0].kill()
+            died = await asyncio.gather(*slow, return_exceptions=True)
+            assert all(isinstance(error, httpx.HTTPError) for error in died)
+
+    asyncio.run(ask_and_kill())
+    time.sleep(2.5)  # the lease of the dead process
+    installation.python(
+        "import json; from apps.inference.sweep import sweep; print(json.dumps(sweep()))"
+    )
+
+    found = read_until_at_rest(installation, organization)
+    assert sorted(found["outcomes"]) == ["completed"] * 50 + ["lost"] * 20
+    assert sum(found["charged"]) == round(sum(answered) * 1e9)
+    assert found["total"] == credit - sum(found["charged"])
+    assert found["held"] == found["holds"] == 0
+    assert found["problems"] == []

@@ -1,0 +1,235 @@
+"""Streams from providers: cut ones, failing ones, and hosts that bend the format."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.codec import MalformedUpstream
+from apps.inference.canonical.content import Reasoning, Text, ToolCall
+from apps.inference.canonical.events import (
+    BlockDelta,
+    BlockFinished,
+    BlockKind,
+    BlockStarted,
+    FinishReason,
+    Started,
+    UpstreamError,
+    UsageReported,
+)
+from apps.inference.canonical.fold import fold
+from apps.inference.canonical.sse import SseRecord
+from apps.inference.protocols import CODECS
+from tests.protocols.cases import events_of
+
+OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    body = {"id": "c1", "model": "m", "choices": [choice], **more}
+    return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+def message_event(kind: str, **fields: Any) -> bytes:
+    body = orjson.dumps({"type": kind, **fields})
+    return f"event: {kind}\n".encode() + b"data: " + body + b"\n\n"
+
+
+def call_delta(index: int | None, arguments: str, **more: Any) -> dict[str, Any]:
+    name = {"name": more.pop("name")} if "name" in more else {}
+    place = {} if index is None else {"index": index}
+    return {"tool_calls": [{**place, **more, "function": {**name, "arguments": arguments}}]}
+
+
+def test_cut_openai_stream_has_no_finish():
+    events = events_of(OPENAI, [chunk({"content": "a"})])
+
+    assert events == [
+        Started("c1", "m"),
+        BlockStarted(0, BlockKind.TEXT),
+        BlockDelta(0, "a"),
+        BlockFinished(0),
+    ]
+
+
+def test_cut_anthropic_stream_has_usage_and_no_finish():
+    usage = {"input_tokens": 9, "output_tokens": 1}
+    start = message_event("message_start", message={"id": "m1", "model": "m", "usage": usage})
+
+    events = events_of(ANTHROPIC, [start])
+
+    assert events[0] == Started("m1", "m")
+    assert isinstance(events[1], UsageReported)
+    assert len(events) == 2
+
+
+def test_a_later_zero_takes_no_count_back():
+    usage = {"input_tokens": 9, "output_tokens": 1, "cache_read_input_tokens": 4}
+    later = {"input_tokens": 0, "output_tokens": 5}
+    stream = message_event("message_start", message={"usage": usage}) + message_event(
+        "message_delta", delta={"stop_reason": "end_turn"}, usage=later
+    )
+
+    usage_read = fold(events_of(ANTHROPIC, [stream])).usage
+
+    assert usage_read is not None
+    assert (usage_read.input, usage_read.cache_read, usage_read.output) == (9, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param(
+            [call_delta(0, "{}", id="a", name="f"), call_delta(0, "{}", id="b", name="f")],
+            id="every call is number 0",
+        ),
+        pytest.param(
+            [call_delta(None, "{}", id="a", name="f"), call_delta(None, "{}", id="b", name="f")],
+            id="no index",
+        ),
+        pytest.param(
+            [
+                call_delta(None, "", id="a", name="f"),
+                call_delta(None, "{}"),
+                call_delta(None, "{}", id="b", name="f"),
+            ],
+            id="no index, fragments",
+        ),
+        pytest.param(
+            [
+                call_delta(0, "{", id="a"),
+                call_delta(0, "}", name="f"),
+                call_delta(1, "{}", id="b", name="f"),
+            ],
+            id="late name",
+        ),
+        pytest.param(
+            [
+                call_delta(0, "{", id="a", name="f"),
+                call_delta(0, "}", id="a", name="f"),
+                call_delta(1, "{}", id="b", name="f"),
+            ],
+            id="repeated id and name",
+        ),
+    ],
+)
+def test_hosts_that_bend_tool_calls(deltas: list[dict[str, Any]]):
+    response = fold(events_of(OPENAI, [chunk(delta) for delta in deltas]))
+
+    assert response.blocks == (
+        ToolCall(id="a", name="f", arguments="{}"),
+        ToolCall(id="b", name="f", arguments="{}"),
+    )
+
+
+def test_missing_call_ids_are_made_up_alike_in_stream_and_answer():
+    streamed = fold(events_of(OPENAI, [chunk(call_delta(0, "{}", name="f"), "tool_calls")]))
+    message = {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+    body = {"id": "c1", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+
+    assert streamed == CODECS[OPENAI].decode_response(body)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+)
+def test_reasoning_is_found_wherever_it_is(delta: dict[str, Any]):
+    response = fold(events_of(OPENAI, [chunk(delta), chunk({"content": "ok"}, "stop")]))
+
+    assert response.blocks == (Reasoning(text="hm"), Text("ok"))
+
+
+def test_chunks_without_choices_and_other_choices_are_passed_over():
+    other = {"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}
+    stream = [
+        b'data: {"id":"","choices":[],"prompt_filter_results":[]}\n\n',
+        b'data: {"id":"x","object":"something.else"}\n\n',
+        chunk({"content": "a"}),
+        b"data: " + orjson.dumps({"id": "c1", "model": "m", "choices": [other]}) + b"\n\n",
+        chunk({}, "stop"),
+        b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n',
+    ]
+
+    response = fold(events_of(OPENAI, stream))
+
+    assert response.id == "c1"
+    assert response.blocks == (Text("a"),)
+    assert response.finish is FinishReason.STOP
+    assert response.usage is not None
+
+
+def test_whole_input_at_the_start_of_an_anthropic_block():
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}}
+    stream = message_event("content_block_start", index=0, content_block=block) + message_event(
+        "content_block_stop", index=0
+    )
+
+    assert fold(events_of(ANTHROPIC, [stream])).blocks == (
+        ToolCall(id="a", name="f", arguments='{"x":1}'),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wire", "stream", "error"),
+    [
+        (
+            OPENAI,
+            b'data: {"error":{"message":"busy","type":"server_error","code":null}}\n\n',
+            UpstreamError("server_error", "busy"),
+        ),
+        (
+            OPENAI,
+            b'data: {"error":{"message":"busy","code":502},"choices":[{"finish_reason":"error"}]}\n\n',
+            UpstreamError("502", "busy"),
+        ),
+        (OPENAI, b'data: {"error":"busy"}\n\n', UpstreamError("", "busy")),
+        (OPENAI, b'event: error\ndata: {"message":"busy"}\n\n', UpstreamError("", "busy")),
+        (
+            OPENAI,
+            b'data: {"object":"error","message":"busy","code":40303}\n\n',
+            UpstreamError("40303", "busy"),
+        ),
+        (
+            ANTHROPIC,
+            b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n',
+            UpstreamError("overloaded_error", "busy"),
+        ),
+    ],
+)
+def test_errors_inside_a_stream_are_events(wire: Wire, stream: bytes, error: UpstreamError):
+    assert events_of(wire, [stream]) == [error]
+
+
+def test_failing_finish_reason_is_an_error():
+    *_, last = events_of(OPENAI, [chunk({"content": "a"}, "error")])
+
+    assert isinstance(last, UpstreamError)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"<html>",
+        b"[]",
+        b"1",
+        b'{"choices":[{"delta":"x"}]}',
+        b'{"choices":[1]}',
+        b'{"choices":[{"delta":{"tool_calls":["x"]}}]}',
+        b'{"type":"content_block_delta","index":7,"delta":{}}',
+        b'{"type":"message_start"}',
+    ],
+)
+def test_records_of_no_wire_are_malformed(data: bytes):
+    wire = ANTHROPIC if b'"type"' in data or b"choices" not in data else OPENAI
+
+    with pytest.raises(MalformedUpstream):
+        list(CODECS[wire].stream_decoder().feed(SseRecord("", data)))

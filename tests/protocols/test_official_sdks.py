@@ -1,0 +1,68 @@
+"""The official SDKs' own types read what we write."""
+
+from typing import Any
+
+import orjson
+import pytest
+from anthropic.types import Message, RawMessageStreamEvent
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import TypeAdapter
+
+from apps.catalog.providers.spec import Wire
+from apps.inference.protocols import CODECS
+from tests.protocols.cases import (
+    CASES,
+    IDENTITY,
+    USAGE,
+    Case,
+    encode_stream,
+    events_of,
+    price,
+    records_of,
+)
+
+ANTHROPIC_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+
+
+def answer(case: Case, wire: Wire) -> dict[str, Any]:
+    response = CODECS[case.wire].decode_response(case.response)
+    return CODECS[wire].encode_response(response, identity=IDENTITY, usage=USAGE, price=price)
+
+
+def stream(case: Case, wire: Wire) -> list[bytes]:
+    encoded = encode_stream(wire, events_of(case.wire, [case.stream]))
+    return [record.data for record in records_of([encoded])]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_openais_types_read_our_answers(case: Case):
+    completion = ChatCompletion.model_validate(answer(case, Wire.OPENAI_CHAT), strict=True)
+
+    assert completion.usage is not None
+    assert completion.usage.total_tokens == USAGE.total
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_openais_types_read_our_chunks(case: Case):
+    *records, done = stream(case, Wire.OPENAI_CHAT)
+
+    chunks = [ChatCompletionChunk.model_validate(orjson.loads(record)) for record in records]
+
+    assert done == b"[DONE]"
+    assert chunks[-1].usage is not None
+    assert {chunk.id for chunk in chunks} == {IDENTITY.id}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_anthropics_types_read_our_answers(case: Case):
+    message = Message.model_validate(answer(case, Wire.ANTHROPIC_MESSAGES))
+
+    assert message.usage.input_tokens == USAGE.input
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_anthropics_types_read_our_events(case: Case):
+    events = [ANTHROPIC_EVENT.validate_json(data) for data in stream(case, Wire.ANTHROPIC_MESSAGES)]
+
+    assert events[0].type == "message_start"
+    assert events[-1].type == "message_stop"
