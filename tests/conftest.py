@@ -4,6 +4,8 @@
     committed    database access without a rollback; for what other threads and processes must see
     gateway      a gateway on a real socket in front of a sandbox provider, one for the session
     customer     an organisation with $10 and a key, committed; make_customer for others
+    upstream     the gateway's sandbox provider with its counters, turns and prompt caches forgotten
+    make_model   a model of the test's own at hosts that do as they are told (tests/hosting.py)
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +18,8 @@ from apps.catalog.services import refresh
 from apps.common import cache
 from tests.gateway import Customer, Gateway, ServerThread
 from tests.gateway import make_customer as make_committed_customer
-from tests.sandbox.process import start_sandbox
+from tests.hosting import Host, offer_model
+from tests.sandbox.process import SandboxProcess, start_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +66,20 @@ def make_customer(committed: None) -> Callable[..., Customer]:
 @pytest.fixture
 def customer(make_customer: Callable[..., Customer]) -> Customer:
     return make_customer()
+
+
+@pytest.fixture
+def upstream(gateway: Gateway) -> SandboxProcess:
+    gateway.sandbox.reset()
+    return gateway.sandbox
+
+
+@pytest.fixture
+def make_model(upstream: SandboxProcess, committed: None) -> Callable[..., str]:
+    def make(*hosts: Host | str) -> str:
+        return offer_model(upstream, *hosts)
+
+    return make
 
 
 @pytest.fixture(autouse=True)

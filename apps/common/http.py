@@ -5,11 +5,11 @@ headers and bytes as they arrive. No cookies, no decompression (identity is aske
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import lru_cache
 
 import aiohttp
+import yarl
 
 KEEPALIVE_SECONDS = 30
 
@@ -19,20 +19,31 @@ TransportError = (aiohttp.ClientError, OSError)
 """What a broken connection raises. Timeouts are the caller's: wrap reads in ``asyncio.timeout``."""
 
 
-@dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    status: int
-    headers: Mapping[str, str]
-    """Names are matched without regard to case."""
-    body: aiohttp.StreamReader
+    """An answer under way. ``close`` it when done: early closing ends the connection, which stops the provider."""
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        """Names are matched without regard to case."""
 
     async def read(self) -> bytes:
-        return await self.body.read()
+        """The whole body."""
+        return await self._response.content.read()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Bytes as they arrive, in whatever pieces."""
-        while data := await self.body.readany():
-            yield data
+    async def read_some(self) -> bytes:
+        """What has arrived, at least a byte; nothing at the end of the body."""
+        return await self._response.content.readany()
+
+    def close(self) -> None:
+        """Keeps the connection for the next call when the body was read to its end."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
 
 
 def session() -> aiohttp.ClientSession:
@@ -50,16 +61,22 @@ def session() -> aiohttp.ClientSession:
     return found
 
 
-@asynccontextmanager
+_url = lru_cache(maxsize=1024)(yarl.URL)
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect)
+
+
 async def open_upstream(
     url: str, *, headers: Mapping[str, str], body: bytes, connect_timeout: float
-) -> AsyncIterator[UpstreamResponse]:
-    """Raises TransportError or TimeoutError. Leaving the block early closes the connection, which stops the provider."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
-    async with session().post(
-        url, data=body, headers=headers, timeout=timeout, allow_redirects=False
-    ) as response:
-        yield UpstreamResponse(response.status, response.headers, response.content)
+) -> UpstreamResponse:
+    """Send a POST and wait for the answer's headers. Raises TransportError or TimeoutError."""
+    response = await session().post(
+        _url(url), data=body, headers=headers, timeout=_timeout(connect_timeout), allow_redirects=False
+    )
+    return UpstreamResponse(response)
 
 
 async def close() -> None:

