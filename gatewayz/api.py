@@ -48,4 +48,6 @@ def answer_validation_error(
     first = error.errors[0]
     param = ".".join(str(part) for part in first["loc"][1:])
     code = "missing_field" if first["type"] == "missing" else "invalid_value"
-    return answer_error(request, InvalidRequest(f"'{param}': {first['msg']}.", param=param, code=code))
+    return answer_error(
+        request, InvalidRequest(f"'{param}': {first['msg']}.", param=param, code=code)
+    )

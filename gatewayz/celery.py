@@ -7,7 +7,7 @@ from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayz.settings.main")  # noqa: TID251
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings
 
 app = Celery("gatewayz")
 app.config_from_object("django.conf:settings", namespace="CELERY")

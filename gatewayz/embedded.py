@@ -24,7 +24,9 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}. Set PORT to another one.") from error
+            raise SettingsError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Set PORT to another one."
+            ) from error
 
 
 def start_sandbox() -> subprocess.Popen[bytes]:
@@ -61,9 +63,17 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
 def start_jobs() -> None:
     """Worker and beat as daemon threads over the in-memory broker."""
     worker = WorkController(
-        app=app, pool_cls="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True
+        app=app,
+        pool_cls="threads",
+        concurrency=2,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
     )
     threading.Thread(target=worker.start, name="celery-worker", daemon=True).start()
-    beat = EmbeddedService(app, thread=True, schedule_filename=str(settings.DATA_DIR / "beat-schedule"))
+    beat = EmbeddedService(
+        app, thread=True, schedule_filename=str(settings.DATA_DIR / "beat-schedule")
+    )
+    assert isinstance(beat, threading.Thread)
     beat.daemon = True
     beat.start()

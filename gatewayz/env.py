@@ -35,23 +35,50 @@ VARIABLES: dict[str, Variable] = {
     "GATEWAYZ_DATA_DIR": Variable("var", "Where the embedded database, secrets and demo.json live"),
     "PORT": Variable("8000", "TCP port of the web process"),
     "HOST": Variable("127.0.0.1", "Address the web process listens on"),
-    "WEB_CONCURRENCY": Variable("1", "Web processes; more than one needs REDIS_URL and DATABASE_URL"),
+    "WEB_CONCURRENCY": Variable(
+        "1", "Web processes; more than one needs REDIS_URL and DATABASE_URL"
+    ),
     "DEBUG": Variable("false", "Django debug pages, and daphne behind `manage.py runserver`"),
-    "ALLOWED_HOSTS": Variable("localhost,127.0.0.1,[::1]", "Host names Django answers to, comma separated"),
-    "CSRF_TRUSTED_ORIGINS": Variable("", "Origins (https://host) allowed to post forms, comma separated"),
-    "BEHIND_TLS": Variable("false", "A proxy terminates TLS: secure cookies, HSTS, X-Forwarded-Proto is trusted"),
-    "SECRET_KEY": Variable("", "Django's signing key; made and kept in the data directory when embedded"),
-    "KEY_PEPPER": Variable("", "Pepper of the API key hashes; made and kept in the data directory when embedded"),
-    "KEYRING": Variable("", "Fernet keys, newest first, comma separated; made and kept when embedded"),
-    "DATABASE_URL": Variable("", "postgres://user:password@host:port/name; empty means embedded SQLite"),
+    "ALLOWED_HOSTS": Variable(
+        "localhost,127.0.0.1,[::1]", "Host names Django answers to, comma separated"
+    ),
+    "CSRF_TRUSTED_ORIGINS": Variable(
+        "", "Origins (https://host) allowed to post forms, comma separated"
+    ),
+    "BEHIND_TLS": Variable(
+        "false", "A proxy terminates TLS: secure cookies, HSTS, X-Forwarded-Proto is trusted"
+    ),
+    "SECRET_KEY": Variable(
+        "", "Django's signing key; made and kept in the data directory when embedded"
+    ),
+    "KEY_PEPPER": Variable(
+        "", "Pepper of the API key hashes; made and kept in the data directory when embedded"
+    ),
+    "KEYRING": Variable(
+        "", "Fernet keys, newest first, comma separated; made and kept when embedded"
+    ),
+    "DATABASE_URL": Variable(
+        "", "postgres://user:password@host:port/name; empty means embedded SQLite"
+    ),
     "DATABASE_POOL_SIZE": Variable("10", "Most PostgreSQL connections per process"),
-    "REDIS_URL": Variable("", "redis://host:port/db for limits, cache, channel layer and Celery; empty means in-process"),
-    "SANDBOX": Variable("", "true lists the sandbox provider's models; default: on when embedded, off otherwise"),
-    "SANDBOX_URL": Variable("", "Base URL of a running sandbox provider; `serve` starts its own when empty"),
+    "REDIS_URL": Variable(
+        "",
+        "redis://host:port/db for limits, cache, channel layer and Celery; empty means in-process",
+    ),
+    "SANDBOX": Variable(
+        "", "true lists the sandbox provider's models; default: on when embedded, off otherwise"
+    ),
+    "SANDBOX_URL": Variable(
+        "", "Base URL of a running sandbox provider; `serve` starts its own when empty"
+    ),
     "LOG_LEVEL": Variable("INFO", "Lowest level that is logged"),
     "SENTRY_DSN": Variable("", "Report errors to this Sentry project"),
-    "METRICS_TOKEN": Variable("", "Bearer token for /metrics from elsewhere; loopback may always read it"),
-    "HOLD_LEASE_SECONDS": Variable("60", "A hold whose process has not renewed it for this long is released"),
+    "METRICS_TOKEN": Variable(
+        "", "Bearer token for /metrics from elsewhere; loopback may always read it"
+    ),
+    "HOLD_LEASE_SECONDS": Variable(
+        "60", "A hold whose process has not renewed it for this long is released"
+    ),
     "OPENAI_API_KEY": Variable("", "House key for OpenAI"),
     "ANTHROPIC_API_KEY": Variable("", "House key for Anthropic"),
     "OPENROUTER_API_KEY": Variable("", "House key for OpenRouter"),
@@ -128,5 +155,7 @@ def kept_secret(name: str, make: Any) -> str:
                 json.dump(kept, file)
             draft.replace(path)
     except OSError as error:
-        raise SettingsError(f"cannot write to the data directory {path.parent}: {error.strerror}.") from error
+        raise SettingsError(
+            f"cannot write to the data directory {path.parent}: {error.strerror}."
+        ) from error
     return kept[name]

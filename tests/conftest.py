@@ -1,11 +1,11 @@
 """Fixtures of the whole suite.
 
-    db           pytest-django's: rolled back; for services, selectors, pages
-    committed    database access without a rollback; for what other threads and processes must see
-    gateway      a gateway on a real socket in front of a sandbox provider, one for the session
-    customer     an organisation with $10 and a key, committed; make_customer for others
-    upstream     the gateway's sandbox provider with its counters, turns and prompt caches forgotten
-    make_model   a model of the test's own at hosts that do as they are told (tests/hosting.py)
+db           pytest-django's: rolled back; for services, selectors, pages
+committed    database access without a rollback; for what other threads and processes must see
+gateway      a gateway on a real socket in front of a sandbox provider, one for the session
+customer     an organisation with $10 and a key, committed; make_customer for others
+upstream     the gateway's sandbox provider with its counters, turns and prompt caches forgotten
+make_model   a model of the test's own at hosts that do as they are told (tests/hosting.py)
 """
 
 from collections.abc import Callable, Iterator

@@ -73,7 +73,9 @@ class Installation:
         command = [
             sys.executable, "-m", "uvicorn", "gatewayz.asgi:application", "--port", str(port), "--log-level", "warning",
         ]  # fmt: skip
-        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
+        )
         web = Web(process, f"http://127.0.0.1:{port}")
         self.webs.append(web)
         await_answer(f"{web.url}/health/ready", process)
@@ -105,7 +107,15 @@ def make_installation(
     clean = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"DJANGO_SETTINGS_MODULE", "SECRET_KEY", "KEY_PEPPER", "KEYRING", "DATABASE_URL", "REDIS_URL"}
+        if name
+        not in {
+            "DJANGO_SETTINGS_MODULE",
+            "SECRET_KEY",
+            "KEY_PEPPER",
+            "KEYRING",
+            "DATABASE_URL",
+            "REDIS_URL",
+        }
         and not name.startswith(("PYTEST", "COV_"))
     }
     clean.update(environment, GATEWAYZ_DATA_DIR=str(data_dir), PYTHONUNBUFFERED="1")
@@ -133,4 +143,4 @@ def make_installation(
 def _on_server(database_url: str, statement: str) -> None:
     server = urlunsplit(urlsplit(database_url)._replace(path="/postgres"))
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)

@@ -148,7 +148,10 @@ def _plain(value: Any) -> Any:
 
 def _texts(event: Json) -> list[str]:
     """The visible text of a record or of a whole body, in either dialect."""
-    found = [(choice.get("delta") or choice.get("message") or {}).get("content") for choice in event.get("choices") or ()]
+    found = [
+        (choice.get("delta") or choice.get("message") or {}).get("content")
+        for choice in event.get("choices") or ()
+    ]
     if event.get("type") == "content_block_delta":
         found.append(event["delta"].get("text"))
     if event.get("type") == "message":

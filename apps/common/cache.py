@@ -77,7 +77,9 @@ async def watch() -> None:
             try:
                 await run_db(snapshot.check)
             except DatabaseError as error:
-                log.warning("snapshot.check_failed", snapshot=snapshot.name, error=type(error).__name__)
+                log.warning(
+                    "snapshot.check_failed", snapshot=snapshot.name, error=type(error).__name__
+                )
         await asyncio.sleep(WATCH_SECONDS)
 
 

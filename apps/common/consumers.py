@@ -66,7 +66,9 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": list(headers)}
+        )
 
     async def send_body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

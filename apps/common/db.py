@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection, migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from typing_extensions import override
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +51,7 @@ class Epoch(models.Model):
     class Meta:
         abstract = True
 
+    @override
     def __str__(self) -> str:
         return str(self.value)
 
@@ -71,7 +73,7 @@ class VendorSQL(migrations.RunPython):
 def bump_epoch(*, table: str, epoch_table: str) -> VendorSQL:
     """Every insert, update and delete on ``table`` raises the one row of ``epoch_table``."""
     name = f"{table}_epoch"
-    bump = f"UPDATE {epoch_table} SET value = value + 1 WHERE id = 1"
+    bump = f"UPDATE {epoch_table} SET value = value + 1 WHERE id = 1"  # noqa: S608 - names from migrations
     events = ("INSERT", "UPDATE", "DELETE")
     return VendorSQL(
         postgresql=[

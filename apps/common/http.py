@@ -51,7 +51,9 @@ def session() -> aiohttp.ClientSession:
     found = _sessions.get(loop)
     if found is None or found.closed:
         found = _sessions[loop] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ttl_dns_cache=60
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),
@@ -74,7 +76,11 @@ async def open_upstream(
 ) -> UpstreamResponse:
     """Send a POST and wait for the answer's headers. Raises TransportError or TimeoutError."""
     response = await session().post(
-        _url(url), data=body, headers=headers, timeout=_timeout(connect_timeout), allow_redirects=False
+        _url(url),
+        data=body,
+        headers=headers,
+        timeout=_timeout(connect_timeout),
+        allow_redirects=False,
     )
     return UpstreamResponse(response)
 

@@ -17,7 +17,13 @@ log = structlog.get_logger(__name__)
 
 def _connection_parameters() -> dict[str, Any]:
     parameters = dict(connection.get_connection_params())
-    for django_only in ("pool", "cursor_factory", "context", "prepare_threshold", "server_side_binding"):
+    for django_only in (
+        "pool",
+        "cursor_factory",
+        "context",
+        "prepare_threshold",
+        "server_side_binding",
+    ):
         parameters.pop(django_only, None)
     return parameters
 
@@ -48,7 +54,9 @@ class StatementConnection:
     ) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
-                **_connection_parameters(), autocommit=True, application_name=f"gatewayz {self._name}"
+                **_connection_parameters(),
+                autocommit=True,
+                application_name=f"gatewayz {self._name}",
             )
         cursor = await self._connection.execute(statement, parameters, prepare=True)
         return await cursor.fetchall()

@@ -6,7 +6,6 @@ Redis does it in one script for all requests that arrive together; without Redis
 in the process. Nothing is counted for a refused request.
 """
 
-import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -104,7 +103,9 @@ def _retry_after(current: int, last: int, cost: int, limit: int, elapsed: float)
     if room >= 0 and last > 0:
         wait = WINDOW_SECONDS * (1 - room / last) - elapsed
     elif current > 0:
-        wait = WINDOW_SECONDS - elapsed + WINDOW_SECONDS * max(0.0, 1 - max(0, limit - cost) / current)
+        wait = (
+            WINDOW_SECONDS - elapsed + WINDOW_SECONDS * max(0.0, 1 - max(0, limit - cost) / current)
+        )
     else:
         wait = WINDOW_SECONDS
     return max(1, math.ceil(min(wait, 2 * WINDOW_SECONDS) * 1000))
@@ -131,7 +132,9 @@ class LocalLimiter:
         exceeded, retry = "", 0
         if used_requests + 1 > limits.requests_per_minute:
             exceeded = "requests"
-            retry = _retry_after(window.requests, window.last_requests, 1, limits.requests_per_minute, elapsed)
+            retry = _retry_after(
+                window.requests, window.last_requests, 1, limits.requests_per_minute, elapsed
+            )
         elif used_tokens + step.tokens > limits.tokens_per_minute:
             exceeded = "tokens"
             retry = _retry_after(
@@ -259,13 +262,13 @@ class RedisLimiter:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _run(self, steps: Sequence[Step]) -> list[Verdict | None | Exception]:
+    async def _run(self, steps: Sequence[Step]) -> list[Verdict | Exception | None]:
         if clock.monotonic() >= self._away_until:
             try:
                 packed = orjson.dumps([_pack(step) for step in steps])
                 answers = orjson.loads(await self._script(args=[packed, SLOT_SECONDS]))
                 return [_unpack(step, answer) for step, answer in zip(steps, answers, strict=True)]
-            except (RedisError, OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, RedisError, OSError) as error:
                 log.warning("ratelimit.redis_away", error=type(error).__name__)
                 self._away_until = clock.monotonic() + REDIS_PAUSE_SECONDS
         return [self._alone(step) for step in steps]
@@ -273,7 +276,8 @@ class RedisLimiter:
     def _alone(self, step: Step) -> Verdict | None:
         if isinstance(step, Acquire):
             return self._local.take(step)
-        return self._local.release(step)
+        self._local.release(step)
+        return None
 
 
 def _pack(step: Step) -> list[Any]:
@@ -289,7 +293,16 @@ def _pack(step: Step) -> list[Any]:
 def _unpack(step: Step, answer: list[Any]) -> Verdict | None:
     if isinstance(step, Release):
         return None
-    exceeded, used_requests, used_tokens, elapsed_ms, requests, last_requests, tokens, last_tokens = answer
+    (
+        exceeded,
+        used_requests,
+        used_tokens,
+        elapsed_ms,
+        requests,
+        last_requests,
+        tokens,
+        last_tokens,
+    ) = answer
     limits, elapsed, retry = step.limits, elapsed_ms / 1000, 0
     if exceeded == "requests":
         retry = _retry_after(requests, last_requests, 1, limits.requests_per_minute, elapsed)

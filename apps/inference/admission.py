@@ -1,6 +1,6 @@
 """Admission: who may ask for what, and whether it is paid for. Nothing is spent and nothing is kept for a refusal.
 
-    key → body → model and targets → limits → hold
+key → body → model and targets → limits → hold
 """
 
 import asyncio
@@ -42,7 +42,8 @@ _LIMIT_CODES = {
 async def identify(context: RequestContext) -> None:
     """Raises Unauthenticated."""
     secret = read_secret(
-        authorization=context.headers.get("authorization"), x_api_key=context.headers.get("x-api-key")
+        authorization=context.headers.get("authorization"),
+        x_api_key=context.headers.get("x-api-key"),
     )
     context.key = await authenticate(secret)
 
@@ -168,7 +169,10 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
     if not decision.placed:
         raise InsufficientCredits(
             f"This request may cost {format_usd(amount)}; {format_usd(decision.available)} is available.",
-            details={"needed_usd": nano_to_usd(amount), "available_usd": nano_to_usd(decision.available)},
+            details={
+                "needed_usd": nano_to_usd(amount),
+                "available_usd": nano_to_usd(decision.available),
+            },
         )
 
 

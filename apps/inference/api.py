@@ -3,7 +3,7 @@
 import time
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Router
 
 from apps.billing.selectors import is_on_hold
 from apps.common import clock
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 5.0
 
 
 @router.get("/generation", response=GenerationBody, summary="One request: route, usage, cost")
-def read_generation(request: HttpRequest, id: str = Query(...)) -> GenerationBody:  # noqa: A002 - the public name
+def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A002 - the public name
     organization_id = organization_of(request)
     deadline = clock.monotonic() + PATIENCE_SECONDS
     while True:

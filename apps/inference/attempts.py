@@ -44,7 +44,9 @@ class AnswerBroken(Exception):
     def __init__(self, fault: UpstreamFault) -> None:
         super().__init__(str(fault))
         self.fault = fault
-        self.client_error = UpstreamInvalid("The provider failed while it was answering. Nothing was charged.")
+        self.client_error = UpstreamInvalid(
+            "The provider failed while it was answering. Nothing was charged."
+        )
 
 
 @dataclass(slots=True)
@@ -192,7 +194,11 @@ class Attempts:
         lane = self.lanes.get(wire)
         if lane is None:
             own = self.context.surface.wire
-            lane = VerbatimLane(wire, self.body) if wire is own else TranslatedLane(own, wire, self.body)
+            lane = (
+                VerbatimLane(wire, self.body)
+                if wire is own
+                else TranslatedLane(own, wire, self.body)
+            )
             self.lanes[wire] = lane
         return lane
 
@@ -200,7 +206,9 @@ class Attempts:
         assert self.context.facts is not None
         return AnswerShape(
             identity=AnswerIdentity(
-                id=self.context.id, model=target.offering.model_id, created=int(clock.now().timestamp())
+                id=self.context.id,
+                model=target.offering.model_id,
+                created=int(clock.now().timestamp()),
             ),
             price=price_usage(target),
             include_usage=self.context.facts.include_usage,
@@ -212,7 +220,7 @@ class Attempts:
     def _headers(self, target: Target, dropped: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
         assert self.context.facts is not None
         headers = [
-            (b"x-request-id", self.context.id.encode()),
+            *self.context.id_headers(),
             (b"x-gatewayz-provider", target.offering.provider.slug.encode()),
             (b"x-gatewayz-model", target.offering.model_id.encode()),
             (b"x-gatewayz-attempts", str(len(self.context.progress.attempts) + 1).encode()),
@@ -221,7 +229,9 @@ class Attempts:
         if self.context.facts.model != target.offering.model_id:
             # A header may hold printable ASCII only, and the name is the client's own text.
             requested = self.context.facts.model.encode("ascii", "replace")[:200]
-            headers.append((b"x-gatewayz-requested-model", bytes(c for c in requested if 32 <= c < 127)))
+            headers.append(
+                (b"x-gatewayz-requested-model", bytes(c for c in requested if 32 <= c < 127))
+            )
         if dropped:
             headers.append((b"x-gatewayz-dropped-params", ", ".join(dropped).encode()))
         return headers
@@ -263,5 +273,3 @@ def _all_failed(last: UpstreamFault | None) -> GatewayzError:
     if last is None:
         return AllProvidersFailed("No provider can serve this model now.")
     return AllProvidersFailed("No provider could answer. Nothing was charged.", retry_after_ms=1000)
-
-

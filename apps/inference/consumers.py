@@ -74,14 +74,17 @@ class InferenceConsumer(StreamConsumer):
         }
 
     async def _answer_error(
-        self, context: RequestContext, error: GatewayzError, extra: list[tuple[bytes, bytes]] | None = None
+        self,
+        context: RequestContext,
+        error: GatewayzError,
+        extra: list[tuple[bytes, bytes]] | None = None,
     ) -> None:
         codec = CODECS[context.surface.wire]
         body = orjson.dumps(codec.encode_error(error, request_id=context.id))
         headers: list[tuple[bytes, bytes]] = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            (b"x-request-id", context.id.encode()),
+            *context.id_headers(),
             *((name.encode(), value.encode()) for name, value in error.headers().items()),
             *context.limit_headers,
             *(extra or ()),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.billing.services.values import HoldDecision
+from apps.catalog.providers.spec import Wire
 from apps.catalog.selectors import ModelSnapshot
 from apps.common import clock
 from apps.common.usage import Usage
@@ -74,6 +75,13 @@ class RequestContext:
     hold: asyncio.Future[HoldDecision] | None = None
     """Asked for; whether it was placed is known when it is done."""
     limit_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    def id_headers(self) -> list[tuple[bytes, bytes]]:
+        """Every client gets ``x-request-id``; Anthropic's SDK reads ``request-id``."""
+        value = self.id.encode()
+        if self.surface.wire is Wire.ANTHROPIC_MESSAGES:
+            return [(b"x-request-id", value), (b"request-id", value)]
+        return [(b"x-request-id", value)]
 
     def elapsed_ms(self) -> int:
         return round((clock.monotonic() - self.started) * 1000)

@@ -61,19 +61,19 @@ class _Rule:
 
 _RULES = (
     _Rule(
-        re.compile(r"context.?length|context window|maximum context|too many tokens|prompt is too long|input is too long", re.I),
+        re.compile(r"context.?length|context window|maximum context|too many tokens|prompt is too long|input is too long", re.IGNORECASE),
         ContextTooLong,
         "The request is longer than the model's context.",
     ),
     _Rule(
-        re.compile(r"content.?(policy|filter|management)|content_policy_violation|safety system|moderation", re.I),
+        re.compile(r"content.?(policy|filter|management)|content_policy_violation|safety system|moderation", re.IGNORECASE),
         ContentRejected,
         "The provider rejected the request under its content policy.",
     ),
     # Anthropic answers 400 when the house's own account is out of credit; others when they do not serve the model.
-    _Rule(re.compile(r"credit balance|insufficient.?(quota|balance|credit)|billing", re.I), None),
-    _Rule(re.compile(r"model.{0,40}(not found|does not exist|not exist|not available|not supported)|unknown model|invalid model", re.I), None),
-    _Rule(re.compile(r"api.?key (is |was )?(not valid|invalid)|invalid api.?key", re.I), None),
+    _Rule(re.compile(r"credit balance|insufficient.?(quota|balance|credit)|billing", re.IGNORECASE), None),
+    _Rule(re.compile(r"model.{0,40}(not found|does not exist|not exist|not available|not supported)|unknown model|invalid model", re.IGNORECASE), None),
+    _Rule(re.compile(r"api.?key (is |was )?(not valid|invalid)|invalid api.?key", re.IGNORECASE), None),
 )  # fmt: skip
 
 _FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,80}")
@@ -92,7 +92,9 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
 
 def from_error(error: UpstreamError) -> UpstreamFault:
     """The fault that an error inside a 200 means. Never the client's: a host that rejects a request says so first."""
-    return UpstreamFault(FaultKind.ERROR_IN_BODY, detail=f"{error.code} {error.message}".strip()[:300])
+    return UpstreamFault(
+        FaultKind.ERROR_IN_BODY, detail=f"{error.code} {error.message}".strip()[:300]
+    )
 
 
 def _from_rejection(status: int, detail: str, param: str | None) -> UpstreamFault:
@@ -145,7 +147,8 @@ def _read_body(body: bytes) -> tuple[UpstreamError, str | None]:
     names_field = isinstance(param, str) and _FIELD.fullmatch(param)
     return (
         UpstreamError(
-            code=str(error.get("code") or error.get("type") or ""), message=str(error.get("message") or "")
+            code=str(error.get("code") or error.get("type") or ""),
+            message=str(error.get("message") or ""),
         ),
         param if names_field else None,
     )

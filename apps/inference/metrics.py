@@ -17,13 +17,22 @@ refusals = Counter(
     "Requests refused before any provider was asked, by error code.",
     ["code"],
 )
-tokens = Counter("gatewayz_tokens_total", "Billed tokens by bucket.", ["provider", "model", "bucket"])
-cost = Counter("gatewayz_cost_nano_usd_total", "What clients were charged, in nano-USD.", ["provider", "model"])
+tokens = Counter(
+    "gatewayz_tokens_total", "Billed tokens by bucket.", ["provider", "model", "bucket"]
+)
+cost = Counter(
+    "gatewayz_cost_nano_usd_total", "What clients were charged, in nano-USD.", ["provider", "model"]
+)
 attempts = Counter(
-    "gatewayz_attempts_total", "Calls of providers; fault is empty for an answer.", ["provider", "fault"]
+    "gatewayz_attempts_total",
+    "Calls of providers; fault is empty for an answer.",
+    ["provider", "fault"],
 )
 latency = Histogram(
-    "gatewayz_request_seconds", "From the request's arrival to the answer's end.", ["provider", "model"], buckets=SECONDS
+    "gatewayz_request_seconds",
+    "From the request's arrival to the answer's end.",
+    ["provider", "model"],
+    buckets=SECONDS,
 )
 first_token = Histogram(
     "gatewayz_first_content_seconds",
@@ -35,10 +44,14 @@ in_flight = Gauge(
     "gatewayz_requests_in_flight", "Requests being served now.", multiprocess_mode="livesum"
 )
 usage_quarantined = Counter(
-    "gatewayz_usage_quarantined_total", "Usage reports that could not be true; counted instead.", ["provider"]
+    "gatewayz_usage_quarantined_total",
+    "Usage reports that could not be true; counted instead.",
+    ["provider"],
 )
 uncovered = Counter(
-    "gatewayz_uncovered_nano_usd_total", "Cost beyond the credit left, written off, in nano-USD.", ["provider"]
+    "gatewayz_uncovered_nano_usd_total",
+    "Cost beyond the credit left, written off, in nano-USD.",
+    ["provider"],
 )
 
 

@@ -1,11 +1,11 @@
 """What a request costs, by how it ended. Pure; published in docs/money.md, "Outcomes".
 
-    finished, provider sent usage        usage × price            provider
-    finished, no usage                   counted × price          counted
-    client gone after content            what was produced        provider or counted
-    client gone before content           nothing                  none
-    provider failed, before or after     nothing                  none
-    empty answer                         nothing                  none
+finished, provider sent usage        usage × price            provider
+finished, no usage                   counted × price          counted
+client gone after content            what was produced        provider or counted
+client gone before content           nothing                  none
+provider failed, before or after     nothing                  none
+empty answer                         nothing                  none
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,8 @@ request_log = logging.getLogger("gatewayz.request")
 async def serve(context: RequestContext, client: Client) -> None:
     """Answer the client. Raises GatewayzError when nothing was sent yet, AnswerBroken when something was."""
     runtime = current()
-    outcome, error = Outcome.CLIENT_GONE, None
+    outcome: Outcome = Outcome.CLIENT_GONE
+    error: GatewayzError | None = None
     metrics.in_flight.inc()
     try:
         await admission.identify(context)
@@ -58,9 +59,10 @@ async def serve(context: RequestContext, client: Client) -> None:
     except asyncio.CancelledError:
         raise
     except Exception as unexpected:
-        outcome, error = Outcome.FAILED, InternalError("Something went wrong on our side.")
         log.error("request.crashed", request_id=context.id, exc_info=unexpected)
-        raise error from unexpected
+        outcome, crash = Outcome.FAILED, InternalError("Something went wrong on our side.")
+        error = crash
+        raise crash from unexpected
     finally:
         metrics.in_flight.dec()
         close(context, runtime, outcome, error)
@@ -126,7 +128,9 @@ def _bill(context: RequestContext, outcome: Outcome) -> Bill:
     source = UsageSource.PROVIDER if usage is tally.usage else UsageSource.COUNTED
     if tally.usage is not None and source is UsageSource.COUNTED:
         metrics.usage_quarantined.labels(target.offering.provider.slug).inc()
-        log.warning("usage.quarantined", request_id=context.id, provider=target.offering.provider.slug)
+        log.warning(
+            "usage.quarantined", request_id=context.id, provider=target.offering.provider.slug
+        )
     return bill(outcome, tally, usage=usage, source=source)
 
 
@@ -170,8 +174,12 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "first_token_ms": round((first - context.started) * 1000) if first else None,
         "latency_ms": context.elapsed_ms(),
         "attempts": [attempt.as_json() for attempt in progress.attempts],
-        "app_title": _clean(context.headers.get("x-openrouter-title") or context.headers.get("x-title") or "", 120),
-        "app_url": _clean(context.headers.get("http-referer") or context.headers.get("referer") or "", 200),
+        "app_title": _clean(
+            context.headers.get("x-openrouter-title") or context.headers.get("x-title") or "", 120
+        ),
+        "app_url": _clean(
+            context.headers.get("http-referer") or context.headers.get("referer") or "", 200
+        ),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from apps.billing.services.ledger_postgresql import Further
 from apps.inference.models import Outcome
 
 Row = dict[str, Any]
@@ -46,17 +47,17 @@ _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "charged
 # A process that was only slow may settle after the sweep has called its request lost: the truth wins.
 _CONFLICT = f"ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE inference_requestrecord.outcome = '{Outcome.LOST}'"
 
-INSERT_WITH_SETTLEMENT = f"""
+INSERT_WITH_SETTLEMENT = Further(
+    columns=COLUMNS,
+    statement=f"""
 recorded AS (
     INSERT INTO inference_requestrecord (id, charged, {_NAMES})
-    SELECT settled.request_id, settled.charged, {", ".join(f"r.{name}" for name in COLUMNS)}
-    FROM json_to_recordset(%(batch)s::json)
-        AS r(request_id text, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
-    JOIN settled USING (request_id)
+    SELECT request_id, charged, {_NAMES} FROM settled WHERE copy = 1
     {_CONFLICT}
 )
-"""  # noqa: S608 - built from the constants above
-"""A further CTE of ``ledger.settle_statement``: the records are part of the same statement and transaction."""
+""",  # noqa: S608 - built from the constants above
+)
+"""The records are part of the settling statement and of its transaction."""
 
 _INSERT = (
     f"INSERT INTO inference_requestrecord (id, charged, {_NAMES}) "  # noqa: S608
@@ -68,7 +69,8 @@ def insert(rows: Sequence[tuple[str, int, Row]]) -> None:
     """Write (id, charged, row) one after another, in the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            _INSERT, [(record_id, charged, *map(_plain, row.values())) for record_id, charged, row in rows]
+            _INSERT,
+            [(record_id, charged, *map(_plain, row.values())) for record_id, charged, row in rows],
         )
 
 
@@ -77,7 +79,12 @@ def _plain(value: Any) -> Any:
 
 
 def lost_row(
-    *, organization_id: int, api_key_id: int | None, model: str, created_at: datetime.datetime, latency_ms: int
+    *,
+    organization_id: int,
+    api_key_id: int | None,
+    model: str,
+    created_at: datetime.datetime,
+    latency_ms: int,
 ) -> Row:
     """The record of a request whose process died: nothing is known of its end and nothing is charged."""
     return {

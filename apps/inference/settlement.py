@@ -114,7 +114,9 @@ class Books:
         await self._hold_connection.close()
         await self._settle_connection.close()
         if not self._postgresql:
-            await asyncio.get_running_loop().run_in_executor(self._writer, lambda: connection.close())
+            await asyncio.get_running_loop().run_in_executor(
+                self._writer, lambda: connection.close()
+            )
         self._writer.shutdown(wait=False)
 
     async def _place(self, batch: list[HoldRequest]) -> Sequence[HoldDecision]:
@@ -128,7 +130,9 @@ class Books:
     async def _settle(self, batch: list[Closing]) -> Sequence[int]:
         settlements = [closing.settlement for closing in batch]
         if self._postgresql:
-            parameters = ledger.settle_parameters(settlements, more=[closing.row for closing in batch])
+            parameters = ledger.settle_parameters(
+                settlements, more=[closing.row for closing in batch]
+            )
             rows = await self._settle_connection.fetch(self._statement, parameters)
             return [charged for (charged,) in rows]
         loop = asyncio.get_running_loop()

@@ -22,7 +22,9 @@ def sweep() -> int:
                     api_key_id=hold.api_key_id,
                     model=hold.model,
                     created_at=hold.created_at,
-                    latency_ms=min(round((now - hold.created_at).total_seconds() * 1000), 2**31 - 1),
+                    latency_ms=min(
+                        round((now - hold.created_at).total_seconds() * 1000), 2**31 - 1
+                    ),
                 ),
             )
             for hold in released

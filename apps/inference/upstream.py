@@ -7,7 +7,7 @@ Both raise UpstreamFault; nothing here knows of other hosts.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import orjson
@@ -57,7 +57,7 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
         raise UpstreamFault(FaultKind.EMPTY, detail="an answer without content")
 
 
-async def stream(call: Call, relay: StreamRelay) -> AsyncIterator[bytes]:
+async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     """Client bytes, piece by piece, up to but without the closing records. Raises UpstreamFault at any point.
 
     The idle deadline runs only while the provider is waited for, not while the client reads.
@@ -130,4 +130,6 @@ def _require_complete(relay: StreamRelay) -> None:
 
 
 def _broken(error: Exception) -> UpstreamFault:
-    return UpstreamFault(FaultKind.CONNECTION, detail=type(error).__name__, pause=SHORT_PAUSE_SECONDS)
+    return UpstreamFault(
+        FaultKind.CONNECTION, detail=type(error).__name__, pause=SHORT_PAUSE_SECONDS
+    )

@@ -11,14 +11,16 @@ import msgspec
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols import CODECS
 from apps.inference.relay import AnswerShape, Json, JsonRelay, StreamRelay, Tally
-from apps.common.usage import Usage
 
-GATEWAY_FIELDS = frozenset({"models", "provider", "route", "transforms", "session_id", "recover", "max_cost"})
+GATEWAY_FIELDS = frozenset(
+    {"models", "provider", "route", "transforms", "session_id", "recover", "max_cost"}
+)
 """Fields that speak to the gateway and that no provider would understand."""
 
 
@@ -93,7 +95,8 @@ def _text(value: Any) -> str:
 def read_error(error: Any) -> UpstreamError:
     if isinstance(error, dict):
         return UpstreamError(
-            code=str(error.get("code") or error.get("type") or ""), message=str(error.get("message") or "")
+            code=str(error.get("code") or error.get("type") or ""),
+            message=str(error.get("message") or ""),
         )
     return UpstreamError(code="", message=str(error))
 
@@ -122,7 +125,10 @@ class ChatStream:
         if not self._shape.include_usage:
             return tail
         identity = self._shape.identity
-        chunk = self._usage_chunk or {"object": "chat.completion.chunk", "created": identity.created}
+        chunk = self._usage_chunk or {
+            "object": "chat.completion.chunk",
+            "created": identity.created,
+        }
         chunk = {
             **chunk,
             "id": identity.id,
@@ -240,7 +246,10 @@ class MessagesStream:
         self._codec = codec
         self._sse = SseDecoder()
         self._raw_usage: Json = {}
-        self._message_delta: Json = {"type": "message_delta", "delta": {"stop_reason": None, "stop_sequence": None}}
+        self._message_delta: Json = {
+            "type": "message_delta",
+            "delta": {"stop_reason": None, "stop_sequence": None},
+        }
 
     def feed(self, data: bytes) -> bytes:
         return b"".join([self._record(record) for record in self._sse.feed(data)])
@@ -291,7 +300,9 @@ class MessagesStream:
         self._message_delta = orjson.loads(data)
         # Reports add up to one: some hosts repeat a meter as 0 at the end, which must not erase it.
         self._raw_usage.update(
-            (name, value) for name, value in (event.usage or {}).items() if value or name not in self._raw_usage
+            (name, value)
+            for name, value in (event.usage or {}).items()
+            if value or name not in self._raw_usage
         )
         self.tally.usage = self._codec.decode_usage(self._raw_usage)
         if event.delta is not None and event.delta.stop_reason:
@@ -299,7 +310,10 @@ class MessagesStream:
 
     def _count(self, event: _Event) -> None:
         tally = self.tally
-        if (block := event.content_block) is not None and block.type in {"tool_use", "server_tool_use"}:
+        if (block := event.content_block) is not None and block.type in {
+            "tool_use",
+            "server_tool_use",
+        }:
             tally.add_output(block.name or "")
         if (delta := event.delta) is not None:
             if delta.text:
@@ -343,7 +357,9 @@ class VerbatimAnswer:
     def finish(self, usage: Usage) -> bytes:
         body = self._body
         body["id"], body["model"] = self._shape.identity.id, self._shape.identity.model
-        body["usage"] = with_cost(self._codec, body.get("usage") or {}, self.tally, usage, self._shape)
+        body["usage"] = with_cost(
+            self._codec, body.get("usage") or {}, self.tally, usage, self._shape
+        )
         return orjson.dumps(body)
 
     def _count_choices(self, choices: list[Json]) -> None:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from apps.keys import services
-from apps.keys.models import ApiKey
+from apps.keys.models import ApiKey, Environment
 
 
 @admin.register(ApiKey)
@@ -14,7 +14,12 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = (
         "name", "organization", "environment", "ending", "state", "expires_at", "created_by", "created_at",
     )  # fmt: skip
-    list_filter = ("environment", ("revoked_at", admin.EmptyFieldListFilter), "created_at", "expires_at")
+    list_filter = (
+        "environment",
+        ("revoked_at", admin.EmptyFieldListFilter),
+        "created_at",
+        "expires_at",
+    )
     search_fields = ("name", "last4", "organization__name", "created_by__email")
     list_select_related = ("organization", "created_by")
     autocomplete_fields = ("organization",)
@@ -33,7 +38,9 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     def state(self, key: ApiKey) -> str:
         return "revoked" if key.revoked_at else "active"
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ApiKey | None = None
+    ) -> tuple[str, ...]:
         fixed = ("organization", "environment") if obj else ()
         return (*self.readonly_fields, *fixed)
 
@@ -44,7 +51,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         issued = services.issue(
             obj.organization_id,
             name=obj.name,
-            environment=services.Environment(obj.environment),
+            environment=Environment(obj.environment),
             created_by_id=request.user.pk,
             expires_at=obj.expires_at,
             requests_per_minute=obj.requests_per_minute,
@@ -63,4 +70,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset:
             services.revoke(key)
-        self.message_user(request, f"{queryset.count()} key(s) revoked; every process refuses them within a second.")
+        self.message_user(
+            request,
+            f"{queryset.count()} key(s) revoked; every process refuses them within a second.",
+        )

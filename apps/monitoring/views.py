@@ -10,8 +10,8 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import multiprocess
 
-from apps.common import clock
 from apps.catalog.selectors import catalog
+from apps.common import clock
 from apps.common.db import to_iso
 
 
@@ -50,7 +50,9 @@ def _catalogue() -> str:
 def _redis() -> str:
     """Away is no reason to take the process out: limits then run in the process."""
     try:
-        client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5
+        )
         with client:
             client.ping()
     except redis.RedisError:
@@ -65,9 +67,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry: Any = prometheus_client.REGISTRY
     if settings.WEB_CONCURRENCY > 1:
         registry = prometheus_client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return HttpResponse(
-        prometheus_client.generate_latest(registry), content_type=prometheus_client.CONTENT_TYPE_LATEST
+        prometheus_client.generate_latest(registry),
+        content_type=prometheus_client.CONTENT_TYPE_LATEST,
     )
 
 

@@ -56,7 +56,7 @@ from typing import Literal
 Emptiness = Literal["body", "shell"]
 
 
-class UnknownOption(ValueError):  # noqa: N818 - a sentence, by house style
+class UnknownOption(ValueError):
     """The model name or the header holds something that is not in the table above."""
 
 

@@ -34,7 +34,7 @@ LONGEST_ARRAY = 100
 LONGEST_STRING = 10_000
 
 
-class UnusableSchema(ValueError):  # noqa: N818 - a sentence, by house style
+class UnusableSchema(ValueError):
     """The schema is not a valid JSON schema, or asks for more than a sample can hold."""
 
 

@@ -45,7 +45,7 @@ class Answer:
     options: Options
 
 
-class Refused(Exception):  # noqa: N818 - a sentence, by house style
+class Refused(Exception):
     """The request gets an error. ``code`` and ``param`` are shown where the wire has a place for them."""
 
     def __init__(

@@ -8,4 +8,6 @@ from apps.catalog.selectors import catalog
 
 def home(request: HttpRequest) -> HttpResponse:
     models = catalog.get().listed()
-    return render(request, "web/home.html", {"models": models[:12], "number_of_models": len(models)})
+    return render(
+        request, "web/home.html", {"models": models[:12], "number_of_models": len(models)}
+    )

@@ -4,8 +4,8 @@ import secrets
 from pathlib import Path
 
 import django_stubs_ext
-from csp.constants import NONE, SELF
 from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
 
 from gatewayz import env
 
@@ -25,7 +25,9 @@ ASGI_APPLICATION = "gatewayz.asgi.application"
 APPEND_SLASH = True
 
 INSTALLED_APPS = [
-    *(["daphne"] if DEBUG else []),  # replaces `runserver`; brings Twisted, so only where it is wanted
+    *(
+        ["daphne"] if DEBUG else []
+    ),  # replaces `runserver`; brings Twisted, so only where it is wanted
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",

@@ -1,10 +1,12 @@
 """Structured logs: one JSON object a line on standard output, never a prompt, an answer or a key."""
 
+from typing import Any
+
 import structlog
 
 from gatewayz import env
 
-_SHARED = [
+_SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -28,8 +30,16 @@ LOGGING = {
         "plain": {"format": "%(message)s"},
     },
     "handlers": {
-        "requests": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "plain"},
-        "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"},
+        "requests": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "plain",
+        },
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "json",
+        },
     },
     "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL").upper()},
     "loggers": {

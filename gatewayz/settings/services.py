@@ -37,10 +37,16 @@ def postgresql(url: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(url)
     if config["ENGINE"] != "django.db.backends.postgresql":
         raise env.SettingsError("DATABASE_URL must be a postgres:// address.")
-    config["CONN_MAX_AGE"] = 0  # Django's pool requires it: a closed connection goes back to the pool
+    config["CONN_MAX_AGE"] = (
+        0  # Django's pool requires it: a closed connection goes back to the pool
+    )
     config["OPTIONS"] = {
         **config.get("OPTIONS", {}),
-        "pool": {"min_size": 2, "max_size": env.integer("DATABASE_POOL_SIZE", least=4), "timeout": 10},
+        "pool": {
+            "min_size": 2,
+            "max_size": env.integer("DATABASE_POOL_SIZE", least=4),
+            "timeout": 10,
+        },
     }
     return config
 
@@ -53,7 +59,10 @@ DATABASES = {
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}}
     CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL]},
+        }
     }
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

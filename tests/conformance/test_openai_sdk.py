@@ -39,7 +39,9 @@ class Town(BaseModel):
 
 
 def calls_of(message: Any) -> list[tuple[str, Any]]:
-    return [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls]
+    return [
+        (call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls
+    ]
 
 
 @both_lanes
@@ -63,7 +65,9 @@ def test_streams_the_whole_answer_when_streamed(openai_client: OpenAI, model):
     assert "".join(deltas) == "You said: Hello there"
     assert sum(bool(delta) for delta in deltas) > 1
     assert chunks[0].choices[0].delta.role == "assistant"
-    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["stop"]
+    assert [
+        chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason
+    ] == ["stop"]
     assert {(chunk.id, chunk.model) for chunk in chunks} == {(chunks[0].id, model)}
 
 
@@ -127,9 +131,7 @@ def test_cache_control_marks_reach_the_host_when_translated(openai_client: OpenA
 
 @both_lanes
 def test_calls_tools_in_parallel_when_not_streamed(openai_client: OpenAI, model):
-    completion = openai_client.chat.completions.create(
-        model=model, messages=ASKS_BOTH, tools=TOOLS
-    )
+    completion = openai_client.chat.completions.create(model=model, messages=ASKS_BOTH, tools=TOOLS)
 
     message: Any = completion.choices[0].message
     assert completion.choices[0].finish_reason == "tool_calls"
@@ -379,12 +381,15 @@ def test_raises_rate_limit_error_when_the_key_is_over_its_limit(gateway, make_cu
 def test_does_not_retry_when_there_is_no_credit(gateway, make_customer, sent, upstream):
     customer = make_customer(credit_usd="0.000001")
 
-    with OpenAI(
-        api_key=customer.secret,
-        base_url=f"{gateway.url}/v1",
-        max_retries=2,
-        http_client=DefaultHttpxClient(event_hooks=sent.hooks),
-    ) as client, pytest.raises(openai.APIStatusError) as raised:
+    with (
+        OpenAI(
+            api_key=customer.secret,
+            base_url=f"{gateway.url}/v1",
+            max_retries=2,
+            http_client=DefaultHttpxClient(**sent.options),
+        ) as client,
+        pytest.raises(openai.APIStatusError) as raised,
+    ):
         client.chat.completions.create(model=VERBATIM, messages=HELLO)
 
     assert raised.value.status_code == 402
@@ -398,7 +403,7 @@ def test_retries_and_is_served_when_the_first_answer_was_503(gateway, customer, 
         api_key=customer.secret,
         base_url=f"{gateway.url}/v1",
         max_retries=1,
-        http_client=DefaultHttpxClient(event_hooks=sent.hooks),
+        http_client=DefaultHttpxClient(**sent.options),
     ) as client:
         completion = client.chat.completions.create(
             model=f"{VERBATIM}+status=503+first=1", messages=HELLO
@@ -413,12 +418,16 @@ def test_retries_and_is_served_when_the_first_answer_was_503(gateway, customer, 
 @pytest.mark.parametrize("fault", ["midstream_error=2", "cut=2", "malformed=2", "nofinish"])
 def test_raises_in_the_stream_when_the_host_fails_in_it(openai_client: OpenAI, model, fault):
     received: list[str] = []
+    asked = f"{model}+{fault}+interval=20"  # what fails before it has reached the client is not in the stream
 
-    with pytest.raises(openai.APIError) as raised, openai_client.chat.completions.create(
-        model=f"{model}+{fault}", messages=HELLO, stream=True
-    ) as stream:
-        received.extend(chunk.choices[0].delta.content or "" for chunk in stream)
+    with (
+        pytest.raises(openai.APIError) as raised,
+        openai_client.chat.completions.create(model=asked, messages=HELLO, stream=True) as stream,
+    ):
+        for chunk in stream:
+            received.append(chunk.choices[0].delta.content or "")
 
     error: Any = raised.value
+    assert "".join(received).startswith("You ")
     assert error.code == "upstream_error"
     assert "sandbox" not in error.message

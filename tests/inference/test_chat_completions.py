@@ -21,7 +21,9 @@ def test_answers_and_charges_exactly_its_cost_when_not_streamed(gateway, custome
 
 
 def test_is_metered_when_the_stream_was_not_asked_for_usage(gateway, customer):
-    with gateway.client(customer).stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as response:
+    with gateway.client(customer).stream(
+        "POST", "/v1/chat/completions", json={**CHAT, "stream": True}
+    ) as response:
         lines = [line for line in response.iter_lines() if line]
 
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +24,9 @@ CONCURRENT = 500
 COVERED = 37
 
 
-async def ask_all(urls: list[str], secret: str, *, number: int, body: dict) -> Counter[int]:
+async def ask_all(
+    urls: list[str], secret: str, *, number: int, body: dict[str, Any]
+) -> Counter[int]:
     """``number`` requests at once over all the web processes; how often each status came."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     headers = {"authorization": f"Bearer {secret}"}
@@ -36,7 +39,7 @@ async def ask_all(urls: list[str], secret: str, *, number: int, body: dict) -> C
         return Counter(await asyncio.gather(*(ask(n) for n in range(number))))
 
 
-def hold_of(body: dict) -> int:
+def hold_of(body: dict[str, Any]) -> int:
     """Nano-USD that one such request sets aside."""
     model = catalog.get().resolve(body["model"])
     assert model is not None
@@ -94,14 +97,17 @@ print(json.dumps({{
 @pytest.fixture
 def installation(tmp_path, django_db_setup):
     """Its own database; two web processes where PostgreSQL and Redis make that possible."""
-    with start_sandbox() as sandbox, make_installation(
-        tmp_path,
-        database_url=settings.DATABASE_URL if not settings.EMBEDDED else "",
-        redis_url=settings.REDIS_URL,
-        SANDBOX="true",
-        SANDBOX_URL=sandbox.base_url,
-        HOLD_LEASE_SECONDS="2",
-    ) as installation:
+    with (
+        start_sandbox() as sandbox,
+        make_installation(
+            tmp_path,
+            database_url=settings.DATABASE_URL if not settings.EMBEDDED else "",
+            redis_url=settings.REDIS_URL,
+            SANDBOX="true",
+            SANDBOX_URL=sandbox.base_url,
+            HOLD_LEASE_SECONDS="2",
+        ) as installation,
+    ):
         yield installation
 
 
@@ -109,10 +115,10 @@ def start_webs(installation: Installation) -> list[Web]:
     return [installation.start_web() for _ in range(1 if settings.EMBEDDED else 2)]
 
 
-def read_until_at_rest(installation: Installation, organization: int) -> dict:
+def read_until_at_rest(installation: Installation, organization: int) -> dict[str, Any]:
     deadline = time.monotonic() + 20
     while True:
-        found = installation.python(READ.format(organization=organization))
+        found: dict[str, Any] = installation.python(READ.format(organization=organization))
         if not found["holds"] or time.monotonic() > deadline:
             return found
 
@@ -123,9 +129,7 @@ def test_never_overspends_when_web_processes_share_one_balance(installation, gat
     credit = hold_of(body) * COVERED
     organization, secret = installation.python(PREPARE.format(credit=credit))
 
-    statuses = asyncio.run(
-        ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body)
-    )
+    statuses = asyncio.run(ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body))
 
     found = read_until_at_rest(installation, organization)
     assert set(statuses) == {200, 402}
@@ -159,7 +163,8 @@ def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gat
             slow = [
                 asyncio.create_task(
                     client.post(
-                        f"{webs[0].url}/v1/chat/completions", json={**CHAT, "model": "sandbox/echo+delay=20000"}
+                        f"{webs[0].url}/v1/chat/completions",
+                        json={**CHAT, "model": "sandbox/echo+delay=20000"},
                     )
                 )
                 for _ in range(20)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINE_START = "sandbox provider on "
 
 
-class SandboxDidNotStart(RuntimeError):  # noqa: N818 - a sentence, by house style
+class SandboxDidNotStart(RuntimeError):
     """The process ended, or printed no address in time."""
 
 

@@ -47,7 +47,10 @@ class Account(models.Model):
                 name="billing_account_once_per_house",
             ),
             models.CheckConstraint(
-                condition=Q(organization=None, kind__in=[k for k in AccountKind if k not in ORGANIZATION_KINDS])
+                condition=Q(
+                    organization=None,
+                    kind__in=[k for k in AccountKind if k not in ORGANIZATION_KINDS],
+                )
                 | Q(organization__isnull=False, kind__in=ORGANIZATION_KINDS),
                 name="billing_account_kind_fits_owner",
             ),
@@ -71,15 +74,27 @@ class Balance(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(allowance__gte=0), name="billing_balance_allowance_not_negative"),
-            models.CheckConstraint(condition=Q(promo__gte=0), name="billing_balance_promo_not_negative"),
-            models.CheckConstraint(condition=Q(purchased__gte=0), name="billing_balance_purchased_not_negative"),
-            models.CheckConstraint(condition=Q(held__gte=0), name="billing_balance_held_not_negative"),
+            models.CheckConstraint(
+                condition=Q(allowance__gte=0), name="billing_balance_allowance_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(promo__gte=0), name="billing_balance_promo_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(purchased__gte=0), name="billing_balance_purchased_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(held__gte=0), name="billing_balance_held_not_negative"
+            ),
             models.CheckConstraint(
                 condition=Q(held__lte=F("allowance") + F("promo") + F("purchased")),
                 name="billing_balance_covers_holds",
             ),
         ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {format_usd(self.total)}, {format_usd(self.held)} held"
 
     @property
     def total(self) -> int:
@@ -88,7 +103,3 @@ class Balance(models.Model):
     @property
     def available(self) -> int:
         return self.total - self.held
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.organization_id}: {format_usd(self.total)}, {format_usd(self.held)} held"

@@ -28,7 +28,9 @@ class JournalEntry(models.Model):
     class Meta:
         verbose_name_plural = "journal entries"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "-id"], name="billing_entry_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="billing_entry_by_organization")
+        ]
 
     @override
     def __str__(self) -> str:
@@ -43,7 +45,9 @@ class EntryLine(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="billing_line_not_zero"),
-            models.UniqueConstraint(fields=["entry", "account"], name="billing_line_once_per_account"),
+            models.UniqueConstraint(
+                fields=["entry", "account"], name="billing_line_once_per_account"
+            ),
         ]
 
     @override

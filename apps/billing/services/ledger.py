@@ -9,7 +9,6 @@
 PostgreSQL a batch is one statement, elsewhere one transaction; both are in the two modules beside this one.
 """
 
-import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -78,7 +77,9 @@ def grant_promo(organization_id: int, *, amount: int, reference: str, memo: str)
 def place_holds(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecision]:
     """Whether each member's amount could be set aside, in order of arrival. The whole batch is one transaction."""
     if is_postgresql():
-        return _decide(batch, lambda members: _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner)))
+        return _decide(
+            batch, lambda members: _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
+        )
     with transaction.atomic():
         now = clock.now()
         return ledger_portable.place_holds(
@@ -140,7 +141,12 @@ def release_expired() -> list[Hold]:
         organizations = sorted(set(expired.values_list("organization_id", flat=True)))
         if not organizations:
             return []
-        balances = Balance.objects.select_for_update().filter(pk__in=organizations).order_by("pk").in_bulk()
+        balances = (
+            Balance.objects.select_for_update()
+            .filter(pk__in=organizations)
+            .order_by("pk")
+            .in_bulk()
+        )
         released = list(expired.filter(organization_id__in=organizations))
         for hold in released:
             balances[hold.organization_id].held -= hold.amount
@@ -153,7 +159,8 @@ def release_expired() -> list[Hold]:
 def _fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _hold_parameters(batch: Sequence[HoldRequest], *, owner: str) -> dict[str, Any]:

@@ -9,21 +9,36 @@ from typing import Any
 
 from django.db import connection
 
-from apps.billing.models import Account, AccountKind, Balance, EntryKind, EntryLine, Hold, JournalEntry
+from apps.billing.models import (
+    Account,
+    AccountKind,
+    Balance,
+    EntryKind,
+    EntryLine,
+    Hold,
+    JournalEntry,
+)
 from apps.billing.services.values import HoldDecision, HoldRequest, Settlement
 
 SPEND_ORDER = (AccountKind.ALLOWANCE, AccountKind.PROMO, AccountKind.PURCHASED)
 
 
 def place_holds(
-    batch: Sequence[HoldRequest], *, owner: str, now: datetime.datetime, expires_at: datetime.datetime
+    batch: Sequence[HoldRequest],
+    *,
+    owner: str,
+    now: datetime.datetime,
+    expires_at: datetime.datetime,
 ) -> list[HoldDecision]:
     """In order of arrival, every member whose amount still fits is served."""
     balances = _balances(member.organization_id for member in batch)
     available = {pk: balance.available for pk, balance in balances.items()}
     placed: list[HoldRequest] = []
     for member in batch:
-        if member.organization_id in available and member.amount <= available[member.organization_id]:
+        if (
+            member.organization_id in available
+            and member.amount <= available[member.organization_id]
+        ):
             available[member.organization_id] -= member.amount
             placed.append(member)
     served = {member.request_id for member in placed}
@@ -32,7 +47,16 @@ def place_holds(
             "INSERT INTO billing_hold (request_id, organization_id, amount, owner, api_key_id, model, created_at, "
             "expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                (m.request_id, m.organization_id, m.amount, owner, m.api_key_id, m.model, now, expires_at)
+                (
+                    m.request_id,
+                    m.organization_id,
+                    m.amount,
+                    owner,
+                    m.api_key_id,
+                    m.model,
+                    now,
+                    expires_at,
+                )
                 for m in placed
             ],
         )
@@ -103,14 +127,19 @@ def _spend(balance: Balance, cost: int) -> dict[AccountKind, int]:
     return parts
 
 
-def _post(fresh: list[tuple[Settlement, dict[AccountKind, int]]], *, now: datetime.datetime) -> None:
+def _post(
+    fresh: list[tuple[Settlement, dict[AccountKind, int]]], *, now: datetime.datetime
+) -> None:
     if not fresh:
         return
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO billing_journalentry (reference, kind, organization_id, price_id, memo, created_at) "
             "VALUES (%s, %s, %s, %s, '', %s)",
-            [(m.reference, EntryKind.SETTLEMENT, m.organization_id, m.price_id, now) for m, _ in fresh],
+            [
+                (m.reference, EntryKind.SETTLEMENT, m.organization_id, m.price_id, now)
+                for m, _ in fresh
+            ],
         )
     entry_ids = dict(
         JournalEntry.objects.filter(reference__in=[m.reference for m, _ in fresh]).values_list(
@@ -131,7 +160,8 @@ def _post(fresh: list[tuple[Settlement, dict[AccountKind, int]]], *, now: dateti
         ]
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO billing_entryline (entry_id, account_id, amount) VALUES (%s, %s, %s)", lines
+            "INSERT INTO billing_entryline (entry_id, account_id, amount) VALUES (%s, %s, %s)",
+            lines,
         )
 
 
@@ -139,7 +169,9 @@ def account_ids(organization_ids: Any) -> dict[tuple[int, str], int]:
     """(organisation, kind) → account; the house's accounts stand under every organisation asked for."""
     wanted = set(organization_ids)
     found: dict[tuple[int, str], int] = {}
-    rows = Account.objects.filter(organization_id__in=wanted) | Account.objects.filter(organization=None)
+    rows = Account.objects.filter(organization_id__in=wanted) | Account.objects.filter(
+        organization=None
+    )
     for pk, organization_id, kind in rows.values_list("pk", "organization_id", "kind"):
         for owner in [organization_id] if organization_id else wanted:
             found[owner, kind] = pk

@@ -1,8 +1,15 @@
 """The ledger on PostgreSQL: a whole batch is one statement. Placed next to ``ledger_portable``, which does the same.
 
-Both statements lock the balances of the batch in order of id, so that two batches never wait for each other in a
-circle, and derive every change from the rows that they really inserted or deleted, so that a repetition changes nothing.
+Both statements lock the balances of the batch in order of id before they touch a hold, so that two batches never wait
+for each other in a circle, and derive every change from the rows that they really inserted or deleted, so that a
+repetition changes nothing. Rows of large tables are asked for as ``= ANY(ARRAY(…))``: that is a look-up in the index
+whatever the planner believes about the size of a batch. A join was a scan of the whole table in some plans.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_OWN_COLUMNS = frozenset({"request_id", "organization_id", "cost", "price_id"})
 
 PLACE_HOLDS = """
 WITH asked AS (
@@ -15,7 +22,7 @@ WITH asked AS (
     SELECT set_config('synchronous_commit', 'off', true)
 ), locked AS MATERIALIZED (
     SELECT organization_id, allowance + promo + purchased - held AS available
-    FROM billing_balance WHERE organization_id IN (SELECT organization_id FROM asked)
+    FROM billing_balance WHERE organization_id = ANY(%(organization_ids)s::bigint[])
     ORDER BY organization_id FOR UPDATE
 ), ranked AS (
     SELECT asked.*, available,
@@ -35,7 +42,9 @@ WITH asked AS (
 )
 SELECT placed.request_id IS NOT NULL
            -- sent twice after a broken connection: the first time may have served
-           OR EXISTS (SELECT FROM billing_hold h WHERE h.request_id = asked.request_id),
+           OR asked.request_id = ANY(ARRAY(
+               SELECT h.request_id::text FROM billing_hold h WHERE h.request_id = ANY(%(request_ids)s::text[])
+           )),
        (coalesce(locked.available, 0) - coalesce(sums.amount, 0))::bigint
 FROM asked
 CROSS JOIN relaxed
@@ -46,31 +55,41 @@ ORDER BY asked.n
 """
 
 _SETTLE = """
-WITH asked AS (
-    SELECT * FROM jsonb_to_recordset(%(batch)s::jsonb)
-        AS r(n int, request_id text, organization_id bigint, cost bigint, price_id bigint)
+WITH asked AS MATERIALIZED (
+    SELECT *, 'settle:' || request_id AS reference, row_number() OVER (PARTITION BY request_id ORDER BY n) AS copy
+    FROM jsonb_to_recordset(%(batch)s::jsonb)
+        AS r(n int, request_id text, organization_id bigint, cost bigint, price_id bigint{columns})
 ), locked AS MATERIALIZED (
-    SELECT * FROM billing_balance WHERE organization_id IN (SELECT organization_id FROM asked)
+    SELECT * FROM billing_balance WHERE organization_id = ANY(ARRAY(SELECT organization_id FROM asked))
     ORDER BY organization_id FOR UPDATE
 ), released AS (
-    DELETE FROM billing_hold h USING asked WHERE h.request_id = asked.request_id
+    DELETE FROM billing_hold h USING locked
+    WHERE h.request_id = ANY(ARRAY(SELECT request_id FROM asked)) AND h.organization_id = locked.organization_id
     RETURNING h.organization_id, h.amount
 ), freed AS (
     SELECT organization_id, sum(amount)::bigint AS amount FROM released GROUP BY organization_id
 ), spans AS (
     -- Each member's cost as an interval on its organisation's credit, in order of arrival.
-    SELECT asked.*,
+    SELECT n, reference, organization_id, cost, price_id,
            (sum(cost) OVER w - cost)::bigint AS span_from, (sum(cost) OVER w)::bigint AS span_to
     FROM asked
-    WHERE cost > 0
-      AND NOT EXISTS (SELECT FROM billing_journalentry e WHERE e.reference = 'settle:' || asked.request_id)
+    WHERE cost > 0 AND copy = 1 AND NOT reference = ANY(ARRAY(
+        SELECT e.reference::text FROM billing_journalentry e
+        WHERE e.reference = ANY(ARRAY(SELECT asked.reference FROM asked))
+    ))
     WINDOW w AS (PARTITION BY organization_id ORDER BY n)
 ), limits AS (
     -- What other requests have on hold is theirs: a cost beyond the rest is written off, never overdrawn.
-    SELECT locked.*, allowance + promo + purchased - held + coalesce(freed.amount, 0) AS spendable
+    SELECT locked.*, allowance + promo + purchased - held + coalesce(freed.amount, 0) AS spendable,
+        (SELECT id FROM billing_account a
+         WHERE a.organization_id = locked.organization_id AND kind = 'allowance') AS allowance_account,
+        (SELECT id FROM billing_account a
+         WHERE a.organization_id = locked.organization_id AND kind = 'promo') AS promo_account,
+        (SELECT id FROM billing_account a
+         WHERE a.organization_id = locked.organization_id AND kind = 'purchased') AS purchased_account
     FROM locked LEFT JOIN freed USING (organization_id)
 ), split AS (
-    SELECT spans.*,
+    SELECT spans.*, allowance_account, promo_account, purchased_account,
         greatest(0, least(span_to, allowance, spendable) - span_from) AS from_allowance,
         greatest(0, least(span_to, allowance + promo, spendable) - greatest(span_from, allowance)) AS from_promo,
         greatest(0, least(span_to, allowance + promo + purchased, spendable)
@@ -78,24 +97,22 @@ WITH asked AS (
     FROM spans JOIN limits USING (organization_id)
 ), entry AS (
     INSERT INTO billing_journalentry (reference, kind, organization_id, price_id, memo, created_at)
-    SELECT 'settle:' || request_id, 'settlement', organization_id, price_id, '', %(now)s
+    SELECT reference, 'settlement', organization_id, price_id, '', %(now)s
     FROM split ORDER BY n
     ON CONFLICT (reference) DO NOTHING
-    RETURNING id, reference
+    RETURNING id, reference::text
 ), posted AS (
     SELECT split.*, entry.id AS entry_id, from_allowance + from_promo + from_purchased AS charged
-    FROM split JOIN entry ON entry.reference = 'settle:' || split.request_id
+    FROM split JOIN entry USING (reference)
 ), line AS (
     INSERT INTO billing_entryline (entry_id, account_id, amount)
-    SELECT posted.entry_id, account.id, part.amount
+    SELECT posted.entry_id, part.account_id, part.amount
     FROM posted
     CROSS JOIN LATERAL (VALUES
-        ('allowance', posted.organization_id, -from_allowance), ('promo', posted.organization_id, -from_promo),
-        ('purchased', posted.organization_id, -from_purchased), ('written_off', NULL, charged - cost),
-        ('revenue', NULL, cost)
-    ) AS part(kind, organization_id, amount)
-    JOIN billing_account account
-      ON account.kind = part.kind AND account.organization_id IS NOT DISTINCT FROM part.organization_id
+        (allowance_account, -from_allowance), (promo_account, -from_promo), (purchased_account, -from_purchased),
+        ((SELECT id FROM billing_account WHERE organization_id IS NULL AND kind = 'written_off'), charged - cost),
+        ((SELECT id FROM billing_account WHERE organization_id IS NULL AND kind = 'revenue'), cost)
+    ) AS part(account_id, amount)
     WHERE part.amount <> 0
 ), spent AS (
     SELECT organization_id, sum(from_allowance)::bigint AS allowance, sum(from_promo)::bigint AS promo,
@@ -112,16 +129,30 @@ WITH asked AS (
     LEFT JOIN freed ON freed.organization_id = locked.organization_id
     WHERE b.organization_id = locked.organization_id
 ), settled AS (
-    SELECT asked.n, asked.request_id, coalesce(posted.charged, 0)::bigint AS charged
-    FROM asked LEFT JOIN posted USING (request_id)
+    SELECT asked.*, coalesce(posted.charged, 0)::bigint AS charged
+    FROM asked LEFT JOIN posted ON posted.n = asked.n
 ){also}
 SELECT charged FROM settled ORDER BY n
 """
 
 
-def settle_statement(*, also: str = "") -> str:
-    """The settling statement. ``also`` is a further CTE, ``name AS (…)``, of the same transaction.
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A further CTE of the settling statement, ``name AS (…)``, in the same transaction.
 
-    It may read ``settled(n, request_id, charged)`` and the batch itself, ``%(batch)s::jsonb``.
+    It may read ``settled``: the members with what each was ``charged`` and the further ``columns`` (name → type) that they
+    carry. ``copy`` is 1 for the first member of a request and more for its repetitions in the same batch.
     """
-    return _SETTLE.format(also=f", {also}" if also else "")
+
+    columns: Mapping[str, str]
+    statement: str
+
+
+def settle_statement(*, also: Further | None = None) -> str:
+    """The settling statement, alone or with what else is to be written for each member."""
+    if also is None:
+        return _SETTLE.format(columns="", also="")
+    columns = "".join(
+        f", {name} {kind}" for name, kind in also.columns.items() if name not in _OWN_COLUMNS
+    )
+    return _SETTLE.format(columns=columns, also=f", {also.statement}")

@@ -1,6 +1,6 @@
 """Rating: usage times rates, the only place where a cost is computed. Pure, integers, one rounding.
 
-    cost = Σ tokens × (nano-USD per million tokens) / 1,000,000, rounded half up once, + nano-USD per request
+cost = Σ tokens × (nano-USD per million tokens) / 1,000,000, rounded half up once, + nano-USD per request
 """
 
 from dataclasses import dataclass

@@ -45,7 +45,10 @@ def _unbalanced_entries() -> list[str]:
     )
     empty = JournalEntry.objects.filter(lines=None).values_list("reference", flat=True)
     return [
-        *(f"entry {reference} sums to {format_usd(total)}, not zero" for reference, total in unbalanced),
+        *(
+            f"entry {reference} sums to {format_usd(total)}, not zero"
+            for reference, total in unbalanced
+        ),
         *(f"entry {reference} has no lines" for reference in empty),
     ]
 
@@ -78,4 +81,7 @@ def _wrong_balances() -> list[str]:
 def _stale_holds() -> list[str]:
     """The sweep runs every half lease: a hold that is a whole lease past its expiry was missed by it."""
     stale = Hold.objects.filter(expires_at__lt=clock.now() - settings.HOLD_LEASE)
-    return [f"hold {hold.pk} expired at {hold.expires_at:%Y-%m-%d %H:%M:%S} and is still open" for hold in stale]
+    return [
+        f"hold {hold.pk} expired at {hold.expires_at:%Y-%m-%d %H:%M:%S} and is still open"
+        for hold in stale
+    ]

@@ -12,8 +12,9 @@ class Block(msgspec.Struct):
     type: str
     text: str | None = None
     thinking: str | None = None
-    content: "str | list[Block] | None" = None
-    input: msgspec.Raw | None = None
+    content: "str | list[Block] | dict[str, msgspec.Raw] | None" = None
+    """An object in results of Anthropic's own tools."""
+    input: msgspec.Raw = msgspec.Raw()
 
 
 class Message(msgspec.Struct):
@@ -56,16 +57,18 @@ def read_messages(raw: bytes) -> RequestFacts:
     )
 
 
-def _content_size(content: str | list[Block] | None) -> tuple[int, int]:
+def _content_size(content: str | list[Block] | dict[str, msgspec.Raw] | None) -> tuple[int, int]:
     """(UTF-8 bytes of text, images)."""
     if content is None:
         return 0, 0
     if isinstance(content, str):
         return text_size(content), 0
+    if isinstance(content, dict):
+        return tool_bytes(content.values()), 0
     size = images = 0
     for block in content:
         size += text_size(block.text or "") + text_size(block.thinking or "")
-        size += len(bytes(block.input)) if block.input is not None else 0
+        size += len(bytes(block.input))
         images += block.type == "image"
         more, pictures = _content_size(block.content)
         size, images = size + more, images + pictures

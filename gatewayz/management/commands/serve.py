@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self.banner, flush=True)
+            print(self.banner, flush=True)  # noqa: T201 - what the command is for
 
 
 class Command(BaseCommand):
