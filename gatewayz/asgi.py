@@ -11,6 +11,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 # Channels and the apps may only be imported once Django is set up.
+from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime  # noqa: E402
 from apps.inference.operations import BY_PATH  # noqa: E402
 from gatewayz import sentry  # noqa: E402
@@ -36,7 +37,11 @@ async def _live(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await runtime.start()
+            try:
+                await runtime.start()
+            except SecondWebProcess as error:
+                await send({"type": "lifespan.startup.failed", "message": f"gatewayz: {error}"})
+                return
             # What is loaded now lives as long as the process: keep the collector from walking it (p99 59 → 14 ms).
             gc.collect()
             gc.freeze()

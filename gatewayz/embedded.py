@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -27,6 +28,17 @@ def require_free_port(host: str, port: int) -> None:
             raise SettingsError(
                 f"cannot listen on {host}:{port}: {error.strerror}. Set PORT to another one."
             ) from error
+
+
+def require_data_dir() -> None:
+    try:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=settings.DATA_DIR):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to the data directory {settings.DATA_DIR}: {error.strerror}. Set GATEWAYZ_DATA_DIR."
+        ) from error
 
 
 def start_sandbox() -> subprocess.Popen[bytes]:

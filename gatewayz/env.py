@@ -87,6 +87,10 @@ VARIABLES: dict[str, Variable] = {
     "TOGETHER_API_KEY": Variable("", "House key for Together AI"),
 }
 
+PROVIDER_KEYS = tuple(
+    name for name, variable in VARIABLES.items() if variable.help.startswith("House key")
+)
+
 environ.Env.read_env(BASE_DIR / ".env")
 _environ = environ.Env()
 
@@ -127,7 +131,12 @@ def data_dir() -> Path:
 
 
 def provider_secret(name: str) -> str:
-    """The secret of a provider row. Staff may name any variable at run time, so these need not be in the table."""
+    """The secret of a provider row. Staff may name any variable at run time, so these need not be in the table.
+
+    Our own secrets are no provider's: whoever may edit providers must not be able to send them to an address of theirs.
+    """
+    if name in VARIABLES and name not in PROVIDER_KEYS:
+        return ""
     value: str = _environ.str(name, default="")
     return value.strip()
 

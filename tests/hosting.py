@@ -1,21 +1,22 @@
 """Models of a test's own in the committed catalogue, each at hosts that behave, or misbehave, as they are told.
 
 A host is a provider row in front of the sandbox; its upstream model carries the sandbox's options
-(``echo+status=503``). Every model gets an id of its own, so tests never meet. No name here says "sandbox": what a
+(``echo+status=503``). Models that differ have different ids, so tests never meet. No name here says "sandbox": what a
 client is told must not come from upstream.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 from apps.catalog.models import Provider
-from apps.catalog.providers.spec import Wire
+from apps.catalog.providers.spec import Timeouts, Wire
 from apps.catalog.selectors import catalog
 from apps.catalog.services import offers, providers
 from apps.common.money import usd_to_nano
 from tests.sandbox.process import SandboxProcess
 
 _numbers = itertools.count(1)
+DEADLINES = tuple(deadline.name for deadline in fields(Timeouts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +30,52 @@ class Host:
     cache_read_usd: str | None = None
     context_length: int | None = None
     max_output_tokens: int | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Deadlines that differ from the defaults, by the names of ``spec.Timeouts``."""
+    seconds: tuple[tuple[str, float], ...] = ()
+    """Deadlines that differ from the defaults, by the names of ``spec.Timeouts``; see ``seconds``."""
+
+
+def seconds(**deadlines: float) -> tuple[tuple[str, float], ...]:
+    return tuple(deadlines.items())
+
+
+_offered: dict[tuple[str, tuple[Host, ...]], str] = {}
 
 
 def offer_model(sandbox: SandboxProcess, *hosts: Host | str) -> str:
-    """The id of a new model, to be asked at these hosts in this order: ``first-host``, ``second-host``, …"""
-    model = f"acme/model-{next(_numbers)}"
-    for position, host in enumerate(hosts):
-        told = Host(host) if isinstance(host, str) else host
-        providers.add_provider(
-            slug_of(position, told.wire),
-            model=model,
-            amounts=offers.Amounts.of(
-                input=usd_to_nano(told.input_usd),
-                output=usd_to_nano(told.output_usd),
-                cache_read=usd_to_nano(told.cache_read_usd) if told.cache_read_usd else None,
-            ),
-            base_url=f"{sandbox.base_url}/v1",
-            wire=told.wire.value,
-            upstream_model=told.upstream,
-            context_length=told.context_length,
-            max_output_tokens=told.max_output_tokens,
-            priority=position,
-        )
-        _set_up(slug_of(position, told.wire), told)
+    """The id of a model that is to be asked at these hosts in this order: ``first-…-host``, ``second-…-host``, …
+
+    Asked for again, the same hosts are the same model.
+    """
+    told = tuple(Host(host) if isinstance(host, str) else host for host in hosts)
+    model = _offered.get((sandbox.base_url, told))
+    if model is None:
+        model = _offered[sandbox.base_url, told] = f"acme/model-{next(_numbers)}"
+        for position, host in enumerate(told):
+            _offer(sandbox, model, position, host)
+    for position, host in enumerate(told):
+        _set_deadlines(slug_of(position, host.wire), host)
     publish()
     return model
+
+
+def _offer(sandbox: SandboxProcess, model: str, position: int, host: Host) -> None:
+    offering = providers.add_provider(
+        slug_of(position, host.wire),
+        model=model,
+        amounts=offers.Amounts.of(
+            input=usd_to_nano(host.input_usd),
+            output=usd_to_nano(host.output_usd),
+            cache_read=usd_to_nano(host.cache_read_usd) if host.cache_read_usd else None,
+        ),
+        base_url=f"{sandbox.base_url}/v1",
+        wire=host.wire.value,
+        upstream_model=host.upstream,
+        context_length=host.context_length,
+        max_output_tokens=host.max_output_tokens,
+        priority=position,
+    )
+    if not offering.provider.api_key_ciphertext:
+        providers.set_api_key(offering.provider, "a-key-that-the-host-takes")
 
 
 def slug_of(position: int, wire: Wire = Wire.OPENAI_CHAT) -> str:
@@ -68,10 +88,11 @@ def publish() -> None:
     catalog.check()
 
 
-def _set_up(slug: str, host: Host) -> None:
+def _set_deadlines(slug: str, host: Host) -> None:
+    """The row is shared with the models of other tests, so its deadlines are set for each."""
     row = Provider.objects.get(pk=slug)
-    for name in ("connect", "first_content", "first_content_last", "idle", "total"):
-        setattr(row, f"{name}_seconds", host.seconds.get(name))
-    row.save()
-    if not row.api_key_ciphertext:
-        providers.set_api_key(row, "a-key-that-the-host-takes")
+    wanted = {f"{name}_seconds": dict(host.seconds).get(name) for name in DEADLINES}
+    if wanted != {name: getattr(row, name) for name in wanted}:
+        for name, value in wanted.items():
+            setattr(row, name, value)
+        row.save()

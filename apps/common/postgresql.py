@@ -14,8 +14,11 @@ from django.db import connection
 
 log = structlog.get_logger(__name__)
 
+KEEP_PLANS_GOOD = "SET enable_seqscan = off; SET jit = off"
+"""A prepared plan lives on while its tables grow: one made when they were small must not scan them."""
 
-def _connection_parameters() -> dict[str, Any]:
+
+def connection_parameters() -> dict[str, Any]:
     parameters = dict(connection.get_connection_params())
     for django_only in (
         "pool",
@@ -54,10 +57,11 @@ class StatementConnection:
     ) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
-                **_connection_parameters(),
+                **connection_parameters(),
                 autocommit=True,
                 application_name=f"gatewayz {self._name}",
             )
+            await self._connection.execute(KEEP_PLANS_GOOD)
         cursor = await self._connection.execute(statement, parameters, prepare=True)
         return await cursor.fetchall()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from apps.catalog.selectors import catalog
-from apps.common import background, cache, http
+from apps.common import background, cache, http, single
 from apps.common.db import run_db
 from apps.common.ratelimit import Limiter, RedisLimiter, make_limiter
 from apps.inference.settlement import Books
@@ -37,7 +37,8 @@ def current() -> Runtime:
 
 
 async def start() -> None:
-    """Load the snapshots, so that the first request finds them."""
+    """Load the snapshots, so that the first request finds them. Raises SecondWebProcess."""
+    single.claim()
     await run_db(catalog.check)
     await run_db(known_keys.check)
     current()
@@ -56,3 +57,4 @@ async def stop() -> None:
     if isinstance(found.limiter, RedisLimiter):
         await found.limiter.close()
     await found.books.shut()
+    single.release()

@@ -14,6 +14,10 @@ from gatewayz.settings.base import DATA_DIR
 EMBEDDED = env.is_embedded()
 REDIS_URL = env.text("REDIS_URL")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", least=1)
+if WEB_CONCURRENCY > 1 and (EMBEDDED or not REDIS_URL):
+    raise env.SettingsError(
+        f"WEB_CONCURRENCY is {WEB_CONCURRENCY}, but more than one web process needs DATABASE_URL and REDIS_URL."
+    )
 
 
 def sqlite(path: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def check_refusal(answer: Answer, surface: Surface, status: int, code: str) -> J
 
 KEYS: dict[str, tuple[Callable[[Customer], dict[str, str]], str]] = {
     "no key": (lambda customer: {}, "missing_api_key"),
-    "empty bearer": (lambda customer: {"authorization": "Bearer "}, "missing_api_key"),
+    "empty bearer": (lambda customer: {"authorization": "Bearer"}, "missing_api_key"),
     "other scheme": (
         lambda customer: {"authorization": f"Basic {customer.secret}"}, "missing_api_key",
     ),
@@ -173,11 +173,28 @@ BODIES = {
     "not JSON": (b"{'model': 1}", "invalid_json"),
     "cut off": (b'{"model": "acme/x", "messa', "invalid_json"),
     "not UTF-8": (b'{"model": "\xff\xfe"}', "invalid_json"),
-    "nested too deeply": (b'{"model":' + b"[" * 100_000, "invalid_json"),
+    "nested too deeply": (b'{"unknown":' + b"[" * 100_000, "invalid_json"),
+    "nested too deeply, whole": (
+        b'{"unknown":' + b"[" * 5_000 + b"]" * 5_000
+        + b',"model":"sandbox/echo","max_tokens":9,"messages":[{"role":"user","content":"x"}]}',
+        "invalid_json",
+    ),
+    "half a surrogate pair": (
+        b'{"model":"sandbox/echo","max_tokens":9,"messages":[{"role":"user","content":"\\ud800"}]}',
+        "invalid_json",
+    ),
+    "half a surrogate pair in an unknown field": (
+        b'{"unknown":"\\ud800","model":"sandbox/echo","max_tokens":9,"messages":[{"role":"user","content":"x"}]}',
+        "invalid_json",
+    ),
+    "not a number": (
+        b'{"unknown":NaN,"model":"sandbox/echo","max_tokens":9,"messages":[{"role":"user","content":"x"}]}',
+        "invalid_json",
+    ),
     "a list": (b"[]", "invalid_type"),
     "a text": (b'"hello"', "invalid_type"),
     "null": (b"null", "invalid_type"),
-}
+}  # fmt: skip
 
 
 @on_both_surfaces

@@ -2,8 +2,8 @@
 
 Both statements lock the balances of the batch in order of id before they touch a hold, so that two batches never wait
 for each other in a circle, and derive every change from the rows that they really inserted or deleted, so that a
-repetition changes nothing. Rows of large tables are asked for as ``= ANY(ARRAY(…))``: that is a look-up in the index
-whatever the planner believes about the size of a batch. A join was a scan of the whole table in some plans.
+repetition changes nothing. Rows of large tables are asked for as ``= ANY(ARRAY(…))``, which is a look-up in the index
+whatever the planner believes about the size of a batch; a join is a scan of the whole table in some plans.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ WITH asked AS MATERIALIZED (
     SELECT n, reference, organization_id, cost, price_id,
            (sum(cost) OVER w - cost)::bigint AS span_from, (sum(cost) OVER w)::bigint AS span_to
     FROM asked
-    WHERE cost > 0 AND copy = 1 AND NOT reference = ANY(ARRAY(
+    WHERE cost > 0 AND copy = 1 AND reference <> ALL(ARRAY(
         SELECT e.reference::text FROM billing_journalentry e
         WHERE e.reference = ANY(ARRAY(SELECT asked.reference FROM asked))
     ))
@@ -89,21 +89,22 @@ WITH asked AS MATERIALIZED (
          WHERE a.organization_id = locked.organization_id AND kind = 'purchased') AS purchased_account
     FROM locked LEFT JOIN freed USING (organization_id)
 ), split AS (
-    SELECT spans.*, allowance_account, promo_account, purchased_account,
+    SELECT spans.*, nextval('billing_journalentry_id_seq') AS entry_id,
+        allowance_account, promo_account, purchased_account,
         greatest(0, least(span_to, allowance, spendable) - span_from) AS from_allowance,
         greatest(0, least(span_to, allowance + promo, spendable) - greatest(span_from, allowance)) AS from_promo,
         greatest(0, least(span_to, allowance + promo + purchased, spendable)
                     - greatest(span_from, allowance + promo)) AS from_purchased
     FROM spans JOIN limits USING (organization_id)
 ), entry AS (
-    INSERT INTO billing_journalentry (reference, kind, organization_id, price_id, memo, created_at)
-    SELECT reference, 'settlement', organization_id, price_id, '', %(now)s
+    INSERT INTO billing_journalentry (id, reference, kind, organization_id, price_id, memo, created_at)
+    SELECT entry_id, reference, 'settlement', organization_id, price_id, '', %(now)s
     FROM split ORDER BY n
     ON CONFLICT (reference) DO NOTHING
-    RETURNING id, reference::text
+    RETURNING id
 ), posted AS (
-    SELECT split.*, entry.id AS entry_id, from_allowance + from_promo + from_purchased AS charged
-    FROM split JOIN entry USING (reference)
+    SELECT split.*, from_allowance + from_promo + from_purchased AS charged
+    FROM split WHERE entry_id = ANY(ARRAY(SELECT id FROM entry))
 ), line AS (
     INSERT INTO billing_entryline (entry_id, account_id, amount)
     SELECT posted.entry_id, part.account_id, part.amount
@@ -114,20 +115,19 @@ WITH asked AS MATERIALIZED (
         ((SELECT id FROM billing_account WHERE organization_id IS NULL AND kind = 'revenue'), cost)
     ) AS part(account_id, amount)
     WHERE part.amount <> 0
-), spent AS (
+), changes AS (
     SELECT organization_id, sum(from_allowance)::bigint AS allowance, sum(from_promo)::bigint AS promo,
-           sum(from_purchased)::bigint AS purchased
-    FROM posted GROUP BY organization_id
+           sum(from_purchased)::bigint AS purchased, sum(freed)::bigint AS freed
+    FROM (
+        SELECT organization_id, from_allowance, from_promo, from_purchased, 0 AS freed FROM posted
+        UNION ALL
+        SELECT organization_id, 0, 0, 0, amount FROM freed
+    ) AS each GROUP BY organization_id
 ), updated AS (
     UPDATE billing_balance b SET
-        allowance = b.allowance - coalesce(spent.allowance, 0),
-        promo = b.promo - coalesce(spent.promo, 0),
-        purchased = b.purchased - coalesce(spent.purchased, 0),
-        held = b.held - coalesce(freed.amount, 0)
-    FROM locked
-    LEFT JOIN spent ON spent.organization_id = locked.organization_id
-    LEFT JOIN freed ON freed.organization_id = locked.organization_id
-    WHERE b.organization_id = locked.organization_id
+        allowance = b.allowance - changes.allowance, promo = b.promo - changes.promo,
+        purchased = b.purchased - changes.purchased, held = b.held - changes.freed
+    FROM changes WHERE b.organization_id = changes.organization_id
 ), settled AS (
     SELECT asked.*, coalesce(posted.charged, 0)::bigint AS charged
     FROM asked LEFT JOIN posted ON posted.n = asked.n

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from typing_extensions import override
 
+from apps.common import single
 from gatewayz import embedded, env
 from gatewayz.bootstrap import Demo, bootstrap_catalogue, bootstrap_demo
 
@@ -47,7 +48,12 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = env.text("HOST"), env.integer("PORT", least=1)
+        embedded.require_data_dir()
         embedded.require_free_port(host, port)
+        try:
+            single.claim()
+        except single.SecondWebProcess as error:
+            raise env.SettingsError(str(error)) from error
         sandbox = None
         if settings.SANDBOX_ENABLED and not settings.SANDBOX_URL:
             sandbox = embedded.start_sandbox()

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from typing_extensions import override
+
+
+class GatewayzConfig(AppConfig):
+    name = "gatewayz"
+    verbose_name = "Gatewayz"
+
+    @override
+    def ready(self) -> None:
+        from gatewayz import checks  # noqa: F401 - registers the checks, which need the settings
