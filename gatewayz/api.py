@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import NinjaAPI
 from ninja.errors import ValidationError
 
 from apps.billing.api import router as billing
@@ -12,8 +11,9 @@ from apps.common.errors import GatewayzError, InvalidRequest
 from apps.inference.api import router as inference
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
+from gatewayz.openapi import DocumentedAPI
 
-api = NinjaAPI(
+api = DocumentedAPI(
     title="Gatewayz",
     version="1",
     description="One API key, every model, automatic reliability, one bill.",

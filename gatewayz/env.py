@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,17 @@ def provider_secret(name: str) -> str:
 
 def is_embedded() -> bool:
     return not text("DATABASE_URL")
+
+
+def share_metrics() -> None:
+    """Let the web processes of one supervisor count into files of their own, which /metrics adds up.
+
+    Must run before prometheus_client is imported. The folder is the supervisor's, so that nothing is left over from
+    an earlier one.
+    """
+    folder = Path(tempfile.gettempdir()) / f"gatewayz-metrics-{os.getppid()}"
+    folder.mkdir(exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def kept_secret(name: str, make: Any) -> str:

@@ -7,10 +7,6 @@ from apps.monitoring import views as monitoring
 from apps.web import views as web
 from gatewayz.api import api
 
-admin.site.site_header = "Gatewayz"
-admin.site.site_title = "Gatewayz"
-admin.site.index_title = "Back office"
-
 urlpatterns = [
     path("", web.home),
     path("health", monitoring.health),

@@ -51,13 +51,18 @@ class Snapshot(Generic[V]):
         return self._value
 
     async def fresh(self) -> V:
-        """The value, for asynchronous code; no query and no thread hop while the watcher runs."""
-        value = self._value
-        if value is None or clock.monotonic() - self._checked > TRUST_SECONDS:
-            await run_db(self.check)
-            value = self._value
-            assert value is not None
-        return value
+        """The value, for asynchronous code; no query and no thread hop while the watcher runs.
+
+        Raises DatabaseError when nothing is known yet; a value that cannot be checked is better than none.
+        """
+        if self._value is None or clock.monotonic() - self._checked > TRUST_SECONDS:
+            try:
+                await run_db(self.check)
+            except DatabaseError:
+                if self._value is None:
+                    raise
+        assert self._value is not None
+        return self._value
 
     def check(self) -> None:
         """Compare epochs and load when they differ. The epoch is read first, so a change in between loads again."""

@@ -25,14 +25,14 @@ _claim: Any = None
 
 def claim() -> None:
     """Be the only web process, until this process ends or ``release`` is called. Raises SecondWebProcess."""
-    global _claim  # noqa: PLW0603 - what is held for the process's whole life has no better place
+    global _claim
     if settings.REDIS_URL or _claim is not None:
         return
     _claim = _lock_database() if connection.vendor == "postgresql" else _lock_file()
 
 
 def release() -> None:
-    global _claim  # noqa: PLW0603
+    global _claim
     if _claim is not None:
         _claim.close()
         _claim = None

@@ -6,10 +6,12 @@ The consumers, the OpenAPI document and the conformance tests are generated from
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from apps.catalog.providers.spec import Operation, Wire
-from apps.inference.requests.chat import read_chat
+from apps.inference.requests.chat import ChatBody, read_chat
 from apps.inference.requests.common import RequestFacts
-from apps.inference.requests.messages import read_messages
+from apps.inference.requests.messages import MessagesBody, read_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Surface:
     paths: tuple[str, ...]
     operation: Operation
     wire: Wire
+    body: type[msgspec.Struct]
+    """What ``read`` checks; the OpenAPI document shows it."""
     read: Callable[[bytes], RequestFacts]
     summary: str
 
@@ -27,6 +31,7 @@ CHAT_COMPLETIONS = Surface(
     paths=("/v1/chat/completions", "/chat/completions"),
     operation=Operation.CHAT,
     wire=Wire.OPENAI_CHAT,
+    body=ChatBody,
     read=read_chat,
     summary="Create a chat completion, streamed or whole, in OpenAI's format.",
 )
@@ -34,6 +39,7 @@ MESSAGES = Surface(
     paths=("/v1/messages",),
     operation=Operation.CHAT,
     wire=Wire.ANTHROPIC_MESSAGES,
+    body=MessagesBody,
     read=read_messages,
     summary="Create a message, streamed or whole, in Anthropic's format.",
 )

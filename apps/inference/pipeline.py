@@ -20,7 +20,7 @@ import structlog
 from apps.billing.services import rating
 from apps.billing.services.values import Settlement
 from apps.common import background, clock
-from apps.common.errors import GatewayzError, InternalError
+from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
 from apps.common.ratelimit import Release
 from apps.common.usage import TOKEN_BUCKETS, UsageSource
 from apps.inference import admission, metrics
@@ -58,6 +58,11 @@ async def serve(context: RequestContext, client: Client) -> None:
         raise
     except asyncio.CancelledError:
         raise
+    except LEDGER_AWAY as away:
+        log.error("request.database_away", request_id=context.id, error=type(away).__name__)
+        outcome, unavailable = Outcome.FAILED, ServiceUnavailable("The database cannot be reached.")
+        error = unavailable
+        raise unavailable from away
     except Exception as unexpected:
         log.error("request.crashed", request_id=context.id, exc_info=unexpected)
         outcome, crash = Outcome.FAILED, InternalError("Something went wrong on our side.")

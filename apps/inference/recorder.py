@@ -12,7 +12,7 @@ from apps.inference.models import Outcome
 
 Row = dict[str, Any]
 
-# Column → its PostgreSQL type. The order is that of the rows on SQLite.
+# Column → its PostgreSQL type.
 COLUMNS: dict[str, str] = {
     "organization_id": "bigint",
     "api_key_id": "bigint",
@@ -67,10 +67,15 @@ _INSERT = (
 
 def insert(rows: Sequence[tuple[str, int, Row]]) -> None:
     """Write (id, charged, row) one after another, in the caller's transaction."""
+    if not rows:
+        return
     with connection.cursor() as cursor:
         cursor.executemany(
             _INSERT,
-            [(record_id, charged, *map(_plain, row.values())) for record_id, charged, row in rows],
+            [
+                (record_id, charged, *(_plain(row[name]) for name in COLUMNS))
+                for record_id, charged, row in rows
+            ],
         )
 
 

@@ -38,6 +38,7 @@ class ApiKey(Timestamped):
     concurrency = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "API key"
         ordering = ["-created_at"]
 
     @override

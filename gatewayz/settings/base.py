@@ -89,6 +89,14 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+UNFOLD = {
+    "SITE_TITLE": "Gatewayz",
+    "SITE_HEADER": "Gatewayz",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/favicon.svg"}],
+}
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -18,6 +18,8 @@ if WEB_CONCURRENCY > 1 and (EMBEDDED or not REDIS_URL):
     raise env.SettingsError(
         f"WEB_CONCURRENCY is {WEB_CONCURRENCY}, but more than one web process needs DATABASE_URL and REDIS_URL."
     )
+if WEB_CONCURRENCY > 1:
+    env.share_metrics()
 
 
 def sqlite(path: str) -> dict[str, Any]:

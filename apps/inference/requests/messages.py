@@ -14,7 +14,7 @@ class Block(msgspec.Struct):
     thinking: str | None = None
     content: "str | list[Block] | dict[str, msgspec.Raw] | None" = None
     """An object in results of Anthropic's own tools."""
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
 
 class Message(msgspec.Struct):

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='accounts.organization')),
             ],
             options={
-                'ordering': ['-created_at'],
+                'verbose_name': 'API key', 'ordering': ['-created_at'],
             },
         ),
     ]
