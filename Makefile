@@ -7,7 +7,7 @@ SERVICES_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/gatewayz
 SERVICES_REDIS_URL ?= redis://127.0.0.1:6379/9
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check fmt bench lock clean
+.PHONY: help run test test-services check fmt openapi bench lock clean
 
 help: ## Print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -35,6 +35,9 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import contracts, migrations, s
 
 fmt: $(VENV)/dev.stamp ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+openapi: $(VENV)/base.stamp ## Write the API's description to docs/openapi.json
+	@$(BIN)/python manage.py export_openapi
 
 bench: $(VENV)/base.stamp ## Measure against nginx and, when installed, Portkey and LiteLLM
 	@scripts/bench/run

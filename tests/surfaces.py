@@ -58,7 +58,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return "".join(text for event in self.events for text in _texts(event))
+        return "".join(text for event in self.events for text in texts_of(event))
 
     @property
     def error(self) -> Json | None:
@@ -76,13 +76,11 @@ class Answer:
 
     @property
     def output_tokens(self) -> int:
-        found: int = self.usage.get("completion_tokens", self.usage.get("output_tokens"))
-        return found
+        return int(self.usage.get("completion_tokens") or self.usage["output_tokens"])
 
     @property
     def input_tokens(self) -> int:
-        found: int = self.usage.get("prompt_tokens", self.usage.get("input_tokens"))
-        return found
+        return int(self.usage.get("prompt_tokens") or self.usage["input_tokens"])
 
 
 def ask(
@@ -146,7 +144,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _texts(event: Json) -> list[str]:
+def texts_of(event: Json) -> list[str]:
     """The visible text of a record or of a whole body, in either dialect."""
     found = [
         (choice.get("delta") or choice.get("message") or {}).get("content")

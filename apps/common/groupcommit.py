@@ -62,6 +62,9 @@ class GroupCommit(Generic[M, A]):
             answers = [error]
         except Exception as error:  # noqa: BLE001 - whatever failed belongs to the callers, not to this loop
             answers = [error] * len(batch)
+        if len(answers) != len(batch):
+            # Nobody can say which answer is whose, and nobody may wait for ever.
+            answers = [AssertionError(f"{len(answers)} answers for {len(batch)}")] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue

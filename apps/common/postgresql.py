@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import structlog
@@ -37,7 +37,7 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 @lru_cache(maxsize=64)
-def number_parameters(statement: str) -> tuple[LiteralString, tuple[str, ...]]:
+def number_parameters(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """``%(name)s`` as PostgreSQL's own ``$1``, and the names in that order.
 
     psycopg reads a statement for its parameters at every execution when it is longer than 4,096 characters: half a
@@ -46,7 +46,7 @@ def number_parameters(statement: str) -> tuple[LiteralString, tuple[str, ...]]:
     names = tuple(dict.fromkeys(_PARAMETER.findall(statement)))
     numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
     numbered = _PARAMETER.sub(lambda found: numbers[found.group(1)], statement)
-    return cast("LiteralString", numbered), names
+    return numbered.encode(), names
 
 
 class StatementConnection:

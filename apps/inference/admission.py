@@ -31,6 +31,7 @@ from apps.inference.relay import Json
 from apps.inference.runtime import Runtime
 from apps.inference.settlement import LEDGER_AWAY
 from apps.keys.authenticate import authenticate, read_secret
+from apps.keys.selectors import KeySnapshot
 
 _LIMIT_CODES = {
     "requests": ("rate_limit_exceeded", "requests per minute"),
@@ -46,6 +47,7 @@ async def identify(context: RequestContext) -> None:
         x_api_key=context.headers.get("x-api-key"),
     )
     context.key = await authenticate(secret)
+    context.limit_headers = _limit_headers(context.key)
 
 
 def read_body(context: RequestContext) -> Json:
@@ -119,9 +121,7 @@ async def take_slot(context: RequestContext, runtime: Runtime) -> None:
             tokens=context.estimated_tokens,
         )
     )
-    context.limit_headers = _limit_headers(
-        verdict, requests=key.requests_per_minute, tokens_=key.tokens_per_minute
-    )
+    context.limit_headers = [*_limit_headers(key), *_window_headers(verdict)]
     if not verdict.exceeded:
         return
     context.slot_asked = False
@@ -176,14 +176,19 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
         )
 
 
-def _limit_headers(verdict: Verdict, *, requests: int, tokens_: int) -> list[tuple[bytes, bytes]]:
+def _limit_headers(key: KeySnapshot) -> list[tuple[bytes, bytes]]:
     """OpenAI's header names: https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers."""
+    return [
+        (b"x-ratelimit-limit-requests", str(key.requests_per_minute).encode()),
+        (b"x-ratelimit-limit-tokens", str(key.tokens_per_minute).encode()),
+    ]
+
+
+def _window_headers(verdict: Verdict) -> list[tuple[bytes, bytes]]:
     reset = f"{verdict.reset_ms}ms".encode()
     return [
-        (b"x-ratelimit-limit-requests", str(requests).encode()),
         (b"x-ratelimit-remaining-requests", str(verdict.remaining_requests).encode()),
         (b"x-ratelimit-reset-requests", reset),
-        (b"x-ratelimit-limit-tokens", str(tokens_).encode()),
         (b"x-ratelimit-remaining-tokens", str(verdict.remaining_tokens).encode()),
         (b"x-ratelimit-reset-tokens", reset),
     ]

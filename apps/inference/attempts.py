@@ -240,11 +240,13 @@ class Attempts:
 def final_usage_of(context: RequestContext, target: Target) -> Usage:
     """What the answer has used, as its client is told and billed."""
     assert context.facts is not None
+    allowed = (context.facts.max_output_tokens, target.offering.max_output_tokens)
     usage, _ = final_usage(
         context.progress.tally,
         estimated_input=context.estimated_input,
         context_length=target.offering.context_length,
-        most_output=context.facts.max_output_tokens or target.offering.max_output_tokens,
+        most_output=min(filter(None, allowed), default=None),
+        choices=context.facts.choices,
     )
     return usage
 

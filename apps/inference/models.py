@@ -74,3 +74,16 @@ class RequestRecord(models.Model):
     @override
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def total_input(self) -> int:
+        return (
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+        )
+
+    @property
+    def total_output(self) -> int:
+        return self.output_tokens + self.reasoning_tokens

@@ -27,22 +27,34 @@ class Bill:
 
 
 def final_usage(
-    tally: Tally, *, estimated_input: int, context_length: int | None, most_output: int | None
+    tally: Tally,
+    *,
+    estimated_input: int,
+    context_length: int | None,
+    most_output: int | None,
+    choices: int = 1,
 ) -> tuple[Usage, UsageSource]:
-    """The provider's usage when it can be true, else our own count, bounded by what the client allowed."""
-    if tally.usage is not None and is_plausible(tally.usage, context_length=context_length):
-        return tally.usage, UsageSource.PROVIDER
+    """The provider's usage when it can be true, else our own count, bounded by what the client allowed.
+
+    ``most_output`` holds for each of the ``choices``.
+    """
+    reported = tally.usage
+    if reported is not None and is_plausible(
+        reported, context_length=context_length, choices=choices
+    ):
+        return reported, UsageSource.PROVIDER
     counted = tally.counted(input_tokens=estimated_input)
-    if most_output is not None and counted.total_output > most_output:
-        reasoning = min(counted.reasoning, most_output)
-        counted = Usage(input=counted.input, output=most_output - reasoning, reasoning=reasoning)
+    if most_output is not None and counted.total_output > most_output * choices:
+        reasoning = min(counted.reasoning, most_output * choices)
+        output = most_output * choices - reasoning
+        counted = Usage(input=counted.input, output=output, reasoning=reasoning)
     return counted, UsageSource.COUNTED
 
 
-def is_plausible(usage: Usage, *, context_length: int | None) -> bool:
+def is_plausible(usage: Usage, *, context_length: int | None, choices: int = 1) -> bool:
     """Whether these meters can belong to one request of a model with this context."""
     bound = context_length or LARGEST_PLAUSIBLE
-    return usage.total_input <= bound and usage.total_output <= bound
+    return usage.total_input <= bound and usage.total_output <= bound * choices
 
 
 def bill(outcome: Outcome, tally: Tally, *, usage: Usage, source: UsageSource) -> Bill:

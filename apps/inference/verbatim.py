@@ -293,6 +293,9 @@ class MessagesStream:
         if not isinstance(message, dict):
             raise MalformedUpstream("message_start without a message")
         self._raw_usage.update(message.get("usage") or {})
+        if self._codec.decode_usage(self._raw_usage) is None:
+            # Absent or absurd; the closing record tells the count. SDKs need the object.
+            message["usage"] = self._codec.encode_usage(Usage(), price=lambda _: {})
         message["id"], message["model"] = self._shape.identity.id, self._shape.identity.model
         return encode_record(orjson.dumps(start), "message_start")
 

@@ -158,9 +158,7 @@ def test_refuses_when_the_input_is_longer_than_any_hosts_context(
     body = surface.body(short, "x" * 16 * 121)
 
     with nothing_spent(customer):
-        error = refuse(
-            gateway.client(customer), surface, body, 400, "context_length_exceeded"
-        )
+        error = refuse(gateway.client(customer), surface, body, 400, "context_length_exceeded")
 
     assert error["param"] == "messages"
     assert upstream.stats()["requests"] == 0

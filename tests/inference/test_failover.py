@@ -7,7 +7,6 @@ from django.conf import settings
 
 from apps.billing.models import Hold
 from apps.catalog.providers.spec import Wire
-from apps.common.errors import ERROR_CODES
 from tests.hosting import Host, seconds, slug_of
 from tests.surfaces import LANES, SURFACES, Surface, ask, check_error, name_lane
 
@@ -48,9 +47,9 @@ def served_by(answer: Any) -> str:
 
 def _rows() -> list[Any]:
     """Every failure in every lane or, where only the status counts, in one lane after the other."""
-    rows = []
+    rows: list[Any] = []
     for position, (name, row) in enumerate(FAILURES.items()):
-        lanes = LANES if row[0] in {"status=500", "reset", "errorbody", "malformed=0"} else [LANES[position % 4]]
+        lanes = LANES if row[0] in {"errorbody", "malformed=0"} else [LANES[position % 4]]
         rows.extend(pytest.param(lane, *row, id=f"{name}-{name_lane(lane)}") for lane in lanes)
     return rows
 
@@ -95,7 +94,7 @@ def test_moves_on_when_the_first_hosts_answer_is_empty(
     assert served_by(answer) == slug_of(1, wire)
 
 
-@all_lanes
+@pytest.mark.parametrize("lane", [LANES[0], LANES[3]], ids=name_lane)
 @both_ways
 @pytest.mark.parametrize("told", ["hang", "ttft=60000"], ids=["before the headers", "after them"])
 def test_moves_on_when_the_first_host_is_silent(
@@ -126,7 +125,7 @@ def test_keeps_waiting_when_the_silent_host_is_the_last(gateway, customer, make_
 def test_comments_do_not_count_as_content_when_a_host_only_keeps_the_connection_alive(
     gateway, customer, make_model, surface
 ):
-    model = make_model(Host("echo+ttft=60000+comments", seconds=seconds(first_content=0.3)), "echo")
+    model = make_model(Host("echo+ttft=60000+comments", seconds=seconds(first_content=0.2)), "echo")
 
     answer = ask(gateway.client(customer), surface, surface.body(model, stream=True))
 
@@ -134,15 +133,13 @@ def test_comments_do_not_count_as_content_when_a_host_only_keeps_the_connection_
     assert served_by(answer) == slug_of(1)
 
 
-@pytest.mark.parametrize("told", ["cut=0", "malformed=0", "errorbody", "cut=2", "stall=2"])
+@pytest.mark.parametrize("told", ["cut=0", "stall=0"])
 @all_lanes
 def test_moves_on_when_a_whole_answer_does_not_arrive_whole(
     gateway, customer, make_model, lane, told
 ):
     surface, wire = lane
-    model = make_model(
-        Host(f"echo+{told}", wire, seconds=seconds(total=0.2)), Host("echo", wire)
-    )
+    model = make_model(Host(f"echo+{told}", wire, seconds=seconds(total=0.2)), Host("echo", wire))
 
     answer = ask(gateway.client(customer), surface, surface.body(model))
 
@@ -173,8 +170,11 @@ PASSING = {
 }
 
 
-@on_both_surfaces
-@both_ways
+@pytest.mark.parametrize(
+    ("surface", "streamed"),
+    [(Surface.CHAT, True), (Surface.MESSAGES, False)],
+    ids=["chat", "messages"],
+)
 @pytest.mark.parametrize("told", PASSING.values(), ids=PASSING.keys())
 def test_same_host_serves_when_its_trouble_was_passing(
     gateway, customer, make_model, upstream, surface, streamed, told
@@ -192,12 +192,12 @@ def test_same_host_serves_when_its_trouble_was_passing(
 
 
 def test_waits_as_long_as_the_host_says_when_it_is_short(gateway, customer, make_model):
-    model = make_model("echo+status=429+retry_after=0.5+first=1")
+    model = make_model("echo+status=429+retry_after=0.3+first=1")
 
     ask(gateway.client(customer), Surface.CHAT, Surface.CHAT.body(model))
 
     (record,) = customer.settled(requests=1)
-    assert record.latency_ms >= 500
+    assert record.latency_ms >= 300
 
 
 def test_asks_at_most_six_times_when_more_hosts_are_left(gateway, customer, make_model, upstream):
@@ -283,12 +283,15 @@ def test_stream_says_that_it_broke_when_the_host_fails_after_content(
     assert answer.events[-1].get("error"), "the last record must be the error"
     assert check_error(answer, surface)["code"] == "upstream_error"
     (record,) = customer.settled(requests=1)
-    assert (record.outcome, record.error_code, record.status) == ("interrupted", "upstream_error", 200)
+    assert (record.outcome, record.error_code, record.status) == (
+        "interrupted",
+        "upstream_error",
+        200,
+    )
     assert (record.charged, record.cost, record.usage_source) == (0, 0, "none")
     assert [attempt["fault"] for attempt in record.attempts] == [fault]
     assert customer.balance.total == before
     assert not Hold.objects.filter(organization_id=customer.organization_id).exists()
-    assert "upstream_error" in ERROR_CODES
 
 
 def _finishes(event: dict[str, Any]) -> bool:
@@ -299,7 +302,7 @@ def _finishes(event: dict[str, Any]) -> bool:
 def test_slow_stream_is_not_stalled_when_each_pause_is_below_the_idle_deadline(
     gateway, customer, make_model, surface
 ):
-    model = make_model(Host("echo+chunks=6+interval=120", seconds=seconds(idle=0.4)))
+    model = make_model(Host("echo+chunks=5+interval=100", seconds=seconds(idle=0.3)))
 
     answer = ask(gateway.client(customer), surface, surface.body(model, stream=True))
 

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('price_id', models.BigIntegerField(blank=True, help_text='The price row that a settlement used.', null=True)),
                 ('memo', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(db_index=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='journal_entries', to='accounts.organization')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='journal_entries', to='accounts.organization')),
             ],
             options={
                 'verbose_name_plural': 'journal entries',
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('amount', models.BigIntegerField(help_text='Nano-USD; positive adds to the account.')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.account')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.journalentry')),
+                ('entry', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.journalentry')),
             ],
         ),
         migrations.AddConstraint(

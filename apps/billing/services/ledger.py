@@ -9,7 +9,8 @@
 PostgreSQL a batch is one statement, elsewhere one transaction; both are in the two modules beside this one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -77,27 +78,35 @@ def grant_promo(organization_id: int, *, amount: int, reference: str, memo: str)
 def place_holds(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecision]:
     """Whether each member's amount could be set aside, in order of arrival. The whole batch is one transaction."""
     if is_postgresql():
-        return _decide(
-            batch, lambda members: _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
-        )
-    with transaction.atomic():
+        return _place_holds_by_statement(batch, owner=owner)
+    with transaction.atomic(savepoint=False):
         now = clock.now()
         return ledger_portable.place_holds(
             batch, owner=owner, now=now, expires_at=now + settings.HOLD_LEASE
         )
 
 
+def _place_holds_by_statement(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecision]:
+    decisions = _read_decisions(_fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner)))
+    while again := _undecided(batch, decisions):
+        members = [batch[index] for index in again]
+        rows = _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
+        if not _take_over(decisions, again, _read_decisions(rows), batch):
+            break
+    return decisions
+
+
 async def place_holds_on(
     database: StatementConnection, batch: Sequence[HoldRequest], *, owner: str
 ) -> list[HoldDecision]:
     """``place_holds`` on an event loop's own PostgreSQL connection."""
-    decisions = _read_decisions(
-        await database.fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner))
-    )
-    while undecided := _undecided(batch, decisions):
-        again = [batch[index] for index in undecided]
-        rows = await database.fetch(PLACE_HOLDS, _hold_parameters(again, owner=owner))
-        _replace(decisions, undecided, _read_decisions(rows))
+    rows = await database.fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner))
+    decisions = _read_decisions(rows)
+    while again := _undecided(batch, decisions):
+        members = [batch[index] for index in again]
+        rows = await database.fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
+        if not _take_over(decisions, again, _read_decisions(rows), batch):
+            break
     return decisions
 
 
@@ -106,7 +115,7 @@ def settle(batch: Sequence[Settlement]) -> list[int]:
     if is_postgresql():
         rows = _fetch(settle_statement(), settle_parameters(batch))
         return [charged for (charged,) in rows]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         return ledger_portable.settle(batch, now=clock.now())
 
 
@@ -130,7 +139,11 @@ def settle_parameters(
 
 def renew(request_ids: Sequence[str]) -> None:
     """The process that serves these requests lives: their holds stay for another lease."""
-    Hold.objects.filter(pk__in=request_ids).update(expires_at=clock.now() + settings.HOLD_LEASE)
+    # A hold that is being settled right now needs no renewal, and waiting for it could be a deadlock.
+    with transaction.atomic():
+        mine = Hold.objects.select_for_update(skip_locked=True).filter(pk__in=request_ids)
+        found = list(mine.values_list("pk", flat=True))
+        Hold.objects.filter(pk__in=found).update(expires_at=clock.now() + settings.HOLD_LEASE)
 
 
 def release_expired() -> list[Hold]:
@@ -193,17 +206,20 @@ def _undecided(batch: Sequence[HoldRequest], decisions: Sequence[HoldDecision]) 
     ]
 
 
-def _replace(decisions: list[HoldDecision], indices: list[int], again: list[HoldDecision]) -> None:
-    for index, decision in zip(indices, again, strict=True):
-        decisions[index] = decision
-
-
-def _decide(
+def _take_over(
+    decisions: list[HoldDecision],
+    indices: Sequence[int],
+    again: Sequence[HoldDecision],
     batch: Sequence[HoldRequest],
-    ask: Callable[[Sequence[HoldRequest]], Sequence[tuple[Any, ...]]],
-) -> list[HoldDecision]:
-    decisions = _read_decisions(ask(batch))
-    while undecided := _undecided(batch, decisions):
-        again = [batch[index] for index in undecided]
-        _replace(decisions, undecided, _read_decisions(ask(again)))
-    return decisions
+) -> bool:
+    """Write the decisions of a further round over the old ones; whether it has placed any hold."""
+    left = {
+        batch[index].organization_id: new.available
+        for index, new in zip(indices, again, strict=True)
+    }
+    for index, member in enumerate(batch):
+        if member.organization_id in left:
+            decisions[index] = replace(decisions[index], available=left[member.organization_id])
+    for index, new in zip(indices, again, strict=True):
+        decisions[index] = new
+    return any(new.placed for new in again)

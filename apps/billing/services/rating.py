@@ -44,8 +44,8 @@ def cost(usage: Usage, rates: Rates) -> Cost:
 
 
 def quote(*, input_tokens: int, output_tokens: int, rates: Rates) -> int:
-    """Nano-USD that a request is expected to cost at most: no cache hits, the dearer of output and reasoning."""
-    dearest_input = max(rates.input, rates.cache_write_5m, rates.cache_write_1h)
+    """Nano-USD that a request is expected to cost at most: the dearest bucket of input and of output."""
+    dearest_input = max(rates.input, rates.cache_read, rates.cache_write_5m, rates.cache_write_1h)
     dearest_output = max(rates.output, rates.reasoning)
     tokens = input_tokens * dearest_input + output_tokens * dearest_output
     return divide_half_up(tokens, TOKENS_PER_PRICE_UNIT) + rates.request

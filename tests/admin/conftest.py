@@ -1,0 +1,71 @@
+"""A member of staff at the back office, and a row of every table to look at."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from apps.accounts import services as signup
+from apps.accounts.models import Membership
+from apps.billing.services import ledger
+from apps.catalog.models import ModelAlias
+from apps.catalog.services import offers, providers
+from apps.common import clock
+from apps.common.money import usd_to_nano
+from apps.inference import recorder
+from apps.keys import services as keys
+from tests.billing.books import Books
+
+ATTEMPTS = [
+    {"provider": "acme", "model": "large", "fault": "overloaded", "status": 529, "ms": 12},
+    {"provider": "<b>other</b>", "model": "large", "fault": "", "status": None, "ms": 1234},
+]
+
+
+@pytest.fixture
+def visitor(client, settings, tmp_path, db):
+    settings.STATIC_ROOT = tmp_path  # WhiteNoise warns when nobody has run collectstatic
+    return client
+
+
+@pytest.fixture
+def staff(visitor):
+    visitor.force_login(get_user_model().objects.create_superuser("dave@example.com", "pw"))
+    return visitor
+
+
+@pytest.fixture
+def books(db):
+    """Alice's organisation: $10, a settled request, an open hold and a record."""
+    alice = signup.create_user(email="alice@example.com", password="pw")
+    books = Books(Membership.objects.get(user=alice).organization_id)
+    ledger.grant_promo(
+        books.organization_id, amount=10**10, reference="test:alice", memo="credit for a test"
+    )
+    settlement = books.costs(21_450, request_id="gen_settled")
+    ledger.settle([settlement])
+    books.hold(1_000_000)
+    row = recorder.lost_row(
+        organization_id=books.organization_id,
+        api_key_id=None,
+        model="acme/large",
+        created_at=clock.now(),
+        latency_ms=1234,
+    )
+    seen = {"model": "acme/large", "provider": "acme", "outcome": "completed", "attempts": ATTEMPTS}
+    recorder.insert([("gen_settled", 21_450, {**row, **seen, "cost": 21_450})])
+    return books
+
+
+@pytest.fixture
+def every_table(books):
+    """At least one row in each table that the back office shows."""
+    keys.issue(books.organization_id, name="a key")
+    Group.objects.create(name="support")
+    offering = providers.add_provider(
+        "acme",
+        model="acme/large",
+        amounts=offers.Amounts.of(input=usd_to_nano("1"), output=usd_to_nano("2")),
+        base_url="https://acme.test/v1",
+        wire="openai_chat",
+    )
+    ModelAlias.objects.create(alias="acme-large", model=offering.model)

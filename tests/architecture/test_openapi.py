@@ -1,0 +1,74 @@
+"""The served OpenAPI document: whole, valid in its references, and the same as the committed one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from apps.inference.operations import SURFACES
+from gatewayz.management.commands.export_openapi import render
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = {"/v1/models", "/v1/models/{model_id}"}
+
+
+@pytest.fixture
+def document(client):
+    response = client.get("/v1/openapi.json")
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_document_is_the_committed_one_when_rendered():
+    committed = (ROOT / "docs/openapi.json").read_text()
+
+    assert committed == render(), (
+        "the API has changed: run `make openapi` and look at the difference"
+    )
+
+
+def test_document_is_the_rendered_one_when_served(document):
+    assert document == json.loads(render())
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.paths[0])
+def test_inference_operation_is_documented_when_it_is_in_the_table(document, surface):
+    operation = document["paths"][surface.paths[0]]["post"]
+
+    assert operation["summary"] == surface.summary
+    assert {"200", "400", "401", "402", "429", "503"} <= set(operation["responses"])
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    fields = set(surface.body.__struct_fields__)
+    assert set(find(document, reference)["properties"]) == fields
+
+
+def test_every_reference_leads_somewhere_when_followed(document):
+    references = list(references_in(document))
+
+    assert references
+    for reference in references:
+        assert find(document, reference)
+
+
+def test_operations_ask_for_a_key_when_they_are_not_public(document):
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert ("security" in operation) == (path not in PUBLIC), path
+
+
+def find(document, reference):
+    found = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def references_in(value):
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references_in(inner)

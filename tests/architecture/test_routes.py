@@ -1,0 +1,108 @@
+"""Deny by default: every route stands in one table with its authentication, and the ones behind a key refuse without."""
+
+from typing import Any
+
+import httpx
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from apps.inference.operations import BY_PATH
+from gatewayz.api import api
+
+PUBLIC, KEY, STAFF = "public", "key", "staff"
+
+# A new route fails the first test until it is declared here.
+ROUTES = {
+    "/": PUBLIC,
+    "/health": PUBLIC,
+    "/health/ready": PUBLIC,
+    "/metrics": PUBLIC,  # numbers only, from loopback or with METRICS_TOKEN: apps.monitoring.views
+    "/v1/": PUBLIC,  # ninja's root, which is only a name: 404
+    "/v1/openapi.json": PUBLIC,
+    "/v1/docs": PUBLIC,
+    "/v1/models": PUBLIC,
+    "/v1/models/<path:model_id>": PUBLIC,
+    "/v1/credits": KEY,
+    "/v1/key": KEY,
+    "/v1/generation": KEY,
+    "/v1/chat/completions": KEY,
+    "/chat/completions": KEY,
+    "/v1/messages": KEY,
+    "/admin/": STAFF,  # and everything below it
+}
+INFERENCE = sorted(BY_PATH)
+DJANGO_BEHIND_A_KEY = sorted({path for path, who in ROUTES.items() if who == KEY} - set(BY_PATH))
+OPEN_TO_STRANGERS_IN_ADMIN = {"/admin/login/"}
+
+
+def walk(patterns: list[Any], prefix: str = "/") -> list[str]:
+    found: list[str] = []
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            found += walk(pattern.url_patterns, path)
+        else:
+            assert isinstance(pattern, URLPattern)
+            found.append(path)
+    return found
+
+
+DJANGO_ROUTES = walk(get_resolver().url_patterns)
+ADMIN_PAGES = [
+    path for path in DJANGO_ROUTES if path.startswith("/admin/") and not set("<(^") & set(path)
+]
+
+
+def test_every_route_is_declared_when_the_urls_are_walked():
+    served = {"/admin/" if path.startswith("/admin/") else path for path in DJANGO_ROUTES}
+
+    assert served | set(BY_PATH) == set(ROUTES)
+
+
+def test_ninja_operation_has_the_declared_authentication_when_walked():
+    found = {
+        "/v1" + path.replace("{", "<").replace("}", ">"): (
+            PUBLIC if operation.auth_param is None else KEY
+        )
+        for _, router in api._routers
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+    }
+
+    assert api.auth is not None
+    assert found == {path: ROUTES[path] for path in found}
+
+
+@pytest.mark.parametrize("path", DJANGO_BEHIND_A_KEY)
+def test_django_route_answers_401_when_there_is_no_key(client, path):
+    response = client.get(path)
+
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "missing_api_key"
+
+
+@pytest.mark.parametrize("path", INFERENCE)
+def test_inference_route_answers_401_when_there_is_no_key(gateway, path):
+    response = httpx.post(gateway.url + path, json={}, verify=False)
+
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "missing_api_key"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ADMIN_PAGES)
+def test_admin_page_sends_strangers_to_the_login_when_asked(client, path):
+    response = client.get(path)
+
+    if path in OPEN_TO_STRANGERS_IN_ADMIN:
+        assert response.status_code == 200
+        return
+    assert response.status_code == 302
+    assert response.headers["location"].startswith("/admin/")
+
+
+@pytest.mark.django_db
+def test_metrics_refuse_when_asked_from_elsewhere(client):
+    response = client.get("/metrics", REMOTE_ADDR="203.0.113.9")
+
+    assert response.status_code == 403

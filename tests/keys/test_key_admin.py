@@ -1,0 +1,120 @@
+"""Keys in the back office: issued with one look at the secret, revoked, never deleted."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from apps.accounts.models import Organization
+from apps.keys import services
+from apps.keys.authenticate import authenticate_now
+from apps.keys.models import ApiKey
+from apps.keys.services import is_well_formed
+
+pytestmark = pytest.mark.django_db
+SECRET = re.compile(r"gw_(?:live|test)_[\w-]{49}")
+
+
+@pytest.fixture
+def staff(client, settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path  # WhiteNoise warns when nobody has run collectstatic
+    client.force_login(get_user_model().objects.create_superuser("dave@example.com", "pw"))
+    return client
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return Organization.objects.create(name="Acme")
+
+
+def url(page: str, *args: object) -> str:
+    return reverse(f"admin:keys_apikey_{page}", args=args)
+
+
+def issue(staff, organization, **fields):
+    form = {"name": "ci", "organization": organization.pk, "environment": "live", **fields}
+    return staff.post(url("add"), form, follow=True)
+
+
+def test_secret_is_shown_once_when_a_key_is_issued(staff, organization):
+    page = issue(staff, organization)
+
+    (secret,) = set(SECRET.findall(page.content.decode()))
+    assert is_well_formed(secret)
+    assert authenticate_now(secret).organization_id == organization.pk
+    for address in (url("changelist"), url("change", ApiKey.objects.get().pk)):
+        assert not SECRET.search(staff.get(address).content.decode())
+
+
+def test_key_keeps_who_issued_it_and_its_limits_when_issued(staff, organization):
+    issue(staff, organization, environment="test", requests_per_minute="7", concurrency="2")
+
+    key = ApiKey.objects.get()
+    assert (key.environment, key.requests_per_minute, key.concurrency) == ("test", 7, 2)
+    assert key.created_by is not None
+    assert key.created_by.email == "dave@example.com"
+
+
+def test_limits_change_and_secret_stays_when_a_key_is_edited(staff, organization):
+    issued = services.issue(organization.pk, name="ci")
+
+    answer = staff.post(
+        url("change", issued.key.pk), {"name": "renamed", "requests_per_minute": "3"}
+    )
+
+    assert answer.status_code == 302
+    found = authenticate_now(issued.secret)
+    assert (found.name, found.requests_per_minute) == ("renamed", 3)
+
+
+def test_organisation_and_environment_stay_when_a_key_is_edited(staff, organization):
+    issued = services.issue(organization.pk, name="ci")
+    other = Organization.objects.create(name="Other")
+
+    staff.post(
+        url("change", issued.key.pk),
+        {"name": "ci", "organization": other.pk, "environment": "test"},
+    )
+
+    key = ApiKey.objects.get(pk=issued.key.pk)
+    assert (key.organization_id, key.environment) == (organization.pk, "live")
+
+
+def test_keys_are_revoked_when_the_action_runs(staff, organization):
+    kept, ended, other = (services.issue(organization.pk, name=name).key for name in "abc")
+
+    staff.post(
+        url("changelist"), {"action": "revoke_keys", "_selected_action": [ended.pk, other.pk]}
+    )
+
+    states = dict(ApiKey.objects.values_list("pk", "revoked_at"))
+    assert states[kept.pk] is None
+    assert states[ended.pk] is not None
+    assert states[other.pk] is not None
+
+
+def test_no_key_is_deleted_when_staff_try(staff, organization):
+    key = services.issue(organization.pk, name="ci").key
+
+    page = staff.get(url("changelist")).content.decode()
+    answer = staff.post(url("delete", key.pk), {"post": "yes"})
+    staff.post(
+        url("changelist"),
+        {"action": "delete_selected", "_selected_action": [key.pk], "post": "yes"},
+    )
+
+    assert "delete_selected" not in page
+    assert answer.status_code == 403
+    assert ApiKey.objects.filter(pk=key.pk).exists()
+
+
+@pytest.mark.parametrize("query", ["deployment", "Acme"])
+def test_keys_are_found_when_searched_for(staff, organization, query):
+    found = services.issue(organization.pk, name="deployment").key
+    other = services.issue(Organization.objects.create(name="Other").pk, name="laptop").key
+
+    page = staff.get(url("changelist"), {"q": query}).content.decode()
+
+    assert url("change", found.pk) in page
+    assert url("change", other.pk) not in page
