@@ -1,13 +1,12 @@
 """The user API under /v1: one NinjaAPI, a router per app, every route behind a key unless it says otherwise."""
 
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from ninja.errors import ValidationError
 
 from apps.billing.api import router as billing
 from apps.catalog.api import router as catalog
 from apps.common.errors import GatewayzError, InvalidRequest
+from apps.common.middleware import error_response
 from apps.inference.api import router as inference
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
@@ -29,15 +28,7 @@ for router in (catalog, billing, keys, inference):
 @api.exception_handler(GatewayzError)
 def answer_error(request: HttpRequest, error: GatewayzError | type[GatewayzError]) -> HttpResponse:
     assert isinstance(error, GatewayzError)
-    body: dict[str, Any] = {
-        "message": error.message,
-        "type": error.type,
-        "param": error.param,
-        "code": error.code,
-        "request_id": request.META.get("gatewayz.request_id", ""),
-        **error.details,
-    }
-    return JsonResponse({"error": body}, status=error.status, headers=error.headers())
+    return error_response(request, error)
 
 
 @api.exception_handler(ValidationError)

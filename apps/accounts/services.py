@@ -7,7 +7,7 @@ from apps.accounts.models import Membership, Organization, Role, User
 
 @transaction.atomic
 def create_organization(*, name: str, owner: User, is_personal: bool = False) -> Organization:
-    """A new organisation with its owner. It has no credit yet: billing opens its balance with the first posting."""
+    """A new organisation with its owner. Its balance opens with it, empty (a trigger of the billing app)."""
     organization = Organization.objects.create(name=name, is_personal=is_personal)
     Membership.objects.create(user=owner, organization=organization, role=Role.OWNER)
     return organization

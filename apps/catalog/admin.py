@@ -87,6 +87,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
                     "first_content_seconds",
                     "first_content_last_seconds",
                     "idle_seconds",
+                    "reasoning_seconds",
                     "total_seconds",
                 ),
                 "description": "Empty: the default.",

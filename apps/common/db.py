@@ -57,7 +57,11 @@ class Epoch(models.Model):
 
 
 class VendorSQL(migrations.RunPython):
-    """SQL that differs between PostgreSQL and SQLite. Each side is a list of statements."""
+    """SQL that differs between PostgreSQL and SQLite. Each side is a list of statements.
+
+    SQLite rebuilds a table that a migration alters, and its triggers go with the old one: such a migration must make
+    them anew, which ``bump_epoch`` and ``append_only`` may be asked to do again.
+    """
 
     def __init__(self, *, postgresql: list[str], sqlite: list[str]) -> None:
         statements = {"postgresql": postgresql, "sqlite": sqlite}
@@ -79,11 +83,11 @@ def bump_epoch(*, table: str, epoch_table: str) -> VendorSQL:
         postgresql=[
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN {bump}; RETURN NULL; END $$",
-            f"CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON {table} "
+            f"CREATE OR REPLACE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON {table} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
         ],
         sqlite=[
-            f"CREATE TRIGGER {name}_{event.lower()} AFTER {event} ON {table} BEGIN {bump}; END"
+            f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()} AFTER {event} ON {table} BEGIN {bump}; END"
             for event in events
         ],
     )
@@ -97,10 +101,10 @@ def append_only(*, table: str) -> VendorSQL:
         postgresql=[
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN RAISE EXCEPTION '{message}'; END $$",
-            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
+            f"CREATE OR REPLACE TRIGGER {name} BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
         ],
         sqlite=[
-            f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {table} "
+            f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()} BEFORE {event} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
             for event in ("UPDATE", "DELETE")
         ],

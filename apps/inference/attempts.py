@@ -14,7 +14,7 @@ from django.conf import settings
 
 from apps.billing.services import rating
 from apps.catalog.providers.quirks import apply_quirks
-from apps.catalog.providers.spec import Wire
+from apps.catalog.providers.spec import Timeouts, Wire
 from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
 from apps.common.money import nano_to_usd
@@ -120,17 +120,23 @@ class Attempts:
             beta := self.context.headers.get("anthropic-beta")
         ):
             headers["anthropic-beta"] = beta
-        deadlines = provider.timeouts
-        # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
-        patient = is_last or not self.context.facts.stream
+        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         call = upstream.Call(
-            target=target,
-            body=body,
-            headers=headers,
-            first_content=deadlines.first_content_last if patient else deadlines.first_content,
+            target=target, body=body, headers=headers, first_content=first_content, idle=idle
         )
         deliver = self._deliver_stream if self.context.facts.stream else self._deliver_json
         await deliver(call, lane, self._shape(target), (*lane.dropped, *dropped_by_quirks))
+
+    def _deadlines(self, timeouts: Timeouts, *, is_last: bool) -> tuple[float, float]:
+        """Seconds for the first content and between chunks."""
+        assert self.context.facts is not None
+        facts = self.context.facts
+        # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
+        patient = is_last or not facts.stream
+        first_content = timeouts.first_content_last if patient else timeouts.first_content
+        if not facts.reasoning:
+            return first_content, timeouts.idle
+        return max(first_content, timeouts.reasoning), max(timeouts.idle, timeouts.reasoning)
 
     async def _deliver_json(
         self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]

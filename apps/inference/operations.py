@@ -1,6 +1,6 @@
 """Operations: every path that spends at a provider, with the wire that its client speaks.
 
-The consumers, the OpenAPI document and the conformance tests are generated from this table.
+The consumer's look-up and the OpenAPI document are made from this table.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The story of a request: authenticate → admit → plan → attempt → settle.
 
     identify     whose key is this                                  keys/authenticate.py
-    read_body    is the body what its wire says                     schemas/
+    read_body    is the body what its wire says                     requests/
     choose       which model, which hosts, in which order           catalog/selectors.py, planner.py
     take_slot    is the key within its limits                       keys' limits, common/ratelimit.py
     place_hold   is the expected cost covered                       billing/services/ledger.py
@@ -26,6 +26,7 @@ from apps.common.usage import TOKEN_BUCKETS, UsageSource
 from apps.inference import admission, metrics
 from apps.inference.attempts import AnswerBroken, Attempts, Client, final_usage_of
 from apps.inference.context import RequestContext
+from apps.inference.faults import FaultKind
 from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill, bill
 from apps.inference.recorder import Row
@@ -54,7 +55,9 @@ async def serve(context: RequestContext, client: Client) -> None:
         outcome, error = Outcome.INTERRUPTED, broken.client_error
         raise
     except GatewayzError as refused:
-        outcome, error = Outcome.FAILED, refused
+        attempts = context.progress.attempts
+        was_empty = bool(attempts) and attempts[-1].fault == FaultKind.EMPTY
+        outcome, error = Outcome.EMPTY if was_empty else Outcome.FAILED, refused
         raise
     except asyncio.CancelledError:
         raise

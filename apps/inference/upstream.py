@@ -28,6 +28,7 @@ class Call:
     body: Json
     headers: dict[str, str]
     first_content: float
+    idle: float
 
 
 async def fetch(call: Call, relay: JsonRelay) -> None:
@@ -62,7 +63,6 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
 
     The idle deadline runs only while the provider is waited for, not while the client reads.
     """
-    idle = call.target.offering.provider.timeouts.idle
     loop = asyncio.get_running_loop()
     started = loop.time()
     end_of_time = started + call.target.offering.provider.timeouts.total
@@ -79,7 +79,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         deadline.reschedule(None)
                         yield piece
                     if relay.tally.has_content:
-                        deadline.reschedule(min(loop.time() + idle, end_of_time))
+                        deadline.reschedule(min(loop.time() + call.idle, end_of_time))
                     else:
                         deadline.reschedule(started + call.first_content)
             finally:

@@ -13,7 +13,7 @@ class KeyLimits(Schema):
 
 class KeyInfo(Schema):
     label: str
-    """The key's name and ending: never enough to use it."""
+    """The key's environment and ending: never enough to use it."""
     name: str
     environment: str
     expires_at: datetime.datetime | None

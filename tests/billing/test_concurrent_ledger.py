@@ -33,14 +33,16 @@ def run_in_threads(work):
 @pytest.fixture
 def sweeping(committed):
     """Renewals and sweeps meanwhile: they touch the same rows in an order of their own."""
-    stop, errors, alive = threading.Event(), [], []
+    stop = threading.Event()
+    errors: list[Exception] = []
+    alive: list[str] = []
 
     def sweep():
         try:
             while not stop.wait(0.005):
                 ledger.renew(alive)
                 ledger.release_expired()
-        except Exception as error:  # noqa: BLE001 - judged below
+        except Exception as error:
             errors.append(error)
         finally:
             connection.close()

@@ -56,13 +56,14 @@ class LoggedWeb:
         self.path = path
         self.url = f"http://127.0.0.1:{free_port()}"
         command = ["-m", "uvicorn", "gatewayz.asgi:application", "--port", self.url.split(":")[-1]]
-        with path.open("wb") as out:
+        self.errors = path.with_name("stderr")
+        with path.open("wb") as out, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
                 env=installation.environment,
                 stdout=out,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
             )
         await_answer(f"{self.url}/health/ready", self.process)
         self.client = httpx.Client(base_url=self.url, timeout=30)
@@ -140,7 +141,7 @@ def test_line_tells_the_charge_of_the_answer_when_it_is_whole(web):
     ("changes", "status", "error"),
     [
         ({"model": "no/such-model"}, 404, "model_not_found"),
-        ({"messages": "none"}, 400, "invalid_value"),
+        ({"messages": "none"}, 400, "invalid_type"),
         ({"key": "gw_live_nobody"}, 401, "invalid_api_key"),
     ],
 )
@@ -169,7 +170,7 @@ def test_output_never_holds_prompt_answer_or_key_when_requests_end_in_any_way(we
     for answer in answers:
         web.line_of(answer.headers["x-request-id"])
 
-    output = web.path.read_text()
+    output = web.path.read_text() + web.errors.read_text()
     assert "You said" not in output
     assert "unladen" not in output
     assert web.secret not in output

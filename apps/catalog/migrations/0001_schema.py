@@ -67,12 +67,13 @@ class Migration(migrations.Migration):
                 ('first_content_seconds', models.FloatField(blank=True, null=True)),
                 ('first_content_last_seconds', models.FloatField(blank=True, null=True)),
                 ('idle_seconds', models.FloatField(blank=True, null=True)),
+                ('reasoning_seconds', models.FloatField(blank=True, null=True)),
                 ('total_seconds', models.FloatField(blank=True, null=True)),
                 ('docs', models.CharField(blank=True, help_text='The page that describes its API.', max_length=300)),
             ],
             options={
                 'ordering': ['priority', 'slug'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('connect_seconds', None), ('connect_seconds__gt', 0), _connector='OR'), name='catalog_provider_connect_positive'), models.CheckConstraint(condition=models.Q(('first_content_seconds', None), ('first_content_seconds__gt', 0), _connector='OR'), name='catalog_provider_first_content_positive'), models.CheckConstraint(condition=models.Q(('first_content_last_seconds', None), ('first_content_last_seconds__gt', 0), _connector='OR'), name='catalog_provider_first_content_last_positive'), models.CheckConstraint(condition=models.Q(('idle_seconds', None), ('idle_seconds__gt', 0), _connector='OR'), name='catalog_provider_idle_positive'), models.CheckConstraint(condition=models.Q(('total_seconds', None), ('total_seconds__gt', 0), _connector='OR'), name='catalog_provider_total_positive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('connect_seconds', None), ('connect_seconds__gt', 0), _connector='OR'), name='catalog_provider_connect_positive'), models.CheckConstraint(condition=models.Q(('first_content_seconds', None), ('first_content_seconds__gt', 0), _connector='OR'), name='catalog_provider_first_content_positive'), models.CheckConstraint(condition=models.Q(('first_content_last_seconds', None), ('first_content_last_seconds__gt', 0), _connector='OR'), name='catalog_provider_first_content_last_positive'), models.CheckConstraint(condition=models.Q(('idle_seconds', None), ('idle_seconds__gt', 0), _connector='OR'), name='catalog_provider_idle_positive'), models.CheckConstraint(condition=models.Q(('reasoning_seconds', None), ('reasoning_seconds__gt', 0), _connector='OR'), name='catalog_provider_reasoning_positive'), models.CheckConstraint(condition=models.Q(('total_seconds', None), ('total_seconds__gt', 0), _connector='OR'), name='catalog_provider_total_positive')],
             },
         ),
         migrations.CreateModel(

@@ -11,7 +11,7 @@ from typing_extensions import override
 from apps.catalog.providers.spec import UsageConvention, Wire
 from apps.common.db import Timestamped
 
-TIMEOUT_FIELDS = ("connect", "first_content", "first_content_last", "idle", "total")
+TIMEOUT_FIELDS = ("connect", "first_content", "first_content_last", "idle", "reasoning", "total")
 """Fields of ``spec.Timeouts``; each has a column of that name plus ``_seconds``, empty for the code's default."""
 
 
@@ -62,6 +62,7 @@ class Provider(Timestamped):
     first_content_seconds = models.FloatField(null=True, blank=True)
     first_content_last_seconds = models.FloatField(null=True, blank=True)
     idle_seconds = models.FloatField(null=True, blank=True)
+    reasoning_seconds = models.FloatField(null=True, blank=True)
     total_seconds = models.FloatField(null=True, blank=True)
     docs = models.CharField(
         max_length=300, blank=True, help_text="The page that describes its API."

@@ -90,7 +90,7 @@ def auth_env(auth: Auth) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Deadlines in seconds (docs/decisions, "Routing")."""
+    """Deadlines in seconds (docs/routing.md)."""
 
     connect: float = 5.0
     first_content: float = 10.0
@@ -99,6 +99,8 @@ class Timeouts:
     """When no other host is left."""
     idle: float = 15.0
     """Between two chunks."""
+    reasoning: float = 60.0
+    """At least this for first content and between chunks when the request asks for reasoning: models think in silence."""
     total: float = 600.0
 
 

@@ -102,4 +102,5 @@ def read_chat(raw: bytes) -> RequestFacts:
         images=images,
         max_output_tokens=body.max_completion_tokens or body.max_tokens,
         choices=body.n or 1,
+        reasoning=body.reasoning_effort not in {None, "none"},
     )

@@ -29,6 +29,8 @@ class RequestFacts:
     max_output_tokens: int | None
     choices: int
     """``n``: answers asked for at once."""
+    reasoning: bool = False
+    """The request asks the model to think first."""
 
 
 def check(body: bytes, shape: type[T]) -> T:

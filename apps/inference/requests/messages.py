@@ -54,6 +54,8 @@ def read_messages(raw: bytes) -> RequestFacts:
         images=images,
         max_output_tokens=body.max_tokens,
         choices=1,
+        reasoning=body.thinking is not None
+        and bytes(body.thinking.get("type", b"")) != b'"disabled"',
     )
 
 
