@@ -255,8 +255,9 @@ class MessagesStream:
         message = start.get("message")
         if not isinstance(message, dict):
             raise MalformedUpstream("message_start without a message")
-        self._raw_usage.update(message.get("usage") or {})
-        if self._codec.decode_usage(self._raw_usage) is None:
+        usage = message.get("usage")
+        self._raw_usage.update(usage if isinstance(usage, dict) else {})
+        if self._codec.decode_usage(usage) is None:
             # Absent or absurd; the closing record tells the count. SDKs need the object.
             message["usage"] = self._codec.encode_usage(Usage(), price=lambda _: {})
         message["id"], message["model"] = self._shape.identity.id, self._shape.identity.model

@@ -129,3 +129,17 @@ def test_lane_has_counted_content_when_it_hands_it_out(case: Case, client: Wire)
     relay.end()
 
     assert relay.tally.finish_reason
+
+
+@pytest.mark.parametrize("usage", ["[1]", '"many"', "7", "null", '{"input_tokens": -5}'])
+@pytest.mark.parametrize("client", WIRES, ids=lambda wire: f"to-{wire.value}")
+def test_lane_goes_on_when_the_first_usage_is_nonsense(client: Wire, usage: str):
+    """Only the last report counts; of the first one nothing reaches the client."""
+    start = (
+        f'data: {{"type":"message_start","message":{{"id":"a","model":"b","usage":{usage}}}}}\n\n'
+    )
+
+    sent, _ = relayed(client, Wire.ANTHROPIC_MESSAGES, [start.encode()])
+
+    assert b"-5" not in sent
+    assert usage.encode() not in sent or usage in {"7", "null"}
