@@ -127,8 +127,8 @@ class LocalLimiter:
         limits = step.limits
         elapsed = now % WINDOW_SECONDS
         fade = 1 - elapsed / WINDOW_SECONDS
-        used_requests = window.requests + math.floor(window.last_requests * fade)
-        used_tokens = window.tokens + math.floor(window.last_tokens * fade)
+        used_requests = window.requests + math.ceil(window.last_requests * fade)
+        used_tokens = window.tokens + math.ceil(window.last_tokens * fade)
         exceeded, retry = "", 0
         if used_requests + 1 > limits.requests_per_minute:
             exceeded = "requests"
@@ -211,8 +211,8 @@ for i, step in ipairs(cjson.decode(ARGV[1])) do
     answers[i] = {}
   else
     local exceeded = ''
-    local used_requests = requests + math.floor(last_requests * fade)
-    local used_tokens = tokens + math.floor(last_tokens * fade)
+    local used_requests = requests + math.ceil(last_requests * fade)
+    local used_tokens = tokens + math.ceil(last_tokens * fade)
     if used_requests + 1 > step[5] then exceeded = 'requests'
     elseif used_tokens + step[4] > step[6] then exceeded = 'tokens'
     else

@@ -87,6 +87,7 @@ class InferenceConsumer(StreamConsumer):
             *context.id_headers(),
             *((name.encode(), value.encode()) for name, value in error.headers().items()),
             *context.limit_headers,
+            *context.attempt_headers(),
             *(extra or ()),
         ]
         await self.start(error.status, headers)

@@ -83,5 +83,10 @@ class RequestContext:
             return [(b"x-request-id", value), (b"request-id", value)]
         return [(b"x-request-id", value)]
 
+    def attempt_headers(self) -> list[tuple[bytes, bytes]]:
+        """How many calls it took to fail; nothing when no provider was asked."""
+        number = len(self.progress.attempts)
+        return [(b"x-gatewayz-attempts", str(number).encode())] if number else []
+
     def elapsed_ms(self) -> int:
         return round((clock.monotonic() - self.started) * 1000)

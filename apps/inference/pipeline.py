@@ -134,7 +134,8 @@ def _bill(context: RequestContext, outcome: Outcome) -> Bill:
         return bill(outcome, tally, usage=tally.counted(input_tokens=0), source=UsageSource.NONE)
     usage = progress.usage or final_usage_of(context, target)
     source = UsageSource.PROVIDER if usage is tally.usage else UsageSource.COUNTED
-    if tally.usage is not None and source is UsageSource.COUNTED:
+    was_reported = tally.usage is not None or tally.usage_rejected
+    if was_reported and source is UsageSource.COUNTED:
         metrics.usage_quarantined.labels(target.offering.provider.slug).inc()
         log.warning(
             "usage.quarantined", request_id=context.id, provider=target.offering.provider.slug

@@ -26,6 +26,8 @@ class Tally:
 
     usage: Usage | None = None
     """As the provider reported it; None when it has not, or reported nonsense."""
+    usage_rejected: bool = False
+    """The provider reported usage that cannot be true."""
     finish_reason: str = ""
     has_content: bool = False
     """Text, reasoning, a refusal or a tool call has arrived: from here on the client holds part of an answer."""
@@ -35,6 +37,11 @@ class Tally:
     """The provider has sent its end marker: whatever follows is no part of the answer."""
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
+
+    def take_usage(self, usage: Usage | None, *, reported: bool) -> None:
+        """``usage`` is None when nothing was reported, or something that cannot be true."""
+        self.usage = usage
+        self.usage_rejected = reported and usage is None
 
     def add_output(self, text: str) -> None:
         self.output_bytes += text_size(text)

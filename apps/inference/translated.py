@@ -79,7 +79,7 @@ class TranslatedStream:
                 if event.kind is BlockKind.TOOL_CALL:
                     self.tally.add_output(event.tool_name)
             case UsageReported():
-                self.tally.usage = event.usage
+                self.tally.take_usage(event.usage, reported=True)
             case Finished():
                 self.tally.finish_reason = event.reason.value
             case UpstreamError():
@@ -116,7 +116,7 @@ class TranslatedAnswer:
         except ErrorInsteadOfAnswer as found:
             self.tally.error = found.error
             return
-        self.tally.usage = response.usage
+        self.tally.take_usage(response.usage, reported=bool(raw.get("usage")))
         self.tally.finish_reason = response.finish.value if response.finish else ""
         self._count(response)
 

@@ -70,7 +70,8 @@ class VerbatimAnswer:
             self.tally.error = read_error(answer["error"])
             return
         self._body = answer
-        self.tally.usage = self._codec.decode_usage(answer.get("usage"))
+        raw = answer.get("usage")
+        self.tally.take_usage(self._codec.decode_usage(raw), reported=bool(raw))
         try:
             if self._wire is Wire.OPENAI_CHAT:
                 self._count_choices(answer.get("choices") or [])

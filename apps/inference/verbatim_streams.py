@@ -140,7 +140,7 @@ class ChatStream:
     def _take_usage(self, chunk: _Chunk, data: bytes) -> bytes:
         """Usage is shown once, at the end, with its cost; what else the record says goes on without it."""
         self._raw_usage = chunk.usage or {}
-        self.tally.usage = self._codec.decode_usage(chunk.usage)
+        self.tally.take_usage(self._codec.decode_usage(chunk.usage), reported=bool(chunk.usage))
         whole = orjson.loads(data)
         whole.pop("usage")
         if not chunk.choices:
@@ -271,7 +271,9 @@ class MessagesStream:
             for name, value in (event.usage or {}).items()
             if value or name not in self._raw_usage
         )
-        self.tally.usage = self._codec.decode_usage(self._raw_usage)
+        self.tally.take_usage(
+            self._codec.decode_usage(self._raw_usage), reported=bool(self._raw_usage)
+        )
         if event.delta is not None and event.delta.stop_reason:
             self.tally.finish_reason = event.delta.stop_reason
 

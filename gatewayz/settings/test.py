@@ -28,3 +28,6 @@ STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.Static
 if EMBEDDED:
     # A file, not memory: the ledger's threads and the served application share it, as in an installation.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    # Two runs on one server must not meet.
+    DATABASES["default"]["TEST"] = {"NAME": f"test_gatewayz_{os.getpid()}"}

@@ -215,7 +215,7 @@ async def take(limiter: LocalLimiter, number: int, limits: Limits) -> int:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "admitted"), [(0, 0), (59, 0), (60, 0), (75, 3), (90, 5), (119, 10), (120, 10)]
+    ("seconds", "admitted"), [(0, 0), (59, 0), (60, 0), (75, 2), (90, 5), (119, 9), (120, 10)]
 )
 async def test_last_minute_fades_as_the_window_slides(clock, seconds, admitted):
     limiter, limits = LocalLimiter(now=clock), Limits(10, 10**9, 10**6)

@@ -56,6 +56,7 @@ def test_absurd_usage_is_counted_instead_and_never_shown_when_the_host_reports_i
 ):
     surface, wire = lane
     model = make_model(Host("echo+absurd_usage", wire))
+    before = quarantined(slug_of(0, wire))
 
     answer = ask(
         gateway.client(customer), surface, wanting_usage(surface, model, streamed=streamed)
@@ -68,6 +69,7 @@ def test_absurd_usage_is_counted_instead_and_never_shown_when_the_host_reports_i
     assert (answer.input_tokens, answer.output_tokens) == (3, 6)
     assert "000000000" not in str(answer.events)
     assert ": -" not in str(answer.events)
+    assert quarantined(slug_of(0, wire)) == before + 1
 
 
 @all_lanes

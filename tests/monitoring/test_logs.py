@@ -32,6 +32,7 @@ def documented_fields():
     """Those of the example in docs/operations.md."""
     text = (ROOT / "docs/operations.md").read_text()
     example = re.search(r'```json\n({"event":"request".*?})\n```', text, re.DOTALL)
+    assert example is not None
     return set(json.loads(example[1]))
 
 

@@ -59,9 +59,9 @@ class BlockFinished:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """The meters so far; the last report of a stream wins."""
+    """The meters so far; the last report of a stream wins. None: what was reported cannot be true."""
 
-    usage: Usage
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True)

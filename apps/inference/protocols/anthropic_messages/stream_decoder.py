@@ -77,8 +77,8 @@ class AnthropicStreamDecoder:
             BlockFinished(block.index) for block in self._blocks.values() if block.index is not None
         ]
         self._blocks.clear()
-        if (usage := decode_usage(self._usage)) is not None:
-            events.append(UsageReported(usage))
+        if self._usage:
+            events.append(UsageReported(decode_usage(self._usage)))
         reason = decode_finish(self._stop_reason, calls_tools=self._calls_tools)
         if reason is not None:
             events.append(Finished(reason, self._stop_sequence))

@@ -88,8 +88,8 @@ class OpenAIStreamDecoder:
             if call.index is None:
                 self._open_call(call, "", events)
             events.append(BlockFinished(call.index or 0))
-        if (usage := decode_usage(self._usage)) is not None:
-            events.append(UsageReported(usage))
+        if self._usage:
+            events.append(UsageReported(decode_usage(self._usage)))
         finish = decode_finish(self._finish_reason, calls_tools=bool(self._calls_in_order))
         if isinstance(finish, UpstreamError):
             events.append(finish)
