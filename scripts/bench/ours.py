@@ -99,6 +99,7 @@ def main() -> None:
     name = f"gatewayz_bench_{uuid.uuid4().hex[:8]}"
     environment = {**os.environ, "GATEWAYZ_DATA_DIR": str(data), "SANDBOX": "false", "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO")}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    environment["BENCH_PROVIDER_KEY"] = "upstream-key"
     server = ""
     if arguments.embedded:
         environment.update(DATABASE_URL="", REDIS_URL="")
@@ -123,7 +124,6 @@ def main() -> None:
                    "--wire", "openai_chat", "--api-key-env", "BENCH_PROVIDER_KEY", "--model", model,
                    "--input-price", "0.15", "--output-price", "0.6")
         secret = manage(environment, "shell", "--no-imports", "-c", PREPARE).splitlines()[-1]
-        environment["BENCH_PROVIDER_KEY"] = "upstream-key"
         with open(data / "gateway.log", "w") as log:
             gateway = subprocess.Popen(
                 ["taskset", "-c", GW_CPU, sys.executable, "-m", "uvicorn", "gatewayz.asgi:application", "--port", PORT,
