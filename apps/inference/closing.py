@@ -1,0 +1,209 @@
+"""Closing: what happens when a request ends, however it ends.
+
+Its slot goes back to the key, its hold is settled for what outcomes.py says, its record is written with the
+settlement, its series are counted, its one log line is printed.
+"""
+
+import logging
+
+import orjson
+import structlog
+
+from apps.billing.services import rating
+from apps.billing.services.values import Settlement
+from apps.common import background, clock
+from apps.common.errors import GatewayzError
+from apps.common.ratelimit import Release
+from apps.common.usage import TOKEN_BUCKETS, UsageSource
+from apps.inference import metrics
+from apps.inference.attempts import final_usage_of
+from apps.inference.context import RequestContext
+from apps.inference.models import Outcome
+from apps.inference.outcomes import Bill, bill
+from apps.inference.recorder import Row
+from apps.inference.relay import Tally
+from apps.inference.runtime import Runtime
+from apps.inference.settlement import LEDGER_AWAY, Closing
+
+log = structlog.get_logger(__name__)
+request_log = logging.getLogger("gatewayz.request")
+
+
+def close(
+    context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
+) -> None:
+    """Bill and record in the background; give the slot back. Never awaits, so a cancellation cannot skip it."""
+    if context.hold is None:
+        _close_refused(context, runtime, outcome, error)
+    else:
+        background.spawn(_settle(context, runtime, outcome, error), name="inference.settle")
+
+
+def _close_refused(
+    context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
+) -> None:
+    if context.slot_asked:
+        _release_slot(context, runtime, used=0)
+    if error is not None:
+        metrics.refusals.labels(error.code).inc()
+    _log(context, outcome, error, None, charged=0)
+
+
+async def _settle(
+    context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
+) -> None:
+    assert context.key is not None
+    if not await _was_placed(context):
+        _close_refused(context, runtime, outcome, error)
+        return
+    billed = _bill(context, outcome)
+    _release_slot(context, runtime, used=billed.usage.total)
+    target = context.progress.target
+    cost = rating.cost(billed.usage, target.rates).total if target and billed.usage.total else 0
+    settlement = Settlement(
+        request_id=context.id,
+        organization_id=context.key.organization_id,
+        cost=cost,
+        price_id=target.rates.price_id or None if target else None,
+    )
+    row = _row(context, billed, error, cost=cost)
+    charged = await runtime.books.close_request(Closing(settlement, row))
+    _measure(context, billed, charged=charged, cost=cost)
+    _log(context, billed.outcome, error, billed, charged=charged)
+
+
+async def _was_placed(context: RequestContext) -> bool:
+    assert context.hold is not None
+    try:
+        return (await context.hold).placed
+    except LEDGER_AWAY:
+        return False
+
+
+def _bill(context: RequestContext, outcome: Outcome) -> Bill:
+    progress = context.progress
+    target, tally = progress.target, progress.tally
+    if target is None:
+        return bill(outcome, tally, usage=tally.counted(input_tokens=0), source=UsageSource.NONE)
+    usage = progress.usage or final_usage_of(context, target)
+    source = UsageSource.PROVIDER if usage is tally.usage else UsageSource.COUNTED
+    was_reported = tally.usage is not None or tally.usage_rejected
+    if was_reported and source is UsageSource.COUNTED:
+        metrics.usage_quarantined.labels(target.offering.provider.slug).inc()
+        log.warning(
+            "usage.quarantined", request_id=context.id, provider=target.offering.provider.slug
+        )
+    # A whole answer that had arrived from the provider, but not yet begun to reach the client, is not content to it.
+    seen = tally if progress.delivered else Tally()
+    return bill(outcome, seen, usage=usage, source=source)
+
+
+def _release_slot(context: RequestContext, runtime: Runtime, *, used: int) -> None:
+    assert context.key is not None
+    correction = used - context.estimated_tokens
+    runtime.limiter.release(Release(f"key:{context.key.id}", context.id, correction))
+
+
+def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, cost: int) -> Row:
+    """The record's columns, in the order of ``recorder.COLUMNS``."""
+    assert context.key is not None
+    assert context.facts is not None
+    progress = context.progress
+    target = progress.target
+    first = progress.first_content_at
+    usage = billed.usage
+    status = 200 if progress.delivered else (error.status if error else 499)
+    return {
+        "organization_id": context.key.organization_id,
+        "api_key_id": context.key.id,
+        "created_at": clock.now(),
+        "surface": context.surface.wire.value,
+        "streamed": context.facts.stream,
+        "requested_model": _clean(context.facts.model, 200),
+        "model": target.offering.model_id if target else "",
+        "provider": target.offering.provider.slug if target else "",
+        "price_id": target.rates.price_id or None if target else None,
+        "outcome": billed.outcome.value,
+        "status": status,
+        "error_code": error.code if error else "",
+        "finish_reason": progress.tally.finish_reason[:20],
+        "usage_source": billed.source.value,
+        "input_tokens": usage.input,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_5m_tokens": usage.cache_write_5m,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+        "cost": cost,
+        "first_token_ms": round((first - context.started) * 1000) if first else None,
+        "latency_ms": context.elapsed_ms(),
+        "attempts": [attempt.as_json() for attempt in progress.attempts],
+        "app_title": _clean(
+            context.headers.get("x-openrouter-title") or context.headers.get("x-title") or "", 120
+        ),
+        "app_url": _clean(
+            context.headers.get("http-referer") or context.headers.get("referer") or "", 200
+        ),
+    }
+
+
+def _clean(text: str, longest: int) -> str:
+    """PostgreSQL's text cannot hold NUL."""
+    return text.replace("\x00", "")[:longest]
+
+
+def _measure(context: RequestContext, billed: Bill, *, charged: int, cost: int) -> None:
+    target = context.progress.target
+    provider = target.offering.provider.slug if target else ""
+    model = target.offering.model_id if target else ""
+    child = metrics.child
+    child(metrics.requests, provider, model, context.surface.wire.value, billed.outcome.value).inc()
+    child(metrics.latency, provider, model).observe(clock.monotonic() - context.started)
+    if first := context.progress.first_content_at:
+        child(metrics.first_token, provider, model).observe(first - context.started)
+    for bucket in TOKEN_BUCKETS:
+        if number := getattr(billed.usage, bucket):
+            child(metrics.tokens, provider, model, bucket).inc(number)
+    if charged:
+        child(metrics.cost, provider, model).inc(charged)
+    if cost > charged:
+        child(metrics.uncovered, provider).inc(cost - charged)
+    for attempt in context.progress.attempts:
+        child(metrics.attempts, attempt.provider, attempt.fault).inc()
+
+
+def _log(
+    context: RequestContext,
+    outcome: Outcome,
+    error: GatewayzError | None,
+    billed: Bill | None,
+    *,
+    charged: int,
+) -> None:
+    """The one line of a request: who, what, where, how long, how much; never a prompt, an answer or a key."""
+    if not request_log.isEnabledFor(logging.INFO):
+        return
+    target = context.progress.target
+    line = {
+        "event": "request",
+        "timestamp": clock.now(),
+        "level": "info",
+        "request_id": context.id,
+        "path": context.surface.paths[0],
+        "organization": context.key.organization_id if context.key else None,
+        "key": context.key.id if context.key else None,
+        "model": context.model.id if context.model else None,
+        "provider": target.offering.provider.slug if target else None,
+        "stream": context.facts.stream if context.facts else None,
+        "outcome": outcome.value if billed else "refused",
+        "status": 200 if context.progress.delivered else (error.status if error else 499),
+        "error": error.code if error else None,
+        "attempts": len(context.progress.attempts),
+        "faults": [attempt.fault for attempt in context.progress.attempts if attempt.fault],
+        "input_tokens": billed.usage.total_input if billed else None,
+        "output_tokens": billed.usage.total_output if billed else None,
+        "charged_nano_usd": charged if billed else None,
+        "ms": context.elapsed_ms(),
+        "sdk_retry": context.headers.get("x-stainless-retry-count"),
+    }
+    request_log.info(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
