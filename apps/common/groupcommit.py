@@ -31,15 +31,30 @@ class GroupCommit(Generic[M, A]):
         """Failures that one member can cause for all: then each is committed by itself, so that it fails alone."""
         self._waiting: list[tuple[M, asyncio.Future[A]]] = []
         self._running = False
+        self._timer: asyncio.TimerHandle | None = None
 
-    def submit(self, member: M) -> asyncio.Future[A]:
-        """The answer for this member. The work goes on when the awaiting caller is cancelled."""
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+    def submit(self, member: M, *, linger: float = 0.0) -> asyncio.Future[A]:
+        """The answer for this member. The work goes on when the awaiting caller is cancelled.
+
+        A member that nobody waits for may ``linger`` so many seconds for company; one that does not linger takes it along.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((member, answer))
-        if not self._running:
-            self._running = True
-            background.spawn(self._drain(), name="groupcommit")
+        if self._running:
+            return answer
+        if not linger:
+            self._start()
+        elif self._timer is None:
+            self._timer = loop.call_later(linger, self._start)
         return answer
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._running = True
+        background.spawn(self._drain(), name="groupcommit")
 
     async def _drain(self) -> None:
         try:

@@ -6,6 +6,7 @@ Redis does it in one script for all requests that arrive together; without Redis
 in the process. Nothing is counted for a refused request.
 """
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import orjson
 import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from apps.common import clock
 from apps.common.groupcommit import GroupCommit
@@ -28,6 +29,8 @@ SLOT_SECONDS = 660
 MOST_SUBJECTS = 50_000
 REDIS_PAUSE_SECONDS = 1.0
 REDIS_TIMEOUT_SECONDS = 0.5
+LINGER_SECONDS = 0.005
+"""A release waits so long for the next request to take it along; in one batch it counts before that request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,7 @@ local elapsed = now - minute * 60
 local fade = 1 - elapsed / 60
 local answers = {}
 for i, step in ipairs(cjson.decode(ARGV[1])) do
-  local counts, slots = 'gw:limit:{' .. step[2] .. '}', 'gw:slots:{' .. step[2] .. '}'
+  local counts, slots = ARGV[3] .. ':limit:{' .. step[2] .. '}', ARGV[3] .. ':slots:{' .. step[2] .. '}'
   local c = redis.call('HMGET', counts, 'minute', 'requests', 'tokens', 'last_requests', 'last_tokens')
   local seen = tonumber(c[1]) or -10
   local requests, tokens = tonumber(c[2]) or 0, tonumber(c[3]) or 0
@@ -236,17 +239,21 @@ return cjson.encode(answers)
 """
 
 
+_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
 class RedisLimiter:
     """The rule in Redis, shared by all processes. While Redis is away each process limits on its own.
 
     Belongs to one event loop.
     """
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self._prefix = prefix
+        # One connection, used by one batch at a time: a client's pool and retries would cost more than the script.
+        self._connection = redis.asyncio.ConnectionPool.from_url(
             url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-        )
-        self._script = self._redis.register_script(_SCRIPT)
+        ).make_connection()  # type: ignore[no-untyped-call]
         self._group: GroupCommit[Step, Verdict | None] = GroupCommit(self._run)
         self._local = LocalLimiter()
         self._away_until = 0.0
@@ -257,21 +264,38 @@ class RedisLimiter:
         return verdict
 
     def release(self, step: Release) -> None:
-        self._group.submit(step)
+        self._group.submit(step, linger=LINGER_SECONDS)
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._connection.disconnect()
 
     async def _run(self, steps: Sequence[Step]) -> list[Verdict | Exception | None]:
         if clock.monotonic() >= self._away_until:
             try:
                 packed = orjson.dumps([_pack(step) for step in steps])
-                answers = orjson.loads(await self._script(args=[packed, SLOT_SECONDS]))
+                answers = orjson.loads(await self._evaluate(packed))
                 return [_unpack(step, answer) for step, answer in zip(steps, answers, strict=True)]
             except (TimeoutError, RedisError, OSError) as error:
                 log.warning("ratelimit.redis_away", error=type(error).__name__)
                 self._away_until = clock.monotonic() + REDIS_PAUSE_SECONDS
+                await self._connection.disconnect(nowait=True)
         return [self._alone(step) for step in steps]
+
+    async def _evaluate(self, packed: bytes) -> bytes:
+        """The script's answer. Redis forgets scripts when it restarts, so one that it does not know is sent whole."""
+        if not self._connection.is_connected:
+            await self._connection.connect()
+        try:
+            return await self._command(
+                "EVALSHA", _SCRIPT_SHA, 0, packed, SLOT_SECONDS, self._prefix
+            )
+        except NoScriptError:
+            return await self._command("EVAL", _SCRIPT, 0, packed, SLOT_SECONDS, self._prefix)
+
+    async def _command(self, *words: str | bytes | int) -> bytes:
+        await self._connection.send_command(*words)
+        answer: bytes = await self._connection.read_response()
+        return answer
 
     def _alone(self, step: Step) -> Verdict | None:
         if isinstance(step, Acquire):
@@ -319,5 +343,6 @@ def _unpack(step: Step, answer: list[Any]) -> Verdict | None:
     )
 
 
-def make_limiter(url: str) -> Limiter:
-    return RedisLimiter(url) if url else LocalLimiter()
+def make_limiter(url: str, *, prefix: str) -> Limiter:
+    """Redis at ``url``, under keys that begin with ``prefix``; within the process when there is no address."""
+    return RedisLimiter(url, prefix=prefix) if url else LocalLimiter()

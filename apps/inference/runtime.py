@@ -32,7 +32,9 @@ def current() -> Runtime:
     if found is None:
         books = Books()
         beside = [loop.create_task(cache.watch()), loop.create_task(books.keep_holds())]
-        found = _runtimes[loop] = Runtime(make_limiter(settings.REDIS_URL), books, beside)
+        found = _runtimes[loop] = Runtime(
+            make_limiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX), books, beside
+        )
     return found
 
 

@@ -13,6 +13,7 @@ from gatewayz.settings.base import DATA_DIR
 
 EMBEDDED = env.is_embedded()
 REDIS_URL = env.text("REDIS_URL")
+REDIS_PREFIX = "gatewayz"
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", least=1)
 if WEB_CONCURRENCY > 1 and (EMBEDDED or not REDIS_URL):
     raise env.SettingsError(

@@ -31,3 +31,4 @@ if EMBEDDED:
 else:
     # Two runs on one server must not meet.
     DATABASES["default"]["TEST"] = {"NAME": f"test_gatewayz_{os.getpid()}"}
+    REDIS_PREFIX = f"test-{os.getpid()}"

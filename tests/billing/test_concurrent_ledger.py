@@ -5,7 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 
 from apps.billing.services import ledger
 from apps.billing.services.verification import verify
@@ -122,6 +123,27 @@ def test_request_is_charged_once_when_threads_settle_it_together(committed):
     assert books.balance.total == 100_000 - 10 * ROUNDS
     assert all(lines_of(request) == {"purchased": -10, "revenue": 10} for request in requests)
     assert verify().problems == ()
+
+
+@pytest.mark.skipif(settings.EMBEDDED, reason="SQLite has one writer: it waits by nature")
+def test_renewal_waits_for_nobody_when_a_hold_is_being_settled(committed):
+    books = open_books(purchased=1_000)
+    settled, other = books.hold(100), books.hold(100)
+    books.expire(settled, other)
+
+    def renew():
+        try:
+            ledger.renew([settled, other])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread, transaction.atomic():
+        ledger.settle([books.costs(10, request_id=settled)])
+        thread.submit(renew).result(timeout=5)
+
+    assert ledger.release_expired() == []
+    assert books.holds() == {other: 100}
+    ledger.settle([books.costs(0, request_id=other)])
 
 
 def test_grant_is_written_once_when_threads_give_it_together(committed):

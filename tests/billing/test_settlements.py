@@ -132,6 +132,15 @@ def test_what_others_hold_stays_theirs_when_a_cost_is_beyond_the_rest(books):
     assert ledger.settle([books.costs(800, request_id=other)]) == [800]
 
 
+@pytest.mark.parametrize("kind", ["allowance", "promo", "purchased"])
+def test_what_others_hold_stays_theirs_when_the_rest_is_in_any_bucket(make_books, kind):
+    books = make_books(**{kind: 1_000})
+    mine, _ = books.hold(100), books.hold(800)
+
+    assert ledger.settle([books.costs(300, request_id=mine)]) == [200]
+    assert books.balance.available == 0
+
+
 def test_later_member_is_written_off_when_an_earlier_one_takes_the_rest(books):
     first, second = books.hold(500), books.hold(500)
 
@@ -174,6 +183,14 @@ def test_request_is_charged_once_when_it_stands_twice_in_a_batch(books):
 
     assert charged == [250, 100, 0]
     assert books.buckets == (0, 0, 650)
+
+
+def test_repetition_takes_nothing_from_those_behind_it_when_credit_is_short(books):
+    settlement = books.costs(500)
+
+    charged = ledger.settle([settlement, settlement, books.costs(400)])
+
+    assert charged == [500, 0, 400]
 
 
 def test_cost_is_charged_when_there_is_no_hold_any_more(books):

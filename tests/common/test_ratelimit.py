@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import redis.asyncio
 from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ async def limiter(request, clock) -> AsyncIterator[Limiter]:
         return
     if (left := WINDOW_SECONDS - time.time() % WINDOW_SECONDS) < 2:
         await asyncio.sleep(left)  # Redis has its own clock: begin where the minute does not end
-    limiter = RedisLimiter(settings.REDIS_URL)
+    limiter = RedisLimiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX)
     yield limiter
     await background.drain(2)
     await limiter.close()
@@ -307,14 +308,14 @@ async def test_least_recently_used_subject_is_forgotten_when_there_are_too_many(
 
 
 async def test_local_limiter_is_made_when_there_is_no_redis():
-    assert isinstance(make_limiter(""), LocalLimiter)
+    assert isinstance(make_limiter("", prefix="test"), LocalLimiter)
 
 
 # Redis away.
 
 
 async def test_limits_in_the_process_when_redis_cannot_be_reached(subject):
-    limiter = RedisLimiter("redis://127.0.0.1:1/0")
+    limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
     started = time.monotonic()
 
     found = await ask(limiter, 200, subject, Limits(37, 10**9, 10**6))
@@ -326,7 +327,7 @@ async def test_limits_in_the_process_when_redis_cannot_be_reached(subject):
 
 
 async def test_does_not_try_again_at_once_when_redis_cannot_be_reached(subject):
-    limiter = RedisLimiter("redis://127.0.0.1:1/0")
+    limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
     await ask(limiter, 1, subject, PLENTY)
     started = time.monotonic()
 
@@ -349,7 +350,7 @@ async def test_gives_up_soon_when_redis_takes_the_connection_and_says_nothing(su
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
-    limiter = RedisLimiter(f"redis://127.0.0.1:{port}/0")
+    limiter = RedisLimiter(f"redis://127.0.0.1:{port}/0", prefix="test")
     started = time.monotonic()
 
     found = await ask(limiter, 5, subject, Limits(3, 10**9, 10**6))
@@ -363,7 +364,7 @@ async def test_gives_up_soon_when_redis_takes_the_connection_and_says_nothing(su
 
 
 async def test_slots_that_were_taken_alone_are_freed_alone(subject):
-    limiter = RedisLimiter("redis://127.0.0.1:1/0")
+    limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
     limits = Limits(10**6, 10**9, 1)
     await limiter.acquire(asking(subject, limits, request="first"))
 
@@ -427,7 +428,7 @@ if settings.REDIS_URL:
         monkeypatch.setattr(ratelimit, "REDIS_PAUSE_SECONDS", 0.1)
         proxy = Proxy()
         await proxy.start()
-        limiter = RedisLimiter(proxy.url)
+        limiter = RedisLimiter(proxy.url, prefix=settings.REDIS_PREFIX)
         limits = Limits(10, 10**9, 10**6)
 
         before = await ask(limiter, 4, subject, limits)
@@ -445,7 +446,10 @@ if settings.REDIS_URL:
         await proxy.stop()
 
     async def test_two_processes_share_one_limit_when_both_use_redis(subject):
-        one, two = RedisLimiter(settings.REDIS_URL), RedisLimiter(settings.REDIS_URL)
+        one, two = (
+            RedisLimiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX),
+            RedisLimiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX),
+        )
         limits = Limits(37, 10**9, 10**6)
 
         found = await asyncio.gather(ask(one, 100, subject, limits), ask(two, 100, subject, limits))
@@ -456,12 +460,14 @@ if settings.REDIS_URL:
         await two.close()
 
     async def test_nothing_stays_in_redis_for_good(subject):
-        limiter = RedisLimiter(settings.REDIS_URL)
+        limiter = RedisLimiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX)
         await limiter.acquire(asking(subject, PLENTY))
 
-        lives = [
-            await limiter._redis.ttl(f"gw:{kind}:{{{subject}}}") for kind in ("limit", "slots")
-        ]
+        async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as store:
+            lives = [
+                await store.ttl(f"{settings.REDIS_PREFIX}:{kind}:{{{subject}}}")
+                for kind in ("limit", "slots")
+            ]
 
         assert 0 < lives[0] <= 180
         assert 0 < lives[1] <= SLOT_SECONDS
