@@ -34,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=float, default=5, help="length of each measurement (%(default)s)")
     parser.add_argument("--concurrency", default="1,64", help="requests at a time, comma separated (%(default)s)")
     parser.add_argument("--organizations", default="1,16", help="organisations that share them (%(default)s)")
+    parser.add_argument("--idle", type=int, default=5000, help="organisations that only fill the tables (%(default)s)")
     parser.add_argument("--profile", metavar="FILE", help="write a cProfile of the whole run")
     return parser.parse_args()
 
@@ -67,10 +68,11 @@ def run_on_server(url, statement):
         connection.execute(statement)
 
 
-def make_organizations(number):
+def make_organizations(number, *, idle):
     from apps.accounts.models import Organization
     from apps.billing.services import ledger
 
+    Organization.objects.bulk_create(Organization(name=f"idle {n}") for n in range(idle))
     organizations = [Organization.objects.create(name=f"bench {n}").pk for n in range(number)]
     for pk in organizations:
         ledger.grant_promo(pk, amount=CREDIT, reference=f"bench:{pk}", memo="")
@@ -175,7 +177,9 @@ def main():
         from django.db import connection, connections
 
         call_command("migrate", verbosity=0)
-        organizations = make_organizations(max(map(int, arguments.organizations.split(","))))
+        organizations = make_organizations(
+            max(map(int, arguments.organizations.split(","))), idle=arguments.idle
+        )
         print(f"{connection.vendor}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
         profiler = cProfile.Profile()
         with profiler if arguments.profile else contextlib.nullcontext():

@@ -8,7 +8,7 @@ from django.db.backends.utils import CursorWrapper
 
 CHAT = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello"}]}
 LEDGER = re.compile(
-    r"billing_|inference_requestrecord|_keyepoch|_catalogepoch|BEGIN|COMMIT|SAVEPOINT", re.I
+    r"billing_|inference_requestrecord|_keyepoch|_catalogepoch|BEGIN|COMMIT|SAVEPOINT", re.IGNORECASE
 )
 
 
