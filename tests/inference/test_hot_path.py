@@ -8,7 +8,8 @@ from django.db.backends.utils import CursorWrapper
 
 CHAT = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello"}]}
 LEDGER = re.compile(
-    r"billing_|inference_requestrecord|_keyepoch|_catalogepoch|BEGIN|COMMIT|SAVEPOINT", re.IGNORECASE
+    r"billing_|inference_requestrecord|_keyepoch|_catalogepoch|BEGIN|COMMIT|SAVEPOINT",
+    re.IGNORECASE,
 )
 
 

@@ -43,14 +43,17 @@ def test_secret_is_shown_once_when_a_key_is_issued(staff, organization):
     (secret,) = set(SECRET.findall(page.content.decode()))
     assert is_well_formed(secret)
     assert authenticate_now(secret).organization_id == organization.pk
-    for address in (url("changelist"), url("change", ApiKey.objects.get().pk)):
+    for address in (
+        url("changelist"),
+        url("change", ApiKey.objects.get(organization=organization).pk),
+    ):
         assert not SECRET.search(staff.get(address).content.decode())
 
 
 def test_key_keeps_who_issued_it_and_its_limits_when_issued(staff, organization):
     issue(staff, organization, environment="test", requests_per_minute="7", concurrency="2")
 
-    key = ApiKey.objects.get()
+    key = ApiKey.objects.get(organization=organization)
     assert (key.environment, key.requests_per_minute, key.concurrency) == ("test", 7, 2)
     assert key.created_by is not None
     assert key.created_by.email == "dave@example.com"
