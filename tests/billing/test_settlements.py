@@ -185,6 +185,16 @@ def test_request_is_charged_once_when_it_stands_twice_in_a_batch(books):
     assert books.buckets == (0, 0, 650)
 
 
+def test_request_is_charged_once_when_a_batch_also_settles_it_at_nothing(books):
+    request = books.hold(300)
+    costs = (0, 250, 0, 100)
+
+    charged = ledger.settle([books.costs(cost, request_id=request) for cost in costs])
+
+    assert charged == [0, 250, 0, 0]
+    assert books.buckets == (0, 0, 750)
+
+
 def test_repetition_takes_nothing_from_those_behind_it_when_credit_is_short(books):
     settlement = books.costs(500)
 

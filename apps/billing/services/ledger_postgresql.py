@@ -56,7 +56,7 @@ ORDER BY asked.n
 
 _SETTLE = """
 WITH asked AS MATERIALIZED (
-    SELECT *, 'settle:' || request_id AS reference, row_number() OVER (PARTITION BY request_id ORDER BY n) AS copy
+    SELECT *, 'settle:' || request_id AS reference, row_number() OVER (PARTITION BY request_id ORDER BY cost = 0, n) AS copy
     FROM jsonb_to_recordset(%(batch)s::jsonb)
         AS r(n int, request_id text, organization_id bigint, cost bigint, price_id bigint{columns})
 ), locked AS MATERIALIZED (
@@ -141,7 +141,7 @@ class Further:
     """A further CTE of the settling statement, ``name AS (…)``, in the same transaction.
 
     It may read ``settled``: the members with what each was ``charged`` and the further ``columns`` (name → type) that they
-    carry. ``copy`` is 1 for the first member of a request and more for its repetitions in the same batch.
+    carry. ``copy`` is 1 for the member of a request that counts, and more for its repetitions in the same batch.
     """
 
     columns: Mapping[str, str]
