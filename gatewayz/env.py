@@ -113,11 +113,13 @@ def flag(name: str) -> bool:
     raise SettingsError(f"{name} must be true or false, not {value!r}.")
 
 
-def integer(name: str, *, least: int = 0) -> int:
-    """A whole number of at least ``least``."""
+def integer(name: str, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number of at least ``least`` and, where it is given, at most ``most``."""
     value = text(name)
     if not value.lstrip("-").isdigit() or int(value) < least:
         raise SettingsError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if most is not None and int(value) > most:
+        raise SettingsError(f"{name} must be at most {most}, not {value}.")
     return int(value)
 
 

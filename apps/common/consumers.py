@@ -21,10 +21,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 CLOSE_GRACE_SECONDS = 0.5
 
 
+class ClientTooSlow(Exception):
+    """The client keeps its connection open and does not read; it is treated like one that has gone away."""
+
+
 class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
     """One HTTP request. Subclasses implement ``handle``; ``max_body_bytes`` caps what is read."""
 
     max_body_bytes: int
+    slowest_read_seconds: float
     scope: dict[str, Any]
 
     @override
@@ -71,7 +76,12 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         )
 
     async def send_body(self, body: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        """Waits while the client does not read. Raises ClientTooSlow when that takes too long."""
+        try:
+            async with asyncio.timeout(self.slowest_read_seconds):
+                await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        except TimeoutError as error:
+            raise ClientTooSlow from error
 
     async def _read_body(self, receive: Receive) -> bytes | None:
         """The whole body, or None when the client left before sending it. Raises BodyTooLarge."""

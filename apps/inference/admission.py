@@ -33,6 +33,8 @@ from apps.inference.settlement import LEDGER_AWAY
 from apps.keys.authenticate import authenticate, read_secret
 from apps.keys.selectors import KeySnapshot
 
+MOST_NESTING = 200
+
 _LIMIT_CODES = {
     "requests": ("rate_limit_exceeded", "requests per minute"),
     "tokens": ("token_limit_exceeded", "tokens per minute"),
@@ -53,7 +55,16 @@ async def identify(context: RequestContext) -> None:
 def read_body(context: RequestContext) -> Json:
     """The body, checked. Raises InvalidRequest naming the field."""
     context.facts = context.surface.read(context.body)
-    body: Json = orjson.loads(context.body)
+    try:
+        body: Json = orjson.loads(context.body)
+        if context.body.count(b"{") + context.body.count(b"[") > MOST_NESTING:
+            # Only a body with so many brackets can be nested deeper than it could be written again.
+            orjson.dumps([[[[[[[[body]]]]]]]])
+    except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
+        raise InvalidRequest(
+            "The body is not valid JSON: its text must be UTF-8, its numbers finite, its nesting moderate.",
+            code="invalid_json",
+        ) from error
     return body
 
 

@@ -22,10 +22,17 @@ from apps.common.usage import Usage
 from apps.inference import upstream
 from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
-from apps.inference.faults import UpstreamFault
+from apps.inference.faults import FaultKind, UpstreamFault
 from apps.inference.outcomes import final_usage
 from apps.inference.planner import Target
-from apps.inference.relay import AnswerShape, Json, Lane
+from apps.inference.relay import (
+    UNREADABLE,
+    AnswerShape,
+    Json,
+    JsonRelay,
+    Lane,
+    StreamRelay,
+)
 from apps.inference.translated import TranslatedLane
 from apps.inference.verbatim import VerbatimLane
 
@@ -147,7 +154,7 @@ class Attempts:
         await upstream.fetch(call, relay)
         progress.first_content_at = clock.monotonic()
         usage = self._final_usage(call.target)
-        body = relay.finish(usage)
+        body = _finish(relay, usage)
         progress.usage = usage
         headers = [
             (b"content-type", b"application/json"),
@@ -179,7 +186,7 @@ class Attempts:
             await self._commit(call.target, dropped)
             await self.client.send_body(b"".join(held), more=True)
         usage = self._final_usage(call.target)
-        tail = relay.finish(usage)
+        tail = _finish(relay, usage)
         progress.usage = usage
         await self.client.send_body(tail, more=False)
 
@@ -241,6 +248,13 @@ class Attempts:
         if dropped:
             headers.append((b"x-gatewayz-dropped-params", ", ".join(dropped).encode()))
         return headers
+
+
+def _finish(relay: StreamRelay | JsonRelay, usage: Usage) -> bytes:
+    try:
+        return relay.finish(usage)
+    except UNREADABLE as error:
+        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
 
 
 def final_usage_of(context: RequestContext, target: Target) -> Usage:

@@ -52,6 +52,16 @@ def _close_refused(
 async def _settle(
     context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
 ) -> None:
+    try:
+        await _settle_once(context, runtime, outcome, error)
+    finally:
+        # Whatever went wrong: a hold that nobody will settle must not be renewed for ever.
+        runtime.books.forget(context.id)
+
+
+async def _settle_once(
+    context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
+) -> None:
     assert context.key is not None
     if not await _was_placed(context):
         _close_refused(context, runtime, outcome, error)
@@ -126,7 +136,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "outcome": billed.outcome.value,
         "status": status,
         "error_code": error.code if error else "",
-        "finish_reason": progress.tally.finish_reason[:20],
+        "finish_reason": _clean(progress.tally.finish_reason, 20),
         "usage_source": billed.source.value,
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
@@ -137,7 +147,10 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "cost": cost,
         "first_token_ms": round((first - context.started) * 1000) if first else None,
         "latency_ms": context.elapsed_ms(),
-        "attempts": [attempt.as_json() for attempt in progress.attempts],
+        "attempts": [
+            {**attempt.as_json(), "model": _clean(attempt.model, 200)}
+            for attempt in progress.attempts
+        ],
         "app_title": _clean(
             context.headers.get("x-openrouter-title") or context.headers.get("x-title") or "", 120
         ),

@@ -6,7 +6,7 @@ import orjson
 from django.conf import settings
 from typing_extensions import override
 
-from apps.common.consumers import StreamConsumer
+from apps.common.consumers import ClientTooSlow, StreamConsumer
 from apps.common.errors import GatewayzError, MethodNotAllowed
 from apps.common.ids import new_id
 from apps.inference import metrics
@@ -35,6 +35,7 @@ class InferenceConsumer(StreamConsumer):
     """Every path of ``operations.SURFACES``, streamed or whole."""
 
     max_body_bytes: ClassVar[int] = settings.MAX_BODY_BYTES  # type: ignore[misc]
+    slowest_read_seconds: ClassVar[float] = settings.SLOWEST_READ_SECONDS  # type: ignore[misc]
 
     @property
     def surface(self) -> Surface:
@@ -59,6 +60,8 @@ class InferenceConsumer(StreamConsumer):
                 await self._answer_error(context, error)
         except AnswerBroken as broken:
             await self._end_in_error(context, broken.client_error)
+        except ClientTooSlow:
+            return  # the server closes a connection whose answer was left unfinished
 
     @override
     async def refuse(self, error: GatewayzError) -> None:

@@ -15,6 +15,7 @@ import asyncio
 
 import structlog
 
+from apps.common.consumers import ClientTooSlow
 from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
 from apps.inference import admission, closing, metrics
 from apps.inference.attempts import AnswerBroken, Attempts, Client
@@ -49,8 +50,8 @@ async def serve(context: RequestContext, client: Client) -> None:
         was_empty = bool(attempts) and attempts[-1].fault == FaultKind.EMPTY
         outcome, error = Outcome.EMPTY if was_empty else Outcome.FAILED, refused
         raise
-    except asyncio.CancelledError:
-        raise
+    except (asyncio.CancelledError, ClientTooSlow):
+        raise  # the outcome is still that the client went away
     except LEDGER_AWAY as away:
         log.error("request.database_away", request_id=context.id, error=type(away).__name__)
         outcome, unavailable = Outcome.FAILED, ServiceUnavailable("The database cannot be reached.")

@@ -8,16 +8,24 @@ they differ, and everything goes through the canonical form. Terminal records (u
 ``finish``, when the final usage and its cost are known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+import orjson
+
 from apps.common.usage import Usage
-from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
+from apps.inference.canonical.codec import AnswerIdentity, MalformedUpstream, PriceUsage
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.requests.common import text_size
 from apps.inference.tokens import count
 
 Json = dict[str, Any]
+
+UNREADABLE = (
+    MalformedUpstream, msgspec.MsgspecError, ValueError, RecursionError, orjson.JSONEncodeError,
+)  # fmt: skip
+"""What a relay raises when a provider's bytes are not what its wire says: broken JSON or UTF-8, endless nesting, 1e999."""
 
 
 @dataclass(slots=True)
@@ -33,6 +41,8 @@ class Tally:
     """Text, reasoning, a refusal or a tool call has arrived: from here on the client holds part of an answer."""
     output_bytes: int = 0
     reasoning_bytes: int = 0
+    open_choices: set[int] = field(default_factory=set)
+    """Answers of a request for several that have begun and not said why they ended."""
     ended: bool = False
     """The provider has sent its end marker: whatever follows is no part of the answer."""
     error: UpstreamError | None = None
@@ -42,6 +52,11 @@ class Tally:
         """``usage`` is None when nothing was reported, or something that cannot be true."""
         self.usage = usage
         self.usage_rejected = reported and usage is None
+
+    def finish(self, reason: Any) -> None:
+        """Take the provider's reason, whatever type it came in."""
+        if reason:
+            self.finish_reason = str(reason)
 
     def add_output(self, text: str) -> None:
         self.output_bytes += text_size(text)

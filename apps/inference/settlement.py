@@ -84,23 +84,24 @@ class Books:
 
     async def close_request(self, closing: Closing) -> int:
         """Settle and record; nano-USD really charged. Tries again while the database is away."""
-        try:
-            for pause in (*RETRY_SECONDS, None):
-                try:
-                    return await self._closings.submit(closing, linger=LINGER_SECONDS)
-                except LEDGER_AWAY as error:
-                    log.error(
-                        "settlement.failed",
-                        request_id=closing.settlement.request_id,
-                        error=type(error).__name__,
-                        cost=closing.settlement.cost,
-                    )
-                    if pause is None:
-                        raise
-                    await asyncio.sleep(pause)
-            raise AssertionError("unreachable")
-        finally:
-            self._in_flight.discard(closing.settlement.request_id)
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                return await self._closings.submit(closing, linger=LINGER_SECONDS)
+            except LEDGER_AWAY as error:
+                log.error(
+                    "settlement.failed",
+                    request_id=closing.settlement.request_id,
+                    error=type(error).__name__,
+                    cost=closing.settlement.cost,
+                )
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def forget(self, request_id: str) -> None:
+        """The request is over: its hold, if it still stands, is renewed no longer."""
+        self._in_flight.discard(request_id)
 
     async def keep_holds(self) -> None:
         """Renew the holds of the requests in flight until cancelled."""

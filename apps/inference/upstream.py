@@ -14,10 +14,9 @@ import orjson
 
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
 from apps.inference import faults
-from apps.inference.canonical.codec import MalformedUpstream
 from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
 from apps.inference.planner import Target
-from apps.inference.relay import Json, JsonRelay, StreamRelay
+from apps.inference.relay import UNREADABLE, Json, JsonRelay, StreamRelay
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
         raise _broken(error) from error
     try:
         relay.read(body)
-    except MalformedUpstream as error:
+    except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
@@ -77,7 +76,10 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         raise faults.from_error(relay.tally.error)
                     if piece:
                         deadline.reschedule(None)
+                        waiting = loop.time()
                         yield piece
+                        # What the client takes to read is not the provider's time.
+                        end_of_time += loop.time() - waiting
                     if relay.tally.has_content:
                         deadline.reschedule(min(loop.time() + call.idle, end_of_time))
                     else:
@@ -94,7 +96,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
         if relay.tally.has_content:
             raise UpstreamFault(FaultKind.CUT, detail=type(error).__name__) from error
         raise _broken(error) from error
-    except MalformedUpstream as error:
+    except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
     _require_complete(relay)
 
@@ -122,7 +124,7 @@ def _require_complete(relay: StreamRelay) -> None:
     """A stream that ended without saying why was cut, whatever it had delivered."""
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
-    if relay.tally.finish_reason:
+    if relay.tally.finish_reason and (relay.tally.ended or not relay.tally.open_choices):
         return
     if relay.tally.has_content:
         raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason")

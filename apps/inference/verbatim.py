@@ -101,7 +101,7 @@ class VerbatimAnswer:
             for call in message.get("tool_calls") or ():
                 function = call.get("function") or {}
                 tally.add_output(text_of(function.get("name")) + text_of(function.get("arguments")))
-            tally.finish_reason = choice.get("finish_reason") or tally.finish_reason
+            tally.finish(choice.get("finish_reason"))
 
     def _count_blocks(self, answer: Json) -> None:
         tally = self.tally
@@ -115,4 +115,4 @@ class VerbatimAnswer:
                     tally.add_output(block["name"] + orjson.dumps(block["input"]).decode())
                 case _:
                     tally.has_content = True
-        tally.finish_reason = answer.get("stop_reason") or ""
+        tally.finish(answer.get("stop_reason"))

@@ -33,8 +33,9 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: _Delta | None = None
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Chunk(msgspec.Struct):
@@ -122,7 +123,10 @@ class ChatStream:
         tally = self.tally
         for choice in chunk.choices or ():
             if choice.finish_reason:
-                tally.finish_reason = choice.finish_reason
+                tally.finish(choice.finish_reason)
+                tally.open_choices.discard(choice.index)
+            else:
+                tally.open_choices.add(choice.index)
             delta = choice.delta
             if delta is None:
                 continue
@@ -164,7 +168,14 @@ class ChatStream:
         for old, new in self._renames:
             if old in data:
                 data = data.replace(old, new, 1)
+        if chunk.id is not None and self._shape.identity.id.encode() not in data:
+            return self._rewrite(data)  # spelled in a way that nobody uses
         return data
+
+    def _rewrite(self, data: bytes) -> bytes:
+        whole = orjson.loads(data)
+        whole["id"], whole["model"] = self._shape.identity.id, self._shape.identity.model
+        return orjson.dumps(whole)
 
 
 _UNASKED_USAGE = ((b'"usage":null,', b""), (b'"usage": null, ', b""))
@@ -186,7 +197,7 @@ class _Content(msgspec.Struct):
     thinking: str | None = None
     partial_json: str | None = None
     name: str | None = None
-    stop_reason: str | None = None
+    stop_reason: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -275,7 +286,7 @@ class MessagesStream:
             self._codec.decode_usage(self._raw_usage), reported=bool(self._raw_usage)
         )
         if event.delta is not None and event.delta.stop_reason:
-            self.tally.finish_reason = event.delta.stop_reason
+            self.tally.finish(event.delta.stop_reason)
 
     def _count(self, event: _Event) -> None:
         tally = self.tally

@@ -19,6 +19,8 @@ MAX_BODY_BYTES = 20 * 1024 * 1024
 # Output that a hold covers at most. A worst-case hold (a model's whole maximum) would starve agents of their own credit.
 EXPECTED_OUTPUT_TOKENS = 4096
 MAX_ATTEMPTS = 6
+# A client that reads nothing for so long is taken for gone.
+SLOWEST_READ_SECONDS = 60.0
 
 HOLD_LEASE = timedelta(seconds=env.integer("HOLD_LEASE_SECONDS", least=2))
 METRICS_TOKEN = env.text("METRICS_TOKEN")

@@ -34,7 +34,9 @@ def sqlite(path: str) -> dict[str, Any]:
             "timeout": 20,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; "
-                "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728;"
+                "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; "
+                # INSERT OR REPLACE deletes too: the triggers of append-only tables must hear of it.
+                "PRAGMA recursive_triggers=ON;"
             ),
         },
     }

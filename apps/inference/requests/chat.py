@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from apps.inference.requests.common import RequestFacts, check, text_size, tool_bytes
+from apps.inference.requests.common import RequestFacts, check, encoded_bytes, text_size, tool_bytes
 
 Tokens = Annotated[int, Meta(ge=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -24,6 +24,8 @@ class Part(msgspec.Struct):
     type: str
     text: str | None = None
     image_url: ImageUrl | None = None
+    file: dict[str, msgspec.Raw] | None = None
+    input_audio: dict[str, msgspec.Raw] | None = None
 
 
 class FunctionCall(msgspec.Struct):
@@ -89,9 +91,12 @@ def read_chat(raw: bytes) -> RequestFacts:
         elif message.content:
             for part in message.content:
                 size += text_size(part.text or "")
+                size += encoded_bytes(part.file or {}) + encoded_bytes(part.input_audio or {})
                 images += part.image_url is not None
         for call in message.tool_calls or ():
             size += text_size(call.function.arguments) if call.function else 0
+    if body.response_format and body.response_format.json_schema:
+        size += tool_bytes(body.response_format.json_schema.values())
     for tool in body.tools or ():
         size += tool_bytes(tool.values())
     return RequestFacts(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from apps.inference.requests.common import RequestFacts, check, text_size, tool_bytes
+from apps.inference.requests.common import RequestFacts, check, encoded_bytes, text_size, tool_bytes
 
 
 class Block(msgspec.Struct):
@@ -15,6 +15,7 @@ class Block(msgspec.Struct):
     content: "str | list[Block] | dict[str, msgspec.Raw] | None" = None
     """An object in results of Anthropic's own tools."""
     input: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    source: dict[str, msgspec.Raw] | None = None
 
 
 class Message(msgspec.Struct):
@@ -71,7 +72,11 @@ def _content_size(content: str | list[Block] | dict[str, msgspec.Raw] | None) ->
     for block in content:
         size += text_size(block.text or "") + text_size(block.thinking or "")
         size += len(bytes(block.input))
-        images += block.type == "image"
+        if block.type == "image":
+            images += 1
+        elif block.source is not None:
+            is_text = bytes(block.source.get("type", b"")) == b'"text"'
+            size += tool_bytes(block.source.values()) if is_text else encoded_bytes(block.source)
         more, pictures = _content_size(block.content)
         size, images = size + more, images + pictures
     return size, images

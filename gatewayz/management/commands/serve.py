@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
-        host, port = env.text("HOST"), env.integer("PORT", least=1)
+        host, port = env.text("HOST"), env.integer("PORT", least=1, most=65535)
         embedded.require_data_dir()
         embedded.require_free_port(host, port)
         try:

@@ -1,0 +1,200 @@
+"""Answers that no sandbox would give: wrong types, broken text, endless nesting. None may cost the client or stop failover."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from apps.catalog.services import offers, providers
+from tests.gateway import Gateway
+from tests.hosting import publish
+
+HELLO = [{"role": "user", "content": "Hello"}]
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def whole(**changes: object) -> bytes:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "Fine."},
+        "finish_reason": "stop",
+    }
+    return json.dumps(
+        {"id": "x", "model": "m", "choices": [{**choice, **changes}], "usage": USAGE}
+    ).encode()
+
+
+def chunk(text: str | None, *, index: int = 0, finish: str | None = None) -> bytes:
+    delta = {"content": text} if text else {}
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+NESTED = b"[" * 300 + b"]" * 300
+ODD_WHOLE = {
+    "nested": whole()[:-1] + b',"more":' + NESTED + b"}",
+    "endless": b"[" * 5000,
+}
+ODD_STREAMS = {
+    "bad-utf8": b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"\xff\xfe"}}]}\n\n',
+    "endless": b'data: {"id":"x","choices":' + b"[" * 5000 + b"\n\n",
+    "infinite": b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":1e999}}\n\n',
+}
+ANSWERS = {
+    "finish-number": whole(finish_reason=7),
+    "finish-true": whole(finish_reason=True),
+    "finish-object": whole(finish_reason={"why": "because"}),
+    "finish-nul": whole(finish_reason="st\x00op"),
+    "two-one-cut": chunk("a") + chunk("b", index=1) + chunk(None, finish="stop"),
+    "spaced": b'data: {"id" : "UPID", "model" : "UPMODEL", "choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+    + chunk(None, finish="stop")
+    + b"data: [DONE]\n\n",
+    **{f"whole-{name}": body for name, body in ODD_WHOLE.items()},
+    **{f"stream-{name}": body for name, body in ODD_STREAMS.items()},
+}
+
+
+class Canned(BaseHTTPRequestHandler):
+    """Answers every POST with the bytes that its model names."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = ANSWERS[asked["model"]]
+        self.send_response(200)
+        kind = "text/event-stream" if asked.get("stream") else "application/json"
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture(scope="module")
+def canned(running_gateway: Gateway, django_db_blocker) -> Iterator[None]:
+    """Models ``odd/<name>``, at the canned host first and at the sandbox second when the name is a failure."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Canned)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with django_db_blocker.unblock():
+        for name in ANSWERS:
+            add(
+                "canned",
+                name,
+                f"http://127.0.0.1:{server.server_port}/v1",
+                upstream=name,
+                priority=1,
+            )
+        for name in (name for name in ANSWERS if name.startswith(("whole-", "stream-"))):
+            add(
+                "healthy",
+                name,
+                f"{running_gateway.sandbox.base_url}/v1",
+                upstream="echo",
+                priority=2,
+            )
+        publish()
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def add(slug: str, name: str, base_url: str, *, upstream: str, priority: int) -> None:
+    offering = providers.add_provider(
+        slug,
+        model=f"odd/{name}",
+        amounts=offers.Amounts.of(input=10**9, output=2 * 10**9),
+        base_url=base_url,
+        wire="openai_chat",
+        upstream_model=upstream,
+        priority=priority,
+    )
+    if not offering.provider.api_key_ciphertext:
+        providers.set_api_key(offering.provider, "a-key")
+
+
+@pytest.mark.parametrize("name", ["finish-number", "finish-true", "finish-object", "finish-nul"])
+def test_answer_is_settled_when_its_finish_reason_has_an_odd_type(gateway, customer, canned, name):
+    body = {"model": f"odd/{name}", "messages": HELLO}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.status_code == 200
+    (record,) = customer.settled(requests=1)
+    assert (record.outcome, record.charged) == ("completed", 3 * 1_000 + 4 * 2_000)
+    assert customer.balance.held == 0
+
+
+@pytest.mark.parametrize("name", [f"whole-{name}" for name in ODD_WHOLE])
+def test_next_host_answers_when_a_whole_answer_cannot_be_read(gateway, customer, canned, name):
+    body = {"model": f"odd/{name}", "messages": HELLO}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.status_code == 200
+    assert response.headers["x-gatewayz-provider"] == "healthy"
+
+
+@pytest.mark.parametrize("name", [f"stream-{name}" for name in ODD_STREAMS])
+def test_next_host_answers_when_a_stream_cannot_be_read(gateway, customer, canned, name):
+    body = {"model": f"odd/{name}", "messages": HELLO, "stream": True}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.status_code == 200
+    assert response.headers["x-gatewayz-provider"] == "healthy"
+    assert response.text.endswith("data: [DONE]\n\n")
+
+
+def test_stream_ends_in_error_when_one_of_several_answers_is_cut(gateway, customer, canned):
+    body = {"model": "odd/two-one-cut", "messages": HELLO, "stream": True, "n": 2}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert "[DONE]" not in response.text
+    assert '"error"' in response.text
+    (record,) = customer.settled(requests=1)
+    assert (record.outcome, record.charged) == ("interrupted", 0)
+
+
+def test_upstream_names_stay_hidden_when_they_are_spelled_with_spaces(gateway, customer, canned):
+    body = {"model": "odd/spaced", "messages": HELLO, "stream": True}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert "UPID" not in response.text
+    assert "UPMODEL" not in response.text
+    assert "Hi" in response.text
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b'"zzz":1e400',
+        b'"seed":' + b"9" * 400,
+        b'"zzz":"\xff\xfe"',
+        b'"zzz":' + NESTED,
+        b'"tools":[{"type":"function","function":{"name":"f","parameters":{"a":' + NESTED + b"}}}]",
+    ],
+    ids=["infinite", "huge", "bad-utf8", "nested", "nested-tool"],
+)
+def test_body_that_could_not_be_sent_on_is_a_400(gateway, customer, tail):
+    raw = b'{"model":"sandbox/echo","messages":[{"role":"user","content":"Hello"}],' + tail + b"}"
+
+    response = gateway.client(customer).post("/v1/chat/completions", content=raw)
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] in {"invalid_json", "invalid_type"}
+    assert customer.balance.held == 0
+    assert customer.records() == []
+
+
+def test_request_is_settled_when_the_model_name_holds_nul(gateway, customer):
+    body = {"model": "sandbox/echo+\x00", "messages": HELLO}
+
+    gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    (record,) = customer.settled(requests=1)
+    assert (record.outcome, record.charged) == ("failed", 0)
