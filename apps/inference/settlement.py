@@ -26,7 +26,7 @@ from apps.inference import recorder
 
 log = structlog.get_logger(__name__)
 
-LINGER_SECONDS = 0.004
+LINGER_SECONDS = 0.01
 """No client waits for a settlement, so it waits for others: fewer, larger batches, and the next hold finds the balance free."""
 
 RETRY_SECONDS = (0.2, 1.0, 3.0, 10.0)
