@@ -11,6 +11,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 # Channels and the apps may only be imported once Django is set up.
+from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime  # noqa: E402
 from apps.inference.operations import BY_PATH  # noqa: E402
@@ -23,6 +24,9 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         if scope["path"] in BY_PATH:
             await consumers.answer(scope, receive, send)
+            return
+        if listing.is_plain_listing(scope):
+            await listing.answer(scope, send)
             return
         await django_application(scope, receive, send)
     elif scope["type"] == "lifespan":

@@ -17,12 +17,11 @@ router = Router(tags=["Models"])
 @router.get("/models", response=ModelList, auth=None, summary="List models")
 def list_models(request: HttpRequest) -> HttpResponse:
     """Every model that can be served now, as bytes prepared with the snapshot; 304 when the client has them."""
-    snapshot = catalog.get()
-    etag = snapshot.models_etag
+    listing = catalog.get().listing
     response = HttpResponse(
-        snapshot.models_json, content_type="application/json", headers={"ETag": etag}
+        listing.body, content_type="application/json", headers={"ETag": listing.etag}
     )
-    conditional = get_conditional_response(request, etag=etag, response=response)
+    conditional = get_conditional_response(request, etag=listing.etag, response=response)
     assert isinstance(conditional, HttpResponse)
     return conditional
 

@@ -1,6 +1,5 @@
 """Model cards: how GET /v1/models shows a model. OpenAI's list shape with OpenRouter's extensions."""
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,7 +55,6 @@ def model_card(model: ModelSnapshot) -> dict[str, Any]:
     }
 
 
-def render_list(models: Iterable[ModelSnapshot]) -> tuple[bytes, str]:
-    """The body of GET /v1/models and its entity tag."""
-    body = orjson.dumps({"object": "list", "data": [model_card(model) for model in models]})
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def render_list(models: Iterable[ModelSnapshot]) -> bytes:
+    """The body of GET /v1/models."""
+    return orjson.dumps({"object": "list", "data": [model_card(model) for model in models]})

@@ -41,6 +41,7 @@ from apps.catalog.snapshots import (
 from apps.common import clock, crypto
 from apps.common.cache import Snapshot
 from apps.common.money import divide_half_up
+from apps.common.prepared import Prepared
 from apps.common.usage import Rates
 
 __all__ = ["CatalogSnapshot", "ModelSnapshot", "OfferingSnapshot", "ProviderSnapshot", "catalog"]
@@ -194,13 +195,11 @@ def load_catalog() -> CatalogSnapshot:
             offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
             is_priced=any(host.pk in prices for host in reachable or hosts),
         )
-    body, etag = render_list(model for model in models.values() if model.offerings)
     return CatalogSnapshot(
         models=models,
         names=_other_names(models, offerings),
         providers=providers,
-        models_json=body,
-        models_etag=etag,
+        listing=Prepared(render_list(model for model in models.values() if model.offerings)),
     )
 
 

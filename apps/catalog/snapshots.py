@@ -18,6 +18,7 @@ from apps.catalog.providers.spec import (
     Wire,
     auth_headers,
 )
+from apps.common.prepared import Prepared
 from apps.common.usage import Rates
 
 # "-20250929" or "-2024-08-06" at the end of a name pins a dated release.
@@ -123,9 +124,8 @@ class CatalogSnapshot:
     """Lower-cased other names (id in any case, alias, bare name) to ids."""
     providers: Mapping[str, ProviderSnapshot]
     """The providers that can be asked, by slug."""
-    models_json: bytes = field(repr=False)
+    listing: Prepared = field(repr=False)
     """The body of GET /v1/models."""
-    models_etag: str
 
     def resolve(self, name: str) -> ModelSnapshot | None:
         """The model that a client means, or None.

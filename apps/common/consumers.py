@@ -1,18 +1,18 @@
 """StreamConsumer: the HTTP edge of everything that spends at a provider.
 
 Channels' own AsyncHttpConsumer reads no disconnect while it streams (django/channels #1249) and hops to a thread per
-message; both would cost money. This one reads the body itself, runs ``handle`` as a task beside a watch for the
-client's disconnect, and cancels it the moment the client is gone.
+message; both would cost money. This one reads the body itself, runs ``handle`` beside a watch for the client's
+disconnect, and cancels it the moment the client is gone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from channels.consumer import AsyncConsumer
 from typing_extensions import override
 
-from apps.common import background
+from apps.common.deadline import Deadline
 from apps.common.errors import BodyTooLarge
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -37,21 +37,31 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         self.scope = scope
         self._send = send
         self.started = False
+        self._handled = False
+        self._client_gone = False
+        async with Deadline(None) as self._patience:
+            try:
+                body = await self._read_body(receive)
+            except BodyTooLarge as error:
+                await self.refuse(error)
+                return
+            if body is not None:
+                await self._watched(receive, self.handle(body))
+
+    async def _watched(self, receive: Receive, handling: Coroutine[Any, Any, None]) -> None:
+        """Run ``handling``, cancelled the moment the client goes away."""
+        work = asyncio.current_task()
+        assert work is not None
+        watch = asyncio.ensure_future(self._cancel_on_disconnect(receive, work))
         try:
-            body = await self._read_body(receive)
-        except BodyTooLarge as error:
-            await self.refuse(error)
-            return
-        if body is None:
-            return
-        work = background.spawn(self.handle(body), name="inference.request")
-        gone = asyncio.ensure_future(self._until_disconnect(receive))
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await handling
+        except asyncio.CancelledError:
+            if not self._client_gone:
+                raise
+            work.uncancel()
         finally:
-            work.cancel()  # no effect when it is done
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+            self._handled = True
+            watch.cancel()
 
     async def handle(self, body: bytes) -> None:
         """Answer the request. Cancelled when the client goes away; must settle whatever happens."""
@@ -77,11 +87,16 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def send_body(self, body: bytes, *, more: bool) -> None:
         """Waits while the client does not read. Raises ClientTooSlow when that takes too long."""
+        self._patience.move(self.slowest_read_seconds)
         try:
-            async with asyncio.timeout(self.slowest_read_seconds):
-                await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        except TimeoutError as error:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        except asyncio.CancelledError as error:
+            if not self._patience.expired:
+                raise
+            self._patience.absolve()
             raise ClientTooSlow from error
+        finally:
+            self._patience.move(None)
 
     async def _read_body(self, receive: Receive) -> bytes | None:
         """The whole body, or None when the client left before sending it. Raises BodyTooLarge."""
@@ -99,7 +114,9 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    @staticmethod
-    async def _until_disconnect(receive: Receive) -> None:
+    async def _cancel_on_disconnect(self, receive: Receive, work: asyncio.Task[Any]) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        if not self._handled:
+            self._client_gone = True
+            work.cancel()

@@ -4,9 +4,6 @@ Its slot goes back to the key, its hold is settled for what outcomes.py says, it
 settlement, its series are counted, its one log line is printed.
 """
 
-import logging
-
-import orjson
 import structlog
 
 from apps.billing.services import rating
@@ -22,11 +19,11 @@ from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill, bill
 from apps.inference.recorder import Row
 from apps.inference.relay import Tally
+from apps.inference.request_log import describe
 from apps.inference.runtime import Runtime
 from apps.inference.settlement import LEDGER_AWAY, Closing
 
 log = structlog.get_logger(__name__)
-request_log = logging.getLogger("gatewayz.request")
 
 
 def close(
@@ -46,7 +43,7 @@ def _close_refused(
         _release_slot(context, runtime, used=0)
     if error is not None:
         metrics.refusals.labels(error.code).inc()
-    _log(context, outcome, error, None, charged=0)
+    runtime.request_log.write(describe(context, outcome, error, None, charged=0))
 
 
 async def _settle(
@@ -79,7 +76,7 @@ async def _settle_once(
     row = _row(context, billed, error, cost=cost)
     charged = await runtime.books.close_request(Closing(settlement, row))
     _measure(context, billed, charged=charged, cost=cost)
-    _log(context, billed.outcome, error, billed, charged=charged)
+    runtime.request_log.write(describe(context, billed.outcome, error, billed, charged=charged))
 
 
 async def _was_placed(context: RequestContext) -> bool:
@@ -183,40 +180,3 @@ def _measure(context: RequestContext, billed: Bill, *, charged: int, cost: int) 
         child(metrics.uncovered, provider).inc(cost - charged)
     for attempt in context.progress.attempts:
         child(metrics.attempts, attempt.provider, attempt.fault).inc()
-
-
-def _log(
-    context: RequestContext,
-    outcome: Outcome,
-    error: GatewayzError | None,
-    billed: Bill | None,
-    *,
-    charged: int,
-) -> None:
-    """The one line of a request: who, what, where, how long, how much; never a prompt, an answer or a key."""
-    if not request_log.isEnabledFor(logging.INFO):
-        return
-    target = context.progress.target
-    line = {
-        "event": "request",
-        "timestamp": clock.now(),
-        "level": "info",
-        "request_id": context.id,
-        "path": context.surface.paths[0],
-        "organization": context.key.organization_id if context.key else None,
-        "key": context.key.id if context.key else None,
-        "model": context.model.id if context.model else None,
-        "provider": target.offering.provider.slug if target else None,
-        "stream": context.facts.stream if context.facts else None,
-        "outcome": outcome.value if billed else "refused",
-        "status": 200 if context.progress.delivered else (error.status if error else 499),
-        "error": error.code if error else None,
-        "attempts": len(context.progress.attempts),
-        "faults": [attempt.fault for attempt in context.progress.attempts if attempt.fault],
-        "input_tokens": billed.usage.total_input if billed else None,
-        "output_tokens": billed.usage.total_output if billed else None,
-        "charged_nano_usd": charged if billed else None,
-        "ms": context.elapsed_ms(),
-        "sdk_retry": context.headers.get("x-stainless-retry-count"),
-    }
-    request_log.info(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())

@@ -9,6 +9,7 @@ from apps.catalog.selectors import catalog
 from apps.common import background, cache, http, single
 from apps.common.db import run_db
 from apps.common.ratelimit import Limiter, RedisLimiter, make_limiter
+from apps.inference.request_log import RequestLog
 from apps.inference.settlement import Books
 from apps.keys.selectors import known_keys
 
@@ -19,6 +20,7 @@ DRAIN_SECONDS = 20
 class Runtime:
     limiter: Limiter
     books: Books
+    request_log: RequestLog
     beside: list[asyncio.Task[None]]
 
 
@@ -33,7 +35,10 @@ def current() -> Runtime:
         books = Books()
         beside = [loop.create_task(cache.watch()), loop.create_task(books.keep_holds())]
         found = _runtimes[loop] = Runtime(
-            make_limiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX), books, beside
+            make_limiter(settings.REDIS_URL, prefix=settings.REDIS_PREFIX),
+            books,
+            RequestLog(),
+            beside,
         )
     return found
 
@@ -53,6 +58,7 @@ async def stop() -> None:
     await http.close()
     if found is None:
         return
+    found.request_log.flush()
     for task in found.beside:
         task.cancel()
     await asyncio.gather(*found.beside, return_exceptions=True)

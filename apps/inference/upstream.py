@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from apps.common.deadline import Deadline
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
 from apps.inference import faults
 from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
@@ -34,10 +35,10 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
     """Read a whole answer into the relay."""
     deadlines = call.target.offering.provider.timeouts
     try:
-        async with asyncio.timeout(call.first_content) as deadline:
+        async with Deadline(call.first_content) as deadline:
             response = await _open(call)
             try:
-                deadline.reschedule(asyncio.get_running_loop().time() + deadlines.total)
+                deadline.move(deadlines.total)
                 body = await response.read()
             finally:
                 response.close()
@@ -66,7 +67,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     started = loop.time()
     end_of_time = started + call.target.offering.provider.timeouts.total
     try:
-        async with asyncio.timeout(call.first_content) as deadline:
+        async with Deadline(call.first_content) as deadline:
             response = await _open(call)
             try:
                 await _require_stream(response)
@@ -74,19 +75,21 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
+                    now = loop.time()
                     if piece:
-                        deadline.reschedule(None)
-                        waiting = loop.time()
+                        deadline.move(None)
+                        waiting = now
                         yield piece
                         # What the client takes to read is not the provider's time.
-                        end_of_time += loop.time() - waiting
+                        now = loop.time()
+                        end_of_time += now - waiting
                     if relay.tally.has_content:
-                        deadline.reschedule(min(loop.time() + call.idle, end_of_time))
+                        deadline.move(min(call.idle, end_of_time - now))
                     else:
-                        deadline.reschedule(started + call.first_content)
+                        deadline.move(started + call.first_content - now)
             finally:
                 response.close()
-            deadline.reschedule(None)
+            deadline.move(None)
             if piece := relay.end():
                 yield piece
     except TimeoutError as error:

@@ -32,8 +32,9 @@ def sqlite(path: str) -> dict[str, Any]:
             # Writers take the lock when they begin, so two of them queue instead of failing half-way.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
+            # FULL, so that a settlement survives a power cut; a batch of them costs one flush.
             "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; "
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000; "
                 "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; "
                 # INSERT OR REPLACE deletes too: the triggers of append-only tables must hear of it.
                 "PRAGMA recursive_triggers=ON;"

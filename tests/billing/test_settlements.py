@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from apps.billing.models import EntryKind, JournalEntry
 from apps.billing.services import ledger
@@ -222,3 +223,12 @@ def test_hold_of_another_is_left_alone_when_its_request_id_is_settled(make_books
 
 def test_nothing_happens_when_the_batch_is_empty():
     assert ledger.settle([]) == []
+
+
+@pytest.mark.django_db
+def test_a_settlement_is_on_the_disk_when_it_is_committed():
+    """SQLite: FULL, not NORMAL, which a power cut undoes to the last checkpoint. PostgreSQL: its default."""
+    question = {"sqlite": "PRAGMA synchronous", "postgresql": "SHOW synchronous_commit"}
+    with connection.cursor() as cursor:
+        cursor.execute(question[connection.vendor])
+        assert cursor.fetchone()[0] in (2, "on")

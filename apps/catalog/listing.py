@@ -1,0 +1,36 @@
+"""GET /v1/models without a query, answered ahead of Django from bytes that were prepared with the snapshot."""
+
+from typing import Any
+
+from apps.catalog.selectors import catalog
+from apps.common.ids import new_id
+from apps.common.prepared import accepts_gzip
+
+PATH = "/v1/models"
+
+
+def is_plain_listing(scope: dict[str, Any]) -> bool:
+    return (
+        scope["path"] == PATH and scope["method"] in {"GET", "HEAD"} and not scope["query_string"]
+    )
+
+
+async def answer(scope: dict[str, Any], send: Any) -> None:
+    asked = dict(scope["headers"])
+    listing = (await catalog.fresh()).listing
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"etag", listing.etag.encode()),
+        (b"vary", b"accept-encoding"),
+        (b"x-request-id", new_id("req").encode()),
+    ]
+    status, body = 200, listing.body
+    if listing.known_to(asked.get(b"if-none-match", b"").decode("latin-1")):
+        status, body = 304, b""
+    else:
+        if accepts_gzip(asked.get(b"accept-encoding", b"").decode("latin-1")):
+            body = await listing.compressed_body()
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
