@@ -70,11 +70,19 @@ class InferenceConsumer(StreamConsumer):
         await self._answer_error(context, error, extra=[(b"connection", b"close")])
 
     def _headers(self) -> dict[str, str]:
-        return {
+        found = {
             name.decode(): value.decode("latin-1")
             for name, value in self.scope["headers"]
             if name in READ_HEADERS
         }
+        if (
+            "anthropic-beta" in found
+        ):  # a list, which clients also send as one header for each member
+            found["anthropic-beta"] = ",".join(self._values(b"anthropic-beta"))
+        return found
+
+    def _values(self, name: bytes) -> list[str]:
+        return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
 
     async def _answer_error(
         self,

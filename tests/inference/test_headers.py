@@ -258,3 +258,20 @@ def test_headers_of_a_client_never_break_the_answer_when_they_are_odd(
     assert answer.status == 200
     (record,) = customer.settled(requests=1)
     assert (len(record.app_title), len(record.app_url)) == (120, 200)
+
+
+def test_every_beta_reaches_the_host_when_each_has_a_header_of_its_own(
+    gateway, customer, make_model, upstream
+):
+    model = make_model(Host("echo", Wire.ANTHROPIC_MESSAGES))
+    client = gateway.client(customer, headers=[
+        ("authorization", f"Bearer {customer.secret}"),
+        ("anthropic-beta", "one-2025-01-01,two-2025-01-01"),
+        ("anthropic-beta", "three-2025-01-01"),
+    ])  # fmt: skip
+
+    answer = ask(client, Surface.MESSAGES, Surface.MESSAGES.body(model))
+
+    assert answer.status == 200
+    seen = upstream.stats()["last_request"]["headers"]
+    assert seen["anthropic-beta"] == "one-2025-01-01,two-2025-01-01,three-2025-01-01"
