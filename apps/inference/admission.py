@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.billing.services import rating
 from apps.billing.services.values import HoldRequest
 from apps.catalog.selectors import catalog
+from apps.common import json
 from apps.common.errors import (
     AllProvidersFailed,
     ContextTooLong,
@@ -56,7 +57,7 @@ def read_body(context: RequestContext) -> Json:
     """The body, checked. Raises InvalidRequest naming the field."""
     context.facts = context.surface.read(context.body)
     try:
-        body: Json = orjson.loads(context.body)
+        body: Json = json.loads(context.body)
         if context.body.count(b"{") + context.body.count(b"[") > MOST_NESTING:
             # Only a body with so many brackets can be nested deeper than it could be written again.
             orjson.dumps([[[[[[[[body]]]]]]]])
