@@ -13,10 +13,12 @@ django_application = get_asgi_application()
 # Channels and the apps may only be imported once Django is set up.
 from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime  # noqa: E402
+from apps.inference.limit_headers import with_limit_headers  # noqa: E402
 from apps.inference.operations import BY_PATH  # noqa: E402
 from gatewayz import sentry  # noqa: E402
 
 sentry.start()
+everything_else = with_limit_headers(django_application)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -24,7 +26,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["path"] in BY_PATH:
             await consumers.answer(scope, receive, send)
             return
-        await django_application(scope, receive, send)
+        await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
     else:

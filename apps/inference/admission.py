@@ -24,7 +24,7 @@ from apps.common.errors import (
     ServiceUnavailable,
 )
 from apps.common.money import format_usd, nano_to_usd
-from apps.common.ratelimit import Acquire, Limits, Verdict
+from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
 from apps.inference import tokens
 from apps.inference.context import RequestContext
 from apps.inference.planner import Target, plan
@@ -50,7 +50,6 @@ async def identify(context: RequestContext) -> None:
         x_api_key=context.headers.get("x-api-key"),
     )
     context.key = await authenticate(secret)
-    context.limit_headers = _limit_headers(context.key)
 
 
 def read_body(context: RequestContext) -> Json:
@@ -129,7 +128,7 @@ async def take_slot(context: RequestContext, runtime: Runtime) -> None:
         Acquire(
             subject=f"key:{key.id}",
             request_id=context.id,
-            limits=Limits(key.requests_per_minute, key.tokens_per_minute, key.concurrency),
+            limits=_limits(key),
             tokens=context.estimated_tokens,
         )
     )
@@ -186,6 +185,16 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
                 "available_usd": nano_to_usd(decision.available),
             },
         )
+
+
+async def peek_limits(key: KeySnapshot, runtime: Runtime) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that was not counted."""
+    verdict = await runtime.limiter.peek(Peek(f"key:{key.id}", _limits(key)))
+    return [*_limit_headers(key), *_window_headers(verdict)]
+
+
+def _limits(key: KeySnapshot) -> Limits:
+    return Limits(key.requests_per_minute, key.tokens_per_minute, key.concurrency)
 
 
 def _limit_headers(key: KeySnapshot) -> list[tuple[bytes, bytes]]:
