@@ -14,10 +14,13 @@ django_application = get_asgi_application()
 from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime  # noqa: E402
+from apps.inference.limit_headers import with_limit_headers  # noqa: E402
 from apps.inference.operations import BY_PATH  # noqa: E402
 from gatewayz import sentry  # noqa: E402
 
 sentry.start()
+model_list = with_limit_headers(listing.answer)
+everything_else = with_limit_headers(django_application)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -26,9 +29,9 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await consumers.answer(scope, receive, send)
             return
         if listing.is_plain_listing(scope):
-            await listing.answer(scope, send)
+            await model_list(scope, receive, send)
             return
-        await django_application(scope, receive, send)
+        await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
     else:

@@ -92,6 +92,9 @@ PROVIDER_KEYS = tuple(
     name for name, variable in VARIABLES.items() if variable.help.startswith("House key")
 )
 
+OWN_VARIABLES = frozenset(VARIABLES) - frozenset(PROVIDER_KEYS)
+"""What is the gateway's and no provider's; several of them hold secrets."""
+
 environ.Env.read_env(BASE_DIR / ".env")
 _environ = environ.Env()
 
@@ -138,7 +141,7 @@ def provider_secret(name: str) -> str:
 
     Our own secrets are no provider's: whoever may edit providers must not be able to send them to an address of theirs.
     """
-    if name in VARIABLES and name not in PROVIDER_KEYS:
+    if name in OWN_VARIABLES:
         return ""
     value: str = _environ.str(name, default="")
     return value.strip()

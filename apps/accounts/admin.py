@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -41,6 +43,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     add_fieldsets: ClassVar = (  # type: ignore[misc]
         (None, {"classes": ("wide",), "fields": ("email", "password1", "password2")}),
     )
+
+    @override
+    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            Organization.objects.create_personal(obj)
 
 
 admin.site.unregister(Group)

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from typing_extensions import override
 
 from apps.common.db import Timestamped
@@ -17,12 +17,14 @@ class Role(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users are known by their e-mail address."""
+    """Users are known by their e-mail address. Each comes with a personal organisation, also from ``createsuperuser``."""
 
+    @transaction.atomic
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
+        Organization.objects.create_personal(user)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
@@ -46,6 +48,15 @@ class User(AbstractUser):
         return self.email
 
 
+class OrganizationManager(models.Manager["Organization"]):
+    @transaction.atomic
+    def create_personal(self, user: User) -> "Organization":
+        """The organisation that comes with a user. Its balance opens with it, empty (a trigger of the billing app)."""
+        organization = self.create(name=user.email, is_personal=True)
+        Membership.objects.create(user=user, organization=organization, role=Role.OWNER)
+        return organization
+
+
 class Organization(Timestamped):
     """The owner of keys, credit and usage. Every user has a personal one."""
 
@@ -55,6 +66,8 @@ class Organization(Timestamped):
         default=True, help_text="Keys of an inactive organisation are refused."
     )
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    objects: ClassVar[OrganizationManager] = OrganizationManager()
 
     class Meta:
         ordering = ["name"]

@@ -1,5 +1,6 @@
 """Forms of the admin: a provider with a key that is written but never shown, a price in dollars."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -27,9 +28,16 @@ class ProviderForm(forms.ModelForm[Provider]):
         exclude = ()  # noqa: DJ006 - the admin names the fields
 
     def clean_base_url(self) -> str:
-        base_url: str = self.cleaned_data["base_url"]
+        return self._checked("base_url", providers.check_base_url)
+
+    def clean_api_key_env(self) -> str:
+        return self._checked("api_key_env", providers.check_api_key_env)
+
+    def _checked(self, field: str, check: Callable[[str], str]) -> str:
+        """The value, which may be empty, after the check that the command line makes too."""
+        value: str = self.cleaned_data[field]
         try:
-            return providers.check_base_url(base_url) if base_url else ""
+            return check(value) if value else ""
         except CatalogError as error:
             raise forms.ValidationError(f"This {error.message}") from error
 

@@ -15,7 +15,7 @@ def is_plain_listing(scope: dict[str, Any]) -> bool:
     )
 
 
-async def answer(scope: dict[str, Any], send: Any) -> None:
+async def answer(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     asked = dict(scope["headers"])
     listing = (await catalog.fresh()).listing
     headers = [

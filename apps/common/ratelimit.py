@@ -51,6 +51,14 @@ class Acquire:
 
 
 @dataclass(frozen=True, slots=True)
+class Peek:
+    """Ask what is left; nothing is counted."""
+
+    subject: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The request has ended. ``correction`` is its real number of tokens less the estimate."""
 
@@ -71,11 +79,13 @@ class Verdict:
     retry_after_ms: int
 
 
-Step = Acquire | Release
+Step = Acquire | Peek | Release
 
 
 class Limiter(Protocol):
     async def acquire(self, step: Acquire) -> Verdict: ...
+
+    async def peek(self, step: Peek) -> Verdict: ...
 
     def release(self, step: Release) -> None:
         """Returns at once; the slot is free soon after."""
@@ -98,6 +108,14 @@ class _Window:
         self.last_requests = self.requests if follows else 0
         self.last_tokens = self.tokens if follows else 0
         self.minute, self.requests, self.tokens = minute, 0, 0
+
+    def used(self, elapsed: float) -> tuple[int, int]:
+        """(requests, tokens) of the window that ends so many seconds into this minute."""
+        fade = 1 - elapsed / WINDOW_SECONDS
+        return (
+            self.requests + math.ceil(self.last_requests * fade),
+            self.tokens + math.ceil(self.last_tokens * fade),
+        )
 
 
 def _retry_after(current: int, last: int, cost: int, limit: int, elapsed: float) -> int:
@@ -124,14 +142,15 @@ class LocalLimiter:
     async def acquire(self, step: Acquire) -> Verdict:
         return self.take(step)
 
+    async def peek(self, step: Peek) -> Verdict:
+        return self.look(step)
+
     def take(self, step: Acquire) -> Verdict:
         now = self._now()
         window = self._window(step.subject, now)
         limits = step.limits
         elapsed = now % WINDOW_SECONDS
-        fade = 1 - elapsed / WINDOW_SECONDS
-        used_requests = window.requests + math.ceil(window.last_requests * fade)
-        used_tokens = window.tokens + math.ceil(window.last_tokens * fade)
+        used_requests, used_tokens = window.used(elapsed)
         exceeded, retry = "", 0
         if used_requests + 1 > limits.requests_per_minute:
             exceeded = "requests"
@@ -157,6 +176,18 @@ class LocalLimiter:
             remaining_tokens=max(0, limits.tokens_per_minute - used_tokens),
             reset_ms=math.ceil((WINDOW_SECONDS - elapsed) * 1000),
             retry_after_ms=retry,
+        )
+
+    def look(self, step: Peek) -> Verdict:
+        now = self._now()
+        elapsed = now % WINDOW_SECONDS
+        used_requests, used_tokens = self._window(step.subject, now).used(elapsed)
+        return Verdict(
+            exceeded="",
+            remaining_requests=max(0, step.limits.requests_per_minute - used_requests),
+            remaining_tokens=max(0, step.limits.tokens_per_minute - used_tokens),
+            reset_ms=math.ceil((WINDOW_SECONDS - elapsed) * 1000),
+            retry_after_ms=0,
         )
 
     def release(self, step: Release) -> None:
@@ -186,7 +217,8 @@ class LocalLimiter:
         return len(window.active)
 
 
-# One call for a whole batch. A step is [kind, subject, request id, tokens or correction, rpm, tpm, concurrency].
+# One call for a whole batch. A step is [kind, subject, request id, tokens or correction, rpm, tpm, concurrency]; only its
+# kind and subject matter when it is a peek.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -205,7 +237,11 @@ for i, step in ipairs(cjson.decode(ARGV[1])) do
     else last_requests, last_tokens = 0, 0 end
     requests, tokens = 0, 0
   end
-  if step[1] == 'release' then
+  local used_requests = requests + math.ceil(last_requests * fade)
+  local used_tokens = tokens + math.ceil(last_tokens * fade)
+  if step[1] == 'peek' then
+    answers[i] = {'', used_requests, used_tokens, math.floor(elapsed * 1000), 0, 0, 0, 0}
+  elseif step[1] == 'release' then
     if redis.call('ZREM', slots, step[3]) == 1 then
       tokens = math.max(0, tokens + step[4])
       redis.call('HSET', counts, 'minute', minute, 'requests', requests, 'tokens', tokens,
@@ -214,8 +250,6 @@ for i, step in ipairs(cjson.decode(ARGV[1])) do
     answers[i] = {}
   else
     local exceeded = ''
-    local used_requests = requests + math.ceil(last_requests * fade)
-    local used_tokens = tokens + math.ceil(last_tokens * fade)
     if used_requests + 1 > step[5] then exceeded = 'requests'
     elseif used_tokens + step[4] > step[6] then exceeded = 'tokens'
     else
@@ -263,6 +297,11 @@ class RedisLimiter:
         assert verdict is not None
         return verdict
 
+    async def peek(self, step: Peek) -> Verdict:
+        verdict = await self._group.submit(step)
+        assert verdict is not None
+        return verdict
+
     def release(self, step: Release) -> None:
         self._group.submit(step, linger=LINGER_SECONDS)
 
@@ -300,6 +339,8 @@ class RedisLimiter:
     def _alone(self, step: Step) -> Verdict | None:
         if isinstance(step, Acquire):
             return self._local.take(step)
+        if isinstance(step, Peek):
+            return self._local.look(step)
         self._local.release(step)
         return None
 
@@ -307,6 +348,8 @@ class RedisLimiter:
 def _pack(step: Step) -> list[Any]:
     if isinstance(step, Release):
         return ["release", step.subject, step.request_id, step.correction]
+    if isinstance(step, Peek):
+        return ["peek", step.subject]
     limits = step.limits
     return [
         "acquire", step.subject, step.request_id, step.tokens,
@@ -330,7 +373,7 @@ def _unpack(step: Step, answer: list[Any]) -> Verdict | None:
     limits, elapsed, retry = step.limits, elapsed_ms / 1000, 0
     if exceeded == "requests":
         retry = _retry_after(requests, last_requests, 1, limits.requests_per_minute, elapsed)
-    elif exceeded == "tokens":
+    elif exceeded == "tokens" and isinstance(step, Acquire):
         retry = _retry_after(tokens, last_tokens, step.tokens, limits.tokens_per_minute, elapsed)
     elif exceeded:
         retry = 1000

@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.billing.services import rating
 from apps.billing.services.values import HoldRequest
 from apps.catalog.selectors import catalog
+from apps.common import json
 from apps.common.errors import (
     AllProvidersFailed,
     ContextTooLong,
@@ -23,7 +24,7 @@ from apps.common.errors import (
     ServiceUnavailable,
 )
 from apps.common.money import format_usd, nano_to_usd
-from apps.common.ratelimit import Acquire, Limits, Verdict
+from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
 from apps.inference import tokens
 from apps.inference.context import RequestContext
 from apps.inference.planner import Target, plan
@@ -49,14 +50,13 @@ async def identify(context: RequestContext) -> None:
         x_api_key=context.headers.get("x-api-key"),
     )
     context.key = await authenticate(secret)
-    context.limit_headers = _limit_headers(context.key)
 
 
 def read_body(context: RequestContext) -> Json:
     """The body, checked. Raises InvalidRequest naming the field."""
     context.facts = context.surface.read(context.body)
     try:
-        body: Json = orjson.loads(context.body)
+        body: Json = json.loads(context.body)
         if context.body.count(b"{") + context.body.count(b"[") > MOST_NESTING:
             # Only a body with so many brackets can be nested deeper than it could be written again.
             orjson.dumps([[[[[[[[body]]]]]]]])
@@ -128,7 +128,7 @@ async def take_slot(context: RequestContext, runtime: Runtime) -> None:
         Acquire(
             subject=f"key:{key.id}",
             request_id=context.id,
-            limits=Limits(key.requests_per_minute, key.tokens_per_minute, key.concurrency),
+            limits=_limits(key),
             tokens=context.estimated_tokens,
         )
     )
@@ -185,6 +185,16 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
                 "available_usd": nano_to_usd(decision.available),
             },
         )
+
+
+async def peek_limits(key: KeySnapshot, runtime: Runtime) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that was not counted."""
+    verdict = await runtime.limiter.peek(Peek(f"key:{key.id}", _limits(key)))
+    return [*_limit_headers(key), *_window_headers(verdict)]
+
+
+def _limits(key: KeySnapshot) -> Limits:
+    return Limits(key.requests_per_minute, key.tokens_per_minute, key.concurrency)
 
 
 def _limit_headers(key: KeySnapshot) -> list[tuple[bytes, bytes]]:

@@ -10,11 +10,14 @@ from apps.common.consumers import ClientTooSlow, StreamConsumer
 from apps.common.errors import GatewayzError, MethodNotAllowed
 from apps.common.ids import new_id
 from apps.inference import metrics
+from apps.inference.admission import peek_limits
 from apps.inference.attempts import AnswerBroken
 from apps.inference.context import RequestContext
+from apps.inference.limit_headers import find_key
 from apps.inference.operations import BY_PATH, Surface
 from apps.inference.pipeline import serve
 from apps.inference.protocols import CODECS
+from apps.inference.runtime import current
 
 READ_HEADERS: frozenset[bytes] = frozenset(
     {
@@ -47,7 +50,7 @@ class InferenceConsumer(StreamConsumer):
             id=new_id("gen"), surface=self.surface, body=body, headers=self._headers()
         )
         if self.scope["method"] != "POST":
-            await self._answer_error(
+            await self._refuse(
                 context, MethodNotAllowed("Send a POST request."), extra=[(b"allow", b"POST")]
             )
             return
@@ -66,15 +69,32 @@ class InferenceConsumer(StreamConsumer):
     @override
     async def refuse(self, error: GatewayzError) -> None:
         metrics.refusals.labels(error.code).inc()
-        context = RequestContext(id=new_id("gen"), surface=self.surface, body=b"", headers={})
-        await self._answer_error(context, error, extra=[(b"connection", b"close")])
+        context = RequestContext(
+            id=new_id("gen"), surface=self.surface, body=b"", headers=self._headers()
+        )
+        await self._refuse(context, error, extra=[(b"connection", b"close")])
+
+    async def _refuse(
+        self, context: RequestContext, error: GatewayzError, extra: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Answer without a look at the body, whoever asks; a valid key still learns its limits."""
+        context.key = await find_key(context.headers)
+        await self._answer_error(context, error, extra)
 
     def _headers(self) -> dict[str, str]:
-        return {
+        found = {
             name.decode(): value.decode("latin-1")
             for name, value in self.scope["headers"]
             if name in READ_HEADERS
         }
+        if (
+            "anthropic-beta" in found
+        ):  # a list, which clients also send as one header for each member
+            found["anthropic-beta"] = ",".join(self._values(b"anthropic-beta"))
+        return found
+
+    def _values(self, name: bytes) -> list[str]:
+        return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
 
     async def _answer_error(
         self,
@@ -82,6 +102,8 @@ class InferenceConsumer(StreamConsumer):
         error: GatewayzError,
         extra: list[tuple[bytes, bytes]] | None = None,
     ) -> None:
+        if context.key is not None and not context.limit_headers:
+            context.limit_headers = await peek_limits(context.key, current())
         codec = CODECS[context.surface.wire]
         body = orjson.dumps(codec.encode_error(error, request_id=context.id))
         headers: list[tuple[bytes, bytes]] = [

@@ -36,7 +36,7 @@ CHAT_COMPLETIONS = Surface(
     summary="Create a chat completion, streamed or whole, in OpenAI's format.",
 )
 MESSAGES = Surface(
-    paths=("/v1/messages",),
+    paths=("/v1/messages", "/messages"),
     operation=Operation.CHAT,
     wire=Wire.ANTHROPIC_MESSAGES,
     body=MessagesBody,
@@ -46,3 +46,8 @@ MESSAGES = Surface(
 
 SURFACES: tuple[Surface, ...] = (CHAT_COMPLETIONS, MESSAGES)
 BY_PATH: dict[str, Surface] = {path: surface for surface in SURFACES for path in surface.paths}
+
+
+def is_api(path: str) -> bool:
+    """Whether a client of the API is asking: then every answer is JSON. A slash at the end is a slip of the same client."""
+    return path.startswith("/v1/") or path.rstrip("/") in BY_PATH

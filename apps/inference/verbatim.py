@@ -8,6 +8,7 @@ record is decoded once into a few typed fields (about a microsecond), because bi
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common import json
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.protocols import CODECS
@@ -61,7 +62,7 @@ class VerbatimAnswer:
 
     def read(self, body: bytes) -> None:
         try:
-            answer = orjson.loads(body)
+            answer = json.loads(body)
         except orjson.JSONDecodeError as error:
             raise MalformedUpstream("the body is not JSON") from error
         if not isinstance(answer, dict):

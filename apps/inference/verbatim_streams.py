@@ -143,8 +143,9 @@ class ChatStream:
 
     def _take_usage(self, chunk: _Chunk, data: bytes) -> bytes:
         """Usage is shown once, at the end, with its cost; what else the record says goes on without it."""
-        self._raw_usage = chunk.usage or {}
-        self.tally.take_usage(self._codec.decode_usage(chunk.usage), reported=bool(chunk.usage))
+        if chunk.usage:  # an empty one takes nothing back
+            self._raw_usage = chunk.usage
+            self.tally.take_usage(self._codec.decode_usage(chunk.usage), reported=True)
         whole = orjson.loads(data)
         whole.pop("usage")
         if not chunk.choices:

@@ -25,5 +25,7 @@ SLOWEST_READ_SECONDS = 60.0
 HOLD_LEASE = timedelta(seconds=env.integer("HOLD_LEASE_SECONDS", least=2))
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
-# Reads the secret of a provider by the name of its environment variable; apps may not import gatewayz.
+# Reads the secret of a provider by the name of its environment variable, which may be none of the gateway's own; apps
+# may not import gatewayz.
 PROVIDER_SECRET = env.provider_secret
+OWN_VARIABLES = env.OWN_VARIABLES

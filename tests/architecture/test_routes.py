@@ -28,6 +28,7 @@ ROUTES = {
     "/v1/chat/completions": KEY,
     "/chat/completions": KEY,
     "/v1/messages": KEY,
+    "/messages": KEY,
     "/admin/": STAFF,  # and everything below it
 }
 INFERENCE = sorted(BY_PATH)

@@ -83,12 +83,21 @@ def test_key_stays_when_the_field_is_empty_and_goes_when_told(staff, add_model):
     assert row.api_key_ciphertext == ""
 
 
-def test_provider_is_refused_when_its_address_is_wrong(staff, add_model):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"base_url": "nowhere"}, "This must be an http:// or https:// address"),
+        ({"base_url": "https://acme.test/v1/messages"}, "This must end before /messages"),
+        ({"api_key_env": "KEYRING"}, "This must not be KEYRING"),
+        ({"api_key_env": "MY KEY"}, "This must be the name of a variable"),
+    ],
+)
+def test_provider_is_refused_when_address_or_variable_is_wrong(staff, add_model, values, message):
     row = add_model("acme/large").provider
-    answer = staff.post(url(Provider, "change", row.pk), provider_form(base_url="nowhere"))
+    answer = staff.post(url(Provider, "change", row.pk), provider_form(**values))
 
     assert answer.status_code == 200
-    assert "This must be an http:// or https:// address" in answer.content.decode()
+    assert message in answer.content.decode()
 
 
 def test_alias_is_refused_when_not_in_lower_case(staff, add_model):

@@ -82,6 +82,12 @@ def test_shipped_provider_needs_no_address_when_a_model_is_added():
     assert Offering.objects.get().provider_id == "deepinfra"
 
 
+def test_shipped_variable_is_taken_when_another_provider_is_to_use_it():
+    add(api_key_env="OPENAI_API_KEY")
+
+    assert Provider.objects.get().api_key_env == "OPENAI_API_KEY"
+
+
 def test_model_keeps_its_id_when_added_in_another_case():
     add()
     add("reseller", model="ACME/LARGE")
@@ -98,6 +104,14 @@ def test_model_keeps_its_id_when_added_in_another_case():
         ({"base_url": "https://[::1"}, "--base-url must be"),
         ({"base_url": "https://acme.test:99999"}, "--base-url must be"),
         ({"base_url": "https://u:p@acme.test"}, "--base-url must be"),
+        (
+            {"base_url": "https://acme.test/v1/chat/completions/"},
+            "--base-url must end before /chat/completions, which is added: https://acme.test/v1",
+        ),
+        (
+            {"base_url": "https://acme.test/v1/messages", "wire": "anthropic_messages"},
+            "--base-url must end before /messages, which is added: https://acme.test/v1",
+        ),
         ({"base_url": None}, "--base-url is needed: acme is a new provider."),
         ({"wire": "gopher"}, "--wire must be openai_chat or anthropic_messages, not 'gopher'."),
         ({"wire": None}, "--wire is needed: openai_chat or anthropic_messages."),
@@ -114,6 +128,11 @@ def test_model_keeps_its_id_when_added_in_another_case():
         ({"priority": "-1"}, "--priority must be a whole number of at least 0"),
         ({"model": " "}, "--model must be"),
         ({"api_key_env": "MY KEY"}, "--api-key-env must be the name of a variable"),
+        (
+            {"api_key_env": "SECRET_KEY"},
+            "--api-key-env must not be SECRET_KEY, which is the gateway's",
+        ),
+        ({"api_key_env": "DATABASE_URL"}, "--api-key-env must not be DATABASE_URL"),
     ],
 )
 def test_command_says_which_option_is_wrong_when_one_is(options, message):

@@ -25,6 +25,7 @@ from apps.common.ratelimit import (
     Limiter,
     Limits,
     LocalLimiter,
+    Peek,
     RedisLimiter,
     Release,
     Verdict,
@@ -189,6 +190,43 @@ async def test_tells_what_remains_when_admitted(limiter, subject):
     assert 0 <= verdict.reset_ms <= 60_000
 
 
+async def test_peek_tells_what_the_last_request_left(limiter, subject):
+    limits = Limits(10, 1000, 5)
+    told = await limiter.acquire(asking(subject, limits, tokens=300))
+
+    seen = await limiter.peek(Peek(subject, limits))
+
+    assert (seen.exceeded, seen.retry_after_ms) == ("", 0)
+    assert (seen.remaining_requests, seen.remaining_tokens) == (9, 700)
+    assert told.reset_ms - 2000 < seen.reset_ms <= told.reset_ms
+
+
+async def test_peek_knows_the_correction_when_the_request_has_ended(limiter, subject):
+    limits = Limits(10, 1000, 5)
+    await limiter.acquire(asking(subject, limits, tokens=300, request="first"))
+
+    limiter.release(Release(subject, "first", -200))
+
+    assert (await limiter.peek(Peek(subject, limits))).remaining_tokens == 900
+
+
+async def test_peek_counts_nothing_however_often(limiter, subject):
+    limits = Limits(1, 10, 1)
+
+    seen = [await limiter.peek(Peek(subject, limits)) for _ in range(20)]
+
+    assert {(one.remaining_requests, one.remaining_tokens) for one in seen} == {(1, 10)}
+    assert (await limiter.acquire(asking(subject, limits, tokens=10))).exceeded == ""
+
+
+async def test_peek_tells_nothing_below_zero_when_the_limit_was_lowered(limiter, subject):
+    await ask(limiter, 5, subject, PLENTY, tokens=100)
+
+    seen = await limiter.peek(Peek(subject, Limits(2, 100, 1)))
+
+    assert (seen.remaining_requests, seen.remaining_tokens) == (0, 0)
+
+
 async def test_tells_how_long_to_wait_when_refused(limiter, subject):
     limits = Limits(2, 10**9, 10**6)
     await ask(limiter, 2, subject, limits)
@@ -235,6 +273,17 @@ async def test_tokens_fade_as_the_window_slides(clock):
 
     assert (await limiter.acquire(asking("key", limits, tokens=501))).exceeded == "tokens"
     assert (await limiter.acquire(asking("key", limits, tokens=500))).exceeded == ""
+
+
+async def test_peek_sees_the_last_minute_fade(clock):
+    limiter, limits = LocalLimiter(now=clock), Limits(10, 1000, 5)
+    await limiter.acquire(asking("key", limits, tokens=1000))
+
+    clock.now = START + 90
+
+    seen = await limiter.peek(Peek("key", limits))
+    assert (seen.remaining_requests, seen.remaining_tokens) == (9, 500)
+    assert seen.reset_ms == 30_000
 
 
 async def test_everything_is_forgotten_when_a_minute_passed_without_requests(clock):
@@ -322,6 +371,18 @@ async def test_limits_in_the_process_when_redis_cannot_be_reached(subject):
 
     assert found == {"": 37, "requests": 163}
     assert time.monotonic() - started < 0.5
+    await background.drain(2)
+    await limiter.close()
+
+
+async def test_peeks_in_the_process_when_redis_cannot_be_reached(subject):
+    limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
+    limits = Limits(10, 1000, 5)
+    await limiter.acquire(asking(subject, limits, tokens=300))
+
+    seen = await limiter.peek(Peek(subject, limits))
+
+    assert (seen.remaining_requests, seen.remaining_tokens) == (9, 700)
     await background.drain(2)
     await limiter.close()
 

@@ -254,7 +254,25 @@ FIELDS = {
     "tools an object": ({"tools": {}}, "tools", "invalid_type"),
     "tool a text": ({"tools": ["weather"]}, "tools[0]", "invalid_type"),
 }  # fmt: skip
-CHAT_FIELDS = {
+
+
+def content(*parts: Json, role: str = "user") -> Json:
+    return {"messages": [USER, {"role": role, "content": list(parts)}]}
+
+
+PART = "messages[1].content[0]"
+CALL: Json = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def calls(*found: Json) -> Json:
+    return {"messages": [USER, {"role": "assistant", "tool_calls": list(found)}]}
+
+
+def function(**fields: Any) -> Json:
+    return {"tools": [{"type": "function", "function": fields}]}
+
+
+CHAT_FIELDS: dict[str, tuple[Json, str, str]] = {
     "n zero": ({"n": 0}, "n", "invalid_value"),
     "n too large": ({"n": 129}, "n", "invalid_value"),
     "stop a number": ({"stop": 1}, "stop", "invalid_type"),
@@ -268,8 +286,147 @@ CHAT_FIELDS = {
         "messages[0].content[0].image_url.url",
         "missing_field",
     ),
+    "seed too long": ({"seed": 2**63}, "seed", "invalid_value"),
+    "max_tokens too long": ({"max_tokens": 2**64}, "max_tokens", "invalid_value"),
+    "tool empty": ({"tools": [{}]}, "tools[0].type", "missing_field"),
+    "tool without function": (
+        {"tools": [{"type": "function"}]}, "tools[0].function", "missing_field",
+    ),
+    "function null": (
+        {"tools": [{"type": "function", "function": None}]}, "tools[0].function", "missing_field",
+    ),
+    "function without name": (function(), "tools[0].function.name", "missing_field"),
+    "function with an empty name": (function(name=""), "tools[0].function.name", "invalid_value"),
+    "second function without name": (
+        {"tools": [*function(name="f")["tools"], *function(name=None)["tools"]]},
+        "tools[1].function.name",
+        "invalid_type",
+    ),
+    "parameters a text": (
+        function(name="f", parameters="{}"), "tools[0].function.parameters", "invalid_type",
+    ),
+    "custom tool without name": (
+        {"tools": [{"type": "custom", "custom": {}}]}, "tools[0].custom.name", "missing_field",
+    ),
+    "chosen tool without function": (
+        {"tool_choice": {"type": "function"}}, "tool_choice.function", "missing_field",
+    ),
+    "chosen tool without name": (
+        {"tool_choice": {"type": "function", "function": {}}},
+        "tool_choice.function.name",
+        "missing_field",
+    ),
+    "format without schema": (
+        {"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_field",
+    ),
+    "user without content": ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_field"),
+    "system null": (
+        {"messages": [{"role": "system", "content": None}, USER]},
+        "messages[0].content",
+        "missing_field",
+    ),
+    "tool without its call": (
+        {"messages": [USER, {"role": "tool", "content": "7"}]},
+        "messages[1].tool_call_id",
+        "missing_field",
+    ),
+    "tool without content": (
+        {"messages": [USER, {"role": "tool", "tool_call_id": "a"}]},
+        "messages[1].content",
+        "missing_field",
+    ),
+    "text part without text": (content({"type": "text"}), f"{PART}.text", "missing_field"),
+    "text part null": (content({"type": "text", "text": None}), f"{PART}.text", "missing_field"),
+    "image part without image": (content({"type": "image_url"}), f"{PART}.image_url", "missing_field"),
+    "audio part without data": (
+        content({"type": "input_audio", "input_audio": {"format": "wav"}}),
+        f"{PART}.input_audio.data",
+        "missing_field",
+    ),
+    "file part without file": (content({"type": "file"}), f"{PART}.file", "missing_field"),
+    "refusal without text": (
+        content({"type": "refusal"}, role="assistant"), f"{PART}.refusal", "missing_field",
+    ),
+    "call without function": (
+        calls(CALL, {"id": "b", "type": "function"}),
+        "messages[1].tool_calls[1].function",
+        "missing_field",
+    ),
+    "call without name": (
+        calls({**CALL, "function": {"arguments": "{}"}}),
+        "messages[1].tool_calls[0].function.name",
+        "missing_field",
+    ),
+    "call without arguments": (
+        calls({**CALL, "function": {"name": "f"}}),
+        "messages[1].tool_calls[0].function.arguments",
+        "missing_field",
+    ),
 }  # fmt: skip
-MESSAGES_FIELDS = {
+MESSAGES_FIELDS: dict[str, tuple[Json, str, str]] = {
+    "tool empty": ({"tools": [{}]}, "tools[0].name", "missing_field"),
+    "tool without schema": ({"tools": [{"name": "f"}]}, "tools[0].input_schema", "missing_field"),
+    "custom tool without name": (
+        {"tools": [{"type": "custom", "input_schema": {}}]},
+        "tools[0].name",
+        "missing_field",
+    ),
+    "schema a text": (
+        {"tools": [{"name": "f", "input_schema": "{}"}]},
+        "tools[0].input_schema",
+        "invalid_type",
+    ),
+    "choice empty": ({"tool_choice": {}}, "tool_choice.type", "missing_field"),
+    "chosen tool without name": (
+        {"tool_choice": {"type": "tool"}},
+        "tool_choice.name",
+        "missing_field",
+    ),
+    "thinking empty": ({"thinking": {}}, "thinking.type", "missing_field"),
+    "thinking without budget": (
+        {"thinking": {"type": "enabled"}},
+        "thinking.budget_tokens",
+        "missing_field",
+    ),
+    "system without text": ({"system": [{"type": "text"}]}, "system[0].text", "missing_field"),
+    "text block without text": (content({"type": "text"}), f"{PART}.text", "missing_field"),
+    "image without source": (content({"type": "image"}), f"{PART}.source", "missing_field"),
+    "image with an empty source": (
+        content({"type": "image", "source": {}}),
+        f"{PART}.source.type",
+        "missing_field",
+    ),
+    "image without data": (
+        content({"type": "image", "source": {"type": "base64", "media_type": "image/png"}}),
+        f"{PART}.source.data",
+        "missing_field",
+    ),
+    "image with null for a url": (
+        content({"type": "image", "source": {"type": "url", "url": None}}),
+        f"{PART}.source.url",
+        "missing_field",
+    ),
+    "document without source": (content({"type": "document"}), f"{PART}.source", "missing_field"),
+    "call without input": (
+        content({"type": "tool_use", "id": "a", "name": "f"}, role="assistant"),
+        f"{PART}.input",
+        "missing_field",
+    ),
+    "result without its call": (
+        content({"type": "tool_result", "content": "7"}),
+        f"{PART}.tool_use_id",
+        "missing_field",
+    ),
+    "result with an image without source": (
+        content({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image"}]}),
+        f"{PART}.content[0].source",
+        "missing_field",
+    ),
+    "thinking without text": (
+        content({"type": "thinking", "signature": "x"}, role="assistant"),
+        f"{PART}.thinking",
+        "missing_field",
+    ),
     "no max_tokens": ({"max_tokens": MISSING}, "max_tokens", "missing_field"),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_field"),
     "system a number": ({"system": 1}, "system", "invalid_type"),
@@ -307,8 +464,18 @@ def test_refuses_naming_the_field_when_it_is_wrong(gateway, customer, surface, f
 @pytest.mark.parametrize(
     ("surface", "wire_model", "fields", "param"),
     [
-        (Surface.CHAT, "sandbox/claude", {"tools": [{"type": "function"}]}, "tools[0].function"),
-        (Surface.MESSAGES, "sandbox/echo", {"tools": [{"name": "x"}]}, "tools[0].input_schema"),
+        (
+            Surface.CHAT,
+            "sandbox/claude",
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+            "response_format.json_schema.schema",
+        ),
+        (
+            Surface.MESSAGES,
+            "sandbox/echo",
+            {"output_config": {"format": {}}},
+            "output_config.format.type",
+        ),
     ],
     ids=["chat", "messages"],
 )

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.catalog.providers.spec import Wire
+from apps.common.usage import Usage
 from apps.inference.relay import AnswerShape, Lane, StreamRelay
 from apps.inference.translated import TranslatedLane
 from apps.inference.verbatim import VerbatimLane
@@ -143,3 +144,29 @@ def test_lane_goes_on_when_the_first_usage_is_nonsense(client: Wire, usage: str)
 
     assert b"-5" not in sent
     assert usage.encode() not in sent or usage in {"7", "null"}
+
+
+@pytest.mark.parametrize("later", ["{}", "null"])
+@pytest.mark.parametrize(
+    "choices", ["[]", '[{"index":0,"delta":{}}]'], ids=["bare", "with a choice"]
+)
+@pytest.mark.parametrize("client", WIRES, ids=lambda wire: f"to-{wire.value}")
+def test_lane_keeps_the_usage_when_a_later_chunk_has_an_empty_one(
+    client: Wire, choices: str, later: str
+):
+    """Some hosts put an empty usage into every record, also into those after the one that counts."""
+    chunks = (
+        '{"id":"a","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}',
+        '{"id":"a","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}}',
+        f'{{"id":"a","choices":{choices},"usage":{later}}}',
+        "[DONE]",
+    )
+    relay = relay_of(client, Wire.OPENAI_CHAT)
+
+    relay.feed("".join(f"data: {chunk}\n\n" for chunk in chunks).encode())
+    relay.end()
+
+    assert relay.tally.usage == Usage(input=9, output=2)
+    assert not relay.tally.usage_rejected
+    events, _ = read_events(relay.finish(Usage(input=9, output=2)))
+    assert [event["usage"] for event in events if event.get("usage")]

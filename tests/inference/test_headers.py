@@ -4,8 +4,11 @@ import json
 
 import httpx
 import pytest
+from django.conf import settings
 
 from apps.catalog.providers.spec import Wire
+from apps.keys import services as keys
+from apps.keys.selectors import known_keys
 from tests.hosting import Host, slug_of
 from tests.surfaces import SURFACES, Answer, Json, Surface, ask
 
@@ -76,6 +79,91 @@ def test_limits_and_the_time_to_wait_are_told_when_they_are_reached(
     assert headers["x-ratelimit-limit-requests"] == "1"
     assert headers["x-ratelimit-remaining-requests"] == "0"
     assert 0 < int(headers["retry-after-ms"]) <= 120_000
+
+
+NOT_COUNTED: dict[str, tuple[str, str, bytes | Json, int]] = {
+    "models": ("GET", "/v1/models", b"", 200),
+    "one model": ("GET", "/v1/models/sandbox/echo", b"", 200),
+    "no such model": ("GET", "/v1/models/acme/none", b"", 404),
+    "credits": ("GET", "/v1/credits", b"", 200),
+    "key": ("GET", "/v1/key", b"", 200),
+    "no such generation": ("GET", "/v1/generation?id=gen_none", b"", 404),
+    "generation without id": ("GET", "/v1/generation", b"", 400),
+    "description": ("GET", "/v1/openapi.json", b"", 200),
+    "no such path": ("GET", "/v1/nothing", b"", 404),
+    "slash at the end": ("POST", "/chat/completions/", b"{}", 404),
+    "another method of a read route": ("POST", "/v1/models", b"", 405),
+    **{
+        f"{name} on {surface}": (method, surface.path, body, status)
+        for surface in SURFACES
+        for name, method, body, status in (
+            ("another method", "GET", b"", 405),
+            ("too large a body", "POST", b" " * (settings.MAX_BODY_BYTES + 1), 413),
+            ("no JSON", "POST", b"{", 400),
+            ("a field wrong", "POST", surface.body("sandbox/echo", temperature="hot"), 400),
+            ("no such model", "POST", surface.body("acme/none"), 404),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"), NOT_COUNTED.values(), ids=NOT_COUNTED.keys()
+)
+@pytest.mark.parametrize("header", ["authorization", "x-api-key"])
+def test_limits_are_told_and_nothing_is_counted_when_nothing_was_asked_of_a_host(
+    gateway, make_customer, method, path, body, status, header
+):
+    customer = make_customer(**LIMITS)
+    key = {"authorization": f"Bearer {customer.secret}", "x-api-key": customer.secret}
+    client = gateway.client(customer, headers={header: key[header]})
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    answers = [client.request(method, path, content=content) for _ in range(2)]
+
+    for answer in answers:
+        assert answer.status_code == status
+        check_limits(answer.headers, requests_left=100, tokens_left=10_000)
+
+
+def test_limits_of_a_reading_answer_know_what_was_asked_before(gateway, make_customer, make_model):
+    customer = make_customer(**LIMITS)
+    client = gateway.client(customer)
+    answer = ask(client, Surface.CHAT, Surface.CHAT.body(make_model("echo")))
+    customer.settled(requests=1)
+
+    headers = client.get("/v1/models").headers
+
+    assert headers["x-ratelimit-remaining-requests"] == "99"
+    # The last minute fades when one begins between the two.
+    used = answer.usage["total_tokens"]
+    assert 10_000 - used <= int(headers["x-ratelimit-remaining-tokens"]) <= 10_000
+
+
+def test_limits_are_told_when_the_list_of_models_has_not_changed(gateway, make_customer):
+    client = gateway.client(make_customer(**LIMITS))
+    etag = client.get("/v1/models").headers["etag"]
+
+    answer = client.get("/v1/models", headers={"if-none-match": etag})
+
+    assert answer.status_code == 304
+    check_limits(answer.headers, requests_left=100, tokens_left=10_000)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/key", "/v1/nothing", "/v1/chat/completions"])
+@pytest.mark.parametrize("sent", ["nothing", "nonsense", "a revoked key"])
+def test_no_limits_are_told_when_no_valid_key_is_sent(gateway, customer, path, sent):
+    keys.revoke(customer.key)
+    known_keys.check()
+    headers = {
+        "nothing": {},
+        "nonsense": {"x-api-key": "sk-1234"},
+        "a revoked key": customer.headers,
+    }[sent]
+
+    answer = gateway.client(customer, headers=headers).get(path)
+
+    assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
 
 
 def test_tokens_that_were_not_used_are_given_back_when_the_answer_was_short(
@@ -258,3 +346,20 @@ def test_headers_of_a_client_never_break_the_answer_when_they_are_odd(
     assert answer.status == 200
     (record,) = customer.settled(requests=1)
     assert (len(record.app_title), len(record.app_url)) == (120, 200)
+
+
+def test_every_beta_reaches_the_host_when_each_has_a_header_of_its_own(
+    gateway, customer, make_model, upstream
+):
+    model = make_model(Host("echo", Wire.ANTHROPIC_MESSAGES))
+    client = gateway.client(customer, headers=[
+        ("authorization", f"Bearer {customer.secret}"),
+        ("anthropic-beta", "one-2025-01-01,two-2025-01-01"),
+        ("anthropic-beta", "three-2025-01-01"),
+    ])  # fmt: skip
+
+    answer = ask(client, Surface.MESSAGES, Surface.MESSAGES.body(model))
+
+    assert answer.status == 200
+    seen = upstream.stats()["last_request"]["headers"]
+    assert seen["anthropic-beta"] == "one-2025-01-01,two-2025-01-01,three-2025-01-01"

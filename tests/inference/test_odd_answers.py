@@ -51,6 +51,7 @@ ANSWERS = {
     "spaced": b'data: {"id" : "UPID", "model" : "UPMODEL", "choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
     + chunk(None, finish="stop")
     + b"data: [DONE]\n\n",
+    "long-integer": whole()[:-1] + b',"more":[-%d]}' % 10**40,
     **{f"whole-{name}": body for name, body in ODD_WHOLE.items()},
     **{f"stream-{name}": body for name, body in ODD_STREAMS.items()},
 }
@@ -59,8 +60,12 @@ ANSWERS = {
 class Canned(BaseHTTPRequestHandler):
     """Answers every POST with the bytes that its model names."""
 
+    seen = b""
+    """The body of the last request."""
+
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        Canned.seen = self.rfile.read(int(self.headers["content-length"]))
+        asked = json.loads(Canned.seen)
         body = ANSWERS[asked["model"]]
         self.send_response(200)
         kind = "text/event-stream" if asked.get("stream") else "application/json"
@@ -198,3 +203,17 @@ def test_request_is_settled_when_the_model_name_holds_nul(gateway, customer):
 
     (record,) = customer.settled(requests=1)
     assert (record.outcome, record.charged) == ("failed", 0)
+
+
+def test_integer_travels_unaltered_both_ways_when_64_bits_cannot_hold_it(gateway, customer, canned):
+    body = {
+        "model": "odd/long-integer",
+        "messages": [{**HELLO[0], "unknown": 10**30 + 1}],
+        "tools": [{"type": "new", "new": {"maximum": -(2**63) - 1, "minimum": 2**64 - 1}}],
+    }
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.json()["more"] == [-(10**40)]
+    sent = json.loads(Canned.seen)
+    assert (sent["messages"], sent["tools"]) == (body["messages"], body["tools"])

@@ -4,6 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.catalog.models import Offering, PriceSource, Provider
@@ -16,6 +17,7 @@ from apps.common import crypto
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+ENDPOINT_PATHS = frozenset(spec_of("", wire).endpoints[Operation.CHAT].path for wire in Wire)
 
 
 def registered_facts(spec: ProviderSpec) -> dict[str, Any]:
@@ -74,11 +76,7 @@ def add_provider(
     if base_url:
         provider.base_url = check_base_url(base_url)
     if api_key_env:
-        if not VARIABLE.fullmatch(api_key_env):
-            raise CatalogError(
-                "api_key_env", f"must be the name of a variable, not {api_key_env!r}."
-            )
-        provider.api_key_env = api_key_env
+        provider.api_key_env = check_api_key_env(api_key_env)
     provider.is_sandbox = provider.is_sandbox or is_sandbox
     provider.save()
     offering = offers.offer(
@@ -110,24 +108,37 @@ def _new_provider(slug: str, *, wire: str, base_url: str) -> Provider:
 
 
 def check_base_url(base_url: str) -> str:
-    """The address without a trailing slash or the endpoint's own path. Raises CatalogError."""
+    """The address without a trailing slash. Raises CatalogError, also when the endpoint's own path is part of it."""
+    address = base_url.strip().rstrip("/")
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(address)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if (
-        not valid
-        or parts.query
-        or parts.fragment
-        or parts.username
-        or re.search(r"\s", base_url.strip())
-    ):
+    if not valid or parts.query or parts.fragment or parts.username or re.search(r"\s", address):
         raise CatalogError(
             "base_url",
             f"must be an http:// or https:// address such as https://host/v1, not {base_url!r}.",
         )
-    return base_url.strip().rstrip("/")
+    for path in ENDPOINT_PATHS:
+        if address.endswith(path):
+            raise CatalogError(
+                "base_url", f"must end before {path}, which is added: {address.removesuffix(path)}"
+            )
+    return address
+
+
+def check_api_key_env(name: str) -> str:
+    """The name of a variable that may hold a provider's key. Raises CatalogError."""
+    if not VARIABLE.fullmatch(name):
+        raise CatalogError("api_key_env", f"must be the name of a variable, not {name!r}.")
+    if name in settings.OWN_VARIABLES:
+        raise CatalogError(
+            "api_key_env",
+            f"must not be {name}, which is the gateway's own and never sent to a provider; "
+            "put the provider's key into a variable of another name.",
+        )
+    return name
 
 
 def endpoint_of(provider: Provider) -> str:

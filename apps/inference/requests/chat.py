@@ -1,7 +1,7 @@
 """The body of ``POST /v1/chat/completions``.
 
 Fields are those of OpenAI's API reference (https://platform.openai.com/docs/api-reference/chat/create). Unknown fields
-are not looked at here and travel on.
+are not looked at here and travel on, and so do parts and tools of an unknown type: what a type needs is in the tables.
 """
 
 from typing import Annotated, Literal
@@ -9,34 +9,75 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from apps.inference.requests.common import RequestFacts, check, encoded_bytes, text_size, tool_bytes
+from apps.inference.requests.common import (
+    Integer,
+    Name,
+    RequestFacts,
+    Tokens,
+    check,
+    encoded_bytes,
+    lacks,
+    missing,
+    text_size,
+    tool_bytes,
+)
 
-Tokens = Annotated[int, Meta(ge=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+MESSAGE_NEEDS: dict[str, tuple[str, ...]] = {
+    "system": ("content",),
+    "developer": ("content",),
+    "user": ("content",),
+    "assistant": (),
+    "tool": ("tool_call_id", "content"),
+    "function": ("name",),
+}
+PART_NEEDS: dict[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "refusal": ("refusal",),
+    "image_url": ("image_url",),
+    "input_audio": ("input_audio",),
+    "file": ("file",),
+}
+TOOL_NEEDS: dict[str, tuple[str, ...]] = {"function": ("function",), "custom": ("custom",)}
+"""Also what a call of a tool needs, and a choice of one."""
+FORMAT_NEEDS: dict[str, tuple[str, ...]] = {"json_schema": ("json_schema",)}
 
 
 class ImageUrl(msgspec.Struct):
-    url: str
+    url: Name
     detail: str | None = None
+
+
+class InputAudio(msgspec.Struct):
+    data: msgspec.Raw
+    format: str
 
 
 class Part(msgspec.Struct):
     type: str
     text: str | None = None
+    refusal: str | None = None
     image_url: ImageUrl | None = None
     file: dict[str, msgspec.Raw] | None = None
-    input_audio: dict[str, msgspec.Raw] | None = None
+    input_audio: InputAudio | None = None
 
 
 class FunctionCall(msgspec.Struct):
-    name: str
-    arguments: str = ""
+    name: Name
+    arguments: str
+
+
+class CustomCall(msgspec.Struct):
+    name: Name
+    input: str
 
 
 class ToolCall(msgspec.Struct):
     id: str
     type: str = "function"
     function: FunctionCall | None = None
+    custom: CustomCall | None = None
 
 
 class Message(msgspec.Struct):
@@ -45,6 +86,34 @@ class Message(msgspec.Struct):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     name: str | None = None
+
+
+class Function(msgspec.Struct):
+    name: Name
+    description: str | None = None
+    parameters: dict[str, msgspec.Raw] | None = None
+
+
+class Custom(msgspec.Struct):
+    name: Name
+    description: str | None = None
+    format: dict[str, msgspec.Raw] | None = None
+
+
+class Tool(msgspec.Struct):
+    type: str
+    function: Function | None = None
+    custom: Custom | None = None
+
+
+class Named(msgspec.Struct):
+    name: Name
+
+
+class ToolChoice(msgspec.Struct):
+    type: str
+    function: Named | None = None
+    custom: Named | None = None
 
 
 class StreamOptions(msgspec.Struct):
@@ -57,7 +126,7 @@ class ResponseFormat(msgspec.Struct):
 
 
 class ChatBody(msgspec.Struct):
-    model: Annotated[str, Meta(min_length=1)]
+    model: Name
     messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -69,13 +138,13 @@ class ChatBody(msgspec.Struct):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: Integer | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, float] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[dict[str, msgspec.Raw]] | None = None
-    tool_choice: str | dict[str, msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
     user: str | None = None
@@ -85,20 +154,25 @@ def read_chat(raw: bytes) -> RequestFacts:
     """Check a chat completion request. Raises InvalidRequest naming the field."""
     body = check(raw, ChatBody)
     size = images = 0
-    for message in body.messages:
-        if isinstance(message.content, str):
-            size += text_size(message.content)
-        elif message.content:
-            for part in message.content:
-                size += text_size(part.text or "")
-                size += encoded_bytes(part.file or {}) + encoded_bytes(part.input_audio or {})
-                images += part.image_url is not None
-        for call in message.tool_calls or ():
-            size += text_size(call.function.arguments) if call.function else 0
-    if body.response_format and body.response_format.json_schema:
-        size += tool_bytes(body.response_format.json_schema.values())
-    for tool in body.tools or ():
-        size += tool_bytes(tool.values())
+    for index, message in enumerate(body.messages):
+        content = message.content
+        if name := lacks(message, MESSAGE_NEEDS[message.role]):
+            raise missing(f"messages[{index}].{name}")
+        if isinstance(content, str):
+            size += text_size(content)
+        elif content:
+            more, pictures = _parts_size(content, f"messages[{index}].content")
+            size, images = size + more, images + pictures
+        if message.tool_calls:
+            size += _calls_size(message.tool_calls, f"messages[{index}].tool_calls")
+    if body.tools:
+        size += _tools_size(body.tools)
+    if body.response_format:
+        size += _format_size(body.response_format)
+    if isinstance(choice := body.tool_choice, ToolChoice) and (
+        name := lacks(choice, TOOL_NEEDS.get(choice.type, ()))
+    ):
+        raise missing(f"tool_choice.{name}")
     return RequestFacts(
         model=body.model,
         stream=bool(body.stream),
@@ -109,3 +183,53 @@ def read_chat(raw: bytes) -> RequestFacts:
         choices=body.n or 1,
         reasoning=body.reasoning_effort not in {None, "none"},
     )
+
+
+def _parts_size(parts: list[Part], at: str) -> tuple[int, int]:
+    """(UTF-8 bytes of text, images)."""
+    size = images = 0
+    for index, part in enumerate(parts):
+        if part.type == "text" and part.text is not None:  # nearly every part
+            size += text_size(part.text)
+            continue
+        if name := lacks(part, PART_NEEDS.get(part.type, ())):
+            raise missing(f"{at}[{index}].{name}")
+        size += text_size(part.text or "")
+        if part.file:
+            size += encoded_bytes(part.file.values())
+        if part.input_audio:
+            size += encoded_bytes([part.input_audio.data])
+        images += part.image_url is not None
+    return size, images
+
+
+def _calls_size(calls: list[ToolCall], at: str) -> int:
+    size = 0
+    for index, call in enumerate(calls):
+        if name := lacks(call, TOOL_NEEDS.get(call.type, ())):
+            raise missing(f"{at}[{index}].{name}")
+        if call.function:
+            size += text_size(call.function.arguments)
+        if call.custom:
+            size += text_size(call.custom.input)
+    return size
+
+
+def _tools_size(tools: list[Tool]) -> int:
+    size = 0
+    for index, tool in enumerate(tools):
+        if name := lacks(tool, TOOL_NEEDS.get(tool.type, ())):
+            raise missing(f"tools[{index}].{name}")
+        if function := tool.function:
+            size += text_size(function.name) + text_size(function.description or "")
+            size += tool_bytes(function.parameters)
+        if custom := tool.custom:
+            size += text_size(custom.name) + text_size(custom.description or "")
+            size += tool_bytes(custom.format)
+    return size
+
+
+def _format_size(wanted: ResponseFormat) -> int:
+    if name := lacks(wanted, FORMAT_NEEDS.get(wanted.type, ())):
+        raise missing(f"response_format.{name}")
+    return tool_bytes(wanted.json_schema)

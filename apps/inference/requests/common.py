@@ -1,15 +1,21 @@
 """What a client may send, checked before anything is spent; and what admission needs to know of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from apps.common.errors import InvalidRequest
 
 T = TypeVar("T")
+
+Name = Annotated[str, Meta(min_length=1)]
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Tokens = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
@@ -48,13 +54,24 @@ def _explain(message: str) -> InvalidRequest:
     path = _PATH.search(message)
     param = path.group(1) if path else ""
     text = _PATH.sub("", message)
-    if missing := _MISSING.search(message):
-        param = f"{param}.{missing.group(1)}".lstrip(".")
-        return InvalidRequest(f"'{param}' is missing.", param=param, code="missing_field")
+    if lost := _MISSING.search(message):
+        return missing(f"{param}.{lost.group(1)}".lstrip("."))
     if not param:
         return InvalidRequest(f"The body must be a JSON object. {text}.", code="invalid_type")
     code = "invalid_type" if "got `" in text else "invalid_value"
     return InvalidRequest(f"'{param}' is wrong: {_lower_first(text)}.", param=param, code=code)
+
+
+def missing(param: str) -> InvalidRequest:
+    return InvalidRequest(f"'{param}' is missing.", param=param, code="missing_field")
+
+
+def lacks(value: msgspec.Struct, needs: Iterable[str]) -> str:
+    """The first needed field that is absent or null; empty when all are there."""
+    for name in needs:
+        if getattr(value, name) is None:
+            return name
+    return ""
 
 
 def _lower_first(text: str) -> str:
@@ -65,10 +82,14 @@ def text_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def encoded_bytes(attachment: Mapping[str, Any]) -> int:
+def encoded_bytes(attachments: Iterable[msgspec.Raw]) -> int:
     """What a file or a recording counts as, in bytes of text: a rough sixteenth of its base64 in tokens."""
-    return sum(len(bytes(value)) for value in attachment.values()) // 4
+    return sum(len(bytes(value)) for value in attachments) // 4
 
 
-def tool_bytes(tools: Any) -> int:
-    return sum(len(bytes(tool)) for tool in tools) if tools else 0
+def tool_bytes(described: Mapping[str, msgspec.Raw] | None) -> int:
+    """Of a schema, an input or a format, as JSON."""
+    size = 0
+    for value in described.values() if described else ():
+        size += len(bytes(value))
+    return size

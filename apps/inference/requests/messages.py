@@ -1,21 +1,68 @@
-"""The body of ``POST /v1/messages``, as in Anthropic's API reference (https://docs.anthropic.com/en/api/messages)."""
+"""The body of ``POST /v1/messages``, as in Anthropic's API reference (https://docs.anthropic.com/en/api/messages).
 
-from typing import Annotated, Literal
+Unknown fields are not looked at here and travel on, and so do blocks, sources and tools of an unknown type: what a type
+needs is in the tables.
+"""
+
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from apps.inference.requests.common import RequestFacts, check, encoded_bytes, text_size, tool_bytes
+from apps.inference.requests.common import (
+    Count,
+    Name,
+    RequestFacts,
+    Tokens,
+    check,
+    encoded_bytes,
+    lacks,
+    missing,
+    text_size,
+    tool_bytes,
+)
+
+BLOCK_NEEDS: dict[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "image": ("source",),
+    "document": ("source",),
+    "search_result": ("source", "title", "content"),
+    "tool_use": ("id", "name", "input"),
+    "server_tool_use": ("id", "name", "input"),
+    "tool_result": ("tool_use_id",),
+    "thinking": ("thinking",),
+    "redacted_thinking": ("data",),
+}
+SOURCE_NEEDS: dict[bytes, tuple[str, ...]] = {
+    b'"base64"': ("media_type", "data"),
+    b'"text"': ("media_type", "data"),
+    b'"url"': ("url",),
+    b'"file"': ("file_id",),
+    b'"content"': ("content",),
+}
+"""By the type as it stands in the body: a source may be long and stays undecoded."""
+CUSTOM_TOOL_NEEDS = ("name", "input_schema")
+"""Tools of another type run at Anthropic, which knows what they need."""
+CHOICE_NEEDS: dict[str, tuple[str, ...]] = {"tool": ("name",)}
+THINKING_NEEDS: dict[str, tuple[str, ...]] = {"enabled": ("budget_tokens",)}
+
+Source = dict[str, msgspec.Raw]
 
 
 class Block(msgspec.Struct):
     type: str
     text: str | None = None
     thinking: str | None = None
+    data: Any = None
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, msgspec.Raw] | None = None
+    tool_use_id: str | None = None
     content: "str | list[Block] | dict[str, msgspec.Raw] | None" = None
     """An object in results of Anthropic's own tools."""
-    input: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    source: dict[str, msgspec.Raw] | None = None
+    source: str | Source | None = None
+    """A text in search results."""
+    title: str | None = None
 
 
 class Message(msgspec.Struct):
@@ -23,30 +70,55 @@ class Message(msgspec.Struct):
     content: str | list[Block]
 
 
+class Tool(msgspec.Struct):
+    type: str | None = None
+    name: Name | None = None
+    description: str | None = None
+    input_schema: dict[str, msgspec.Raw] | None = None
+
+
+class ToolChoice(msgspec.Struct):
+    type: str
+    name: Name | None = None
+
+
+class Thinking(msgspec.Struct):
+    type: str
+    budget_tokens: Tokens | None = None
+
+
 class MessagesBody(msgspec.Struct):
-    model: Annotated[str, Meta(min_length=1)]
+    model: Name
     messages: Annotated[list[Message], Meta(min_length=1)]
-    max_tokens: Annotated[int, Meta(ge=1)]
+    max_tokens: Tokens
     system: str | list[Block] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0)] | None = None
+    top_k: Count | None = None
     stop_sequences: list[str] | None = None
-    tools: list[dict[str, msgspec.Raw]] | None = None
-    tool_choice: dict[str, msgspec.Raw] | None = None
-    thinking: dict[str, msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    thinking: Thinking | None = None
 
 
 def read_messages(raw: bytes) -> RequestFacts:
     """Check a messages request. Raises InvalidRequest naming the field."""
     body = check(raw, MessagesBody)
-    size, images = _content_size(body.system)
-    for message in body.messages:
-        more, pictures = _content_size(message.content)
-        size, images = size + more, images + pictures
-    for tool in body.tools or ():
-        size += tool_bytes(tool.values())
+    size, images = _content_size(body.system, "system") if body.system else (0, 0)
+    for index, message in enumerate(body.messages):
+        if isinstance(message.content, str):
+            size += text_size(message.content)
+        else:
+            more, pictures = _content_size(message.content, f"messages[{index}].content")
+            size, images = size + more, images + pictures
+    if body.tools:
+        size += _tools_size(body.tools)
+    if (choice := body.tool_choice) and (name := lacks(choice, CHOICE_NEEDS.get(choice.type, ()))):
+        raise missing(f"tool_choice.{name}")
+    thinking = body.thinking
+    if thinking and (name := lacks(thinking, THINKING_NEEDS.get(thinking.type, ()))):
+        raise missing(f"thinking.{name}")
     return RequestFacts(
         model=body.model,
         stream=bool(body.stream),
@@ -55,28 +127,58 @@ def read_messages(raw: bytes) -> RequestFacts:
         images=images,
         max_output_tokens=body.max_tokens,
         choices=1,
-        reasoning=body.thinking is not None
-        and bytes(body.thinking.get("type", b"")) != b'"disabled"',
+        reasoning=thinking is not None and thinking.type != "disabled",
     )
 
 
-def _content_size(content: str | list[Block] | dict[str, msgspec.Raw] | None) -> tuple[int, int]:
+def _content_size(
+    content: str | list[Block] | dict[str, msgspec.Raw] | None, at: str
+) -> tuple[int, int]:
     """(UTF-8 bytes of text, images)."""
-    if content is None:
-        return 0, 0
     if isinstance(content, str):
         return text_size(content), 0
     if isinstance(content, dict):
-        return tool_bytes(content.values()), 0
+        return tool_bytes(content), 0
     size = images = 0
-    for block in content:
+    for index, block in enumerate(content or ()):
+        if block.type == "text" and block.text is not None:  # nearly every block
+            size += text_size(block.text)
+            continue
+        if name := lacks(block, BLOCK_NEEDS.get(block.type, ())):
+            raise missing(f"{at}[{index}].{name}")
         size += text_size(block.text or "") + text_size(block.thinking or "")
-        size += len(bytes(block.input))
-        if block.type == "image":
-            images += 1
-        elif block.source is not None:
-            is_text = bytes(block.source.get("type", b"")) == b'"text"'
-            size += tool_bytes(block.source.values()) if is_text else encoded_bytes(block.source)
-        more, pictures = _content_size(block.content)
-        size, images = size + more, images + pictures
+        if block.input:
+            size += tool_bytes(block.input)
+        if block.source is not None:
+            size += _source_size(block, f"{at}[{index}].source")
+            images += block.type == "image"
+        if block.content:
+            more, pictures = _content_size(block.content, f"{at}[{index}].content")
+            size, images = size + more, images + pictures
     return size, images
+
+
+def _source_size(block: Block, at: str) -> int:
+    """Images are counted by number and not by size."""
+    source = block.source
+    if isinstance(source, str) or source is None:
+        return text_size(source or "")
+    if "type" not in source:
+        raise missing(f"{at}.type")
+    kind = bytes(source["type"])
+    for name in SOURCE_NEEDS.get(kind, ()):
+        if name not in source or bytes(source[name]) == b"null":
+            raise missing(f"{at}.{name}")
+    if block.type == "image":
+        return 0
+    return tool_bytes(source) if kind == b'"text"' else encoded_bytes(source.values())
+
+
+def _tools_size(tools: list[Tool]) -> int:
+    size = 0
+    for index, tool in enumerate(tools):
+        if tool.type in {None, "custom"} and (name := lacks(tool, CUSTOM_TOOL_NEEDS)):
+            raise missing(f"tools[{index}].{name}")
+        size += text_size(tool.name or "") + text_size(tool.description or "")
+        size += tool_bytes(tool.input_schema)
+    return size

@@ -99,7 +99,7 @@ class OpenAIStreamDecoder:
 
     def _read_chunk(self, chunk: Json, event_name: str, events: list[Event]) -> None:
         choices = chunk.get("choices")
-        if (usage := chunk.get("usage")) is not None:
+        if usage := chunk.get("usage"):  # an empty one takes nothing back
             self._usage = usage
         if not choices or "error" in chunk:
             if (error := _error_of(chunk, event_name)) is not None:
