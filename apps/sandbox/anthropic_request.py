@@ -14,7 +14,7 @@ from apps.sandbox import checks
 from apps.sandbox.anthropic_blocks import describe, read_blocks, text_of
 from apps.sandbox.replies import Prompt, Tool, ToolResult
 from apps.sandbox.tokens import Segment, Ttl
-from apps.sandbox.wire import Refused
+from apps.sandbox.wire import Asked, Refused
 
 PARAMETERS = frozenset(
     {
@@ -26,7 +26,8 @@ PARAMETERS = frozenset(
 LEAST_THINKING = 1024
 
 
-def read_prompt(body: dict[str, Any]) -> Prompt:
+def read_prompt(asked: Asked) -> Prompt:
+    body = asked.body
     for name in body:
         if name not in PARAMETERS:
             raise Refused(f"{name}: Extra inputs are not permitted")

@@ -1,4 +1,4 @@
-"""Writes Anthropic messages: the JSON body, the event stream and the error envelope.
+"""Writes Anthropic messages: the JSON body and the event stream.
 
 Stream order, as Anthropic sends it: ``message_start`` (usage with the input side, and only here the cache ttl split); per block ``content_block_start``,
 deltas, ``content_block_stop``, with one ``ping`` after the first start; ``message_delta`` with the stop reason and the
@@ -13,41 +13,29 @@ from typing import Any
 
 import orjson
 
+from apps.sandbox import anthropic_dialect
 from apps.sandbox.anthropic_blocks import sign
 from apps.sandbox.anthropic_request import read_prompt
+from apps.sandbox.framing import Framing, Sse
 from apps.sandbox.replies import Ending, Prompt, split_words
 from apps.sandbox.tokens import PromptCache, Usage
-from apps.sandbox.wire import Answer, Kind, Record, Refused
+from apps.sandbox.wire import Answer, Asked, Kind, Record, Refused
 
 __all__ = [
-    "explain_context",
-    "explain_filter",
+    "choose_framing",
     "meter",
-    "name_request_id_header",
     "read_prompt",
     "refusal_record",
     "render_answer",
-    "render_refusal",
     "render_stream",
 ]
 
 ARGUMENT_PIECE = 12
-CONTEXT_LENGTH = 200_000
 STOP_REASONS: Mapping[Ending, str] = {
     Ending.DONE: "end_turn",
     Ending.LENGTH: "max_tokens",
     Ending.STOP_SEQUENCE: "stop_sequence",
     Ending.CALLS: "tool_use",
-}
-ERROR_TYPES: Mapping[int, str] = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
 }
 
 
@@ -55,31 +43,12 @@ def meter(cache: PromptCache, model: str, prompt: Prompt) -> Usage:
     return cache.meter_explicit(model, prompt.segments)
 
 
-def name_request_id_header() -> str:
-    return "request-id"
+def choose_framing(asked: Asked) -> Framing:
+    return Sse()
 
 
-def explain_context(prompt_tokens: int) -> Refused:
-    tokens = max(prompt_tokens, CONTEXT_LENGTH + 1)
-    return Refused(f"prompt is too long: {tokens} tokens > {CONTEXT_LENGTH} maximum")
-
-
-def explain_filter() -> Refused:
-    return Refused("Output blocked by content filtering policy")
-
-
-def render_refusal(refusal: Refused, *, request_id: str) -> dict[str, Any]:
-    fallback = "api_error" if refusal.status >= 500 else "invalid_request_error"
-    kind = ERROR_TYPES.get(refusal.status, fallback)
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": refusal.message},
-        "request_id": request_id,
-    }
-
-
-def refusal_record(refusal: Refused, *, request_id: str) -> Record:
-    body = render_refusal(refusal, request_id=request_id)
+def refusal_record(refusal: Refused, *, request_id: str, position: int) -> Record:
+    body = anthropic_dialect.render_refusal(refusal, request_id=request_id)
     return Record(Kind.CLOSING, orjson.dumps(body), b"error")
 
 

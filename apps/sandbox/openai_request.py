@@ -12,14 +12,15 @@ import orjson
 from apps.sandbox import checks
 from apps.sandbox.replies import Prompt, Tool, ToolResult
 from apps.sandbox.tokens import Segment, stand_in
-from apps.sandbox.wire import Refused
+from apps.sandbox.wire import Asked, Refused
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 NO_REASONING = frozenset({"none", "minimal"})
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 
 
-def read_prompt(body: dict[str, Any]) -> Prompt:
+def read_prompt(asked: Asked) -> Prompt:
+    body = asked.body
     messages = [
         _read_role(message, f"messages[{position}]")
         for position, message in enumerate(checks.expect_list(body.get("messages"), "messages"))
