@@ -36,6 +36,7 @@ STOP_REASONS: Mapping[Ending, str] = {
     Ending.LENGTH: "max_tokens",
     Ending.STOP_SEQUENCE: "stop_sequence",
     Ending.CALLS: "tool_use",
+    Ending.REFUSED: "refusal",
 }
 
 

@@ -1,34 +1,75 @@
-"""The sandbox's HTTP surface: routes, lists of models, counters.
+"""The sandbox's HTTP surface: which endpoint answers which path, counters, health.
 
-=====================================  =======================================================================
-``POST /v1/chat/completions``          OpenAI's wire
-``POST /v1/messages``                  Anthropic's wire
-``GET /v1/models``                     in Anthropic's shape when ``anthropic-version`` is sent, else in OpenAI's
-``GET /health``                        ``{"status": "ok"}``
-``GET /stats``                         counters and the last request; ``?recent=N`` adds the latest N (50 kept)
-``POST /reset``                        forgets counters, turns and cached prompts
-=====================================  =======================================================================
+=================================================  ===========================================================
+``POST /v1/chat/completions``                      OpenAI's chat completions
+``POST /v1/messages``                              Anthropic's messages
+``POST /v1beta/models/{model}:{method}``           Gemini by AI Studio: ``generateContent``,
+                                                   ``streamGenerateContent``, ``countTokens``, ``embedContent``,
+                                                   ``batchEmbedContents``
+``POST /v1/projects/…/models/{model}:{method}``    the same by Vertex AI, with a Bearer token
+``GET /v1/models``, ``GET /v1beta/models``         in Anthropic's shape when ``anthropic-version`` is sent, else
+                                                   in OpenAI's; in Gemini's
+``GET /health``                                    ``{"status": "ok"}``
+``GET /stats``                                     counters and the last request; ``?recent=N`` adds the latest N
+                                                   (50 kept)
+``POST /reset``                                    forgets counters, turns and cached prompts
+=================================================  ===========================================================
 
-Under ``/v1`` any non-empty Bearer or ``x-api-key`` is accepted, except ``sandbox-bad-key``.
+Any non-empty key is accepted where the company's API takes one, except ``sandbox-bad-key``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from apps.sandbox import anthropic_dialect, anthropic_wire, openai_dialect, openai_wire
-from apps.sandbox.endpoints import Conversation, Endpoint
-from apps.sandbox.exchange import Exchange, describe_request
+from apps.sandbox import (
+    anthropic_dialect,
+    anthropic_wire,
+    gemini_dialect,
+    gemini_tasks,
+    gemini_wire,
+    listings,
+    openai_dialect,
+    openai_wire,
+)
+from apps.sandbox.endpoints import Conversation, Endpoint, Task
+from apps.sandbox.exchange import Exchange
 from apps.sandbox.replies import MODELS
-from apps.sandbox.wire import Dialect, Refused
 
 BODY_LIMIT = 64 * 1024 * 1024
-RELEASED = 1735689600
-RELEASED_AT = "2025-01-01T00:00:00Z"
+AI_STUDIO = "/{version:v1|v1beta|v1alpha}"
+VERTEX = "/{version:v1|v1beta1}/projects/{project}/locations/{location}/publishers/google"
+EMBEDDING_MODELS = (listings.EMBEDDING,)
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CHAT = Conversation(dialect=openai_dialect, wire=openai_wire, prefix="chatcmpl-")
+MESSAGES = Conversation(dialect=anthropic_dialect, wire=anthropic_wire, prefix="msg_")
+GENERATE = Conversation(dialect=gemini_dialect, wire=gemini_wire, prefix="gen_")
+GEMINI_METHODS: Mapping[str, Endpoint] = {
+    "generateContent": GENERATE,
+    "streamGenerateContent": GENERATE,
+    "countTokens": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.count_tokens,
+        models=(*MODELS, *EMBEDDING_MODELS),
+        prefix="count_",
+    ),
+    "embedContent": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.embed_content,
+        models=EMBEDDING_MODELS,
+        prefix="embd_",
+    ),
+    "batchEmbedContents": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.embed_batch,
+        models=EMBEDDING_MODELS,
+        prefix="embd_",
+    ),
+}
 
 
 class Sandbox:
@@ -38,45 +79,32 @@ class Sandbox:
         self._exchange = Exchange(any_model=any_model)
 
     def routes(self) -> list[web.RouteDef]:
-        chat = Conversation(dialect=openai_dialect, wire=openai_wire, prefix="chatcmpl-")
-        messages = Conversation(dialect=anthropic_dialect, wire=anthropic_wire, prefix="msg_")
         return [
-            web.post("/v1/chat/completions", self._serve(chat)),
-            web.post("/v1/messages", self._serve(messages)),
-            web.get("/v1/models", self.list_models),
+            web.post("/v1/chat/completions", self._serve(CHAT)),
+            web.post("/v1/messages", self._serve(MESSAGES)),
+            web.post(AI_STUDIO + "/models/{model}:{method}", self.serve_gemini),
+            web.post(VERTEX + "/models/{model}:{method}", self.serve_gemini),
+            web.get("/v1/models", listings.list_models),
+            web.get("/v1beta/models", listings.list_gemini),
+            web.get(AI_STUDIO + "/models/{model}", listings.show_gemini),
             web.get("/health", self.report_health),
             web.get("/stats", self.report_stats),
             web.post("/reset", self.reset),
         ]
 
-    async def list_models(self, request: web.Request) -> web.Response:
-        speaks_anthropic = "anthropic-version" in request.headers
-        dialect: Dialect = anthropic_dialect if speaks_anthropic else openai_dialect
-        try:
-            dialect.authenticate(describe_request(request, b""))
-        except Refused as refusal:
-            body = dialect.render_refusal(refusal, request_id="req_models")
-            return _json(body, status=refusal.status)
-        if not speaks_anthropic:
-            rows = [
-                {"id": name, "object": "model", "created": RELEASED, "owned_by": "sandbox"}
-                for name in MODELS
-            ]
-            return _json({"object": "list", "data": rows})
-        cards = [
-            {"type": "model", "id": name, "display_name": name.title(), "created_at": RELEASED_AT}
-            for name in MODELS
-        ]
-        return _json(
-            {"data": cards, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
-        )
+    async def serve_gemini(self, request: web.Request) -> web.StreamResponse:
+        endpoint = GEMINI_METHODS.get(request.match_info["method"])
+        if endpoint is None:
+            raise web.HTTPNotFound
+        return await self._exchange.serve(request, endpoint)
 
     async def report_health(self, request: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
     async def report_stats(self, request: web.Request) -> web.Response:
         recent = request.query.get("recent", "0")
-        return _json(self._exchange.stats.describe(recent=int(recent) if recent.isdigit() else 0))
+        stats = self._exchange.stats
+        return _json(stats.describe(recent=int(recent) if recent.isdigit() else 0))
 
     async def reset(self, request: web.Request) -> web.Response:
         self._exchange.stats.reset()
@@ -97,5 +125,5 @@ def build_app(*, any_model: bool = False) -> web.Application:
     return app
 
 
-def _json(body: dict[str, Any], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+def _json(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(body), content_type="application/json")

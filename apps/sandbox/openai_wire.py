@@ -35,6 +35,7 @@ FINISH_REASONS: Mapping[Ending, str] = {
     Ending.LENGTH: "length",
     Ending.STOP_SEQUENCE: "stop",
     Ending.CALLS: "tool_calls",
+    Ending.REFUSED: "stop",
 }
 
 
@@ -133,6 +134,9 @@ def _stream_choice(head: _Head, index: int, reply: Reply) -> Iterator[Record]:
         yield head.record(Kind.CONTENT, index, {"reasoning_content": thought})
     for piece in reply.pieces:
         text = f"{piece}⟨{monotonic_ns()}⟩" if head.answer.options.stamp else piece
+        if reply.ending is Ending.REFUSED:
+            yield head.record(Kind.CONTENT, index, {"refusal": text})
+            continue
         logprobs = _render_logprobs(piece, head.answer.prompt.top_logprobs)
         yield head.record(Kind.CONTENT, index, {"content": text}, logprobs=logprobs)
     for position, call in enumerate(reply.calls):
@@ -148,10 +152,11 @@ def _stream_choice(head: _Head, index: int, reply: Reply) -> Iterator[Record]:
 
 
 def _render_choice(answer: Answer, index: int, reply: Reply) -> dict[str, Any]:
+    refused = reply.ending is Ending.REFUSED
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if reply.calls and not reply.text else reply.text,
-        "refusal": None,
+        "content": None if refused or (reply.calls and not reply.text) else reply.text,
+        "refusal": reply.text if refused else None,
         "annotations": [],
     }
     if reply.reasoning:

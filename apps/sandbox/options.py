@@ -17,7 +17,8 @@ option                  effect                                                  
 ``status=N``            error status 300-599 with the wire's error body              yes
 ``retry_after=S``       adds ``retry-after: S`` to that error                        yes
 ``context``             400, prompt longer than the model's context                  yes
-``filter``              400, refused by the content policy                           yes
+``filter``              400, refused by the content policy (Gemini: block reason)    yes
+``refusal``             the model refuses, with the format's finish reason for it    yes
 ``noprefill``           400 when the last message is the assistant's                 yes
 ``reset``               TCP reset instead of an answer                               yes
 ``hang``                never answers                                                yes
@@ -68,6 +69,7 @@ class Options:
     retry_after: float | None = None
     context: bool = False
     filter: bool = False
+    refusal: bool = False
     noprefill: bool = False
     reset: bool = False
     hang: bool = False
@@ -181,6 +183,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "retry_after": _seconds,
     "context": _flag,
     "filter": _flag,
+    "refusal": _flag,
     "noprefill": _flag,
     "reset": _flag,
     "hang": _flag,

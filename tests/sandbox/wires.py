@@ -1,0 +1,88 @@
+"""The wires of the sandbox as a table: how a short question is put on each, and how its stream is read."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.sandbox.process import SandboxProcess
+from tests.sandbox.raw import RawAnswer, post
+
+TEXT = "one two three four"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireUnderTest:
+    """``read`` turns a streamed body into its records; the others find in a record or body what tests ask for."""
+
+    path: Callable[[str, bool], str]
+    body: Callable[[str, bool, str], dict[str, Any]]
+    read: Callable[[bytes], list[Any]]
+    text: Callable[[Any], str]
+    whole_text: Callable[[Any], str]
+    usage: Callable[[Any], Any]
+    is_error: Callable[[Any], bool]
+    is_finish: Callable[[Any], bool]
+
+    def ask(
+        self,
+        sandbox: SandboxProcess,
+        options: str = "",
+        *,
+        stream: bool = True,
+        text: str = TEXT,
+        **send: Any,
+    ) -> RawAnswer:
+        model = f"echo+{options}" if options else "echo"
+        path = self.path(model, stream)
+        return post(sandbox.base_url, path, self.body(model, stream, text), **send)
+
+    def pieces(self, body: bytes) -> list[str]:
+        return [piece for record in self.read(body) if (piece := self.text(record))]
+
+
+def read_sse(body: bytes) -> list[Any]:
+    lines = body.decode().replace("\r\n", "\n").split("\n")
+    records = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    return [json.loads(record) for record in records if record != "[DONE]"]
+
+
+def _read_array(body: bytes) -> list[Any]:
+    found: list[Any] = json.loads(body)
+    return found
+
+
+def _gemini_text(record: Any) -> str:
+    candidates = record.get("candidates") or [{}]
+    parts = candidates[0].get("content", {}).get("parts", ())
+    return "".join(part.get("text", "") for part in parts)
+
+
+def _gemini_body(model: str, stream: bool, text: str) -> dict[str, Any]:
+    return {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+
+
+def _gemini(query: str, read: Callable[[bytes], list[Any]], prefix: str) -> WireUnderTest:
+    return WireUnderTest(
+        path=lambda model, stream: (
+            f"{prefix}/models/{model}:streamGenerateContent{query}"
+            if stream
+            else f"{prefix}/models/{model}:generateContent"
+        ),
+        body=_gemini_body,
+        read=read,
+        text=_gemini_text,
+        whole_text=_gemini_text,
+        usage=lambda record: record.get("usageMetadata"),
+        is_error=lambda record: "error" in record,
+        is_finish=lambda record: any("finishReason" in c for c in record.get("candidates", ())),
+    )
+
+
+VERTEX = "/v1/projects/p/locations/global/publishers/google"
+
+WIRES: Mapping[str, WireUnderTest] = {
+    "gemini": _gemini("?alt=sse", read_sse, "/v1beta"),
+    "gemini-array": _gemini("", _read_array, "/v1beta"),
+    "vertex": _gemini("?alt=sse", read_sse, VERTEX),
+}
