@@ -2,6 +2,8 @@
 
 =================================================  ===========================================================
 ``POST /v1/chat/completions``                      OpenAI's chat completions
+``POST /v1/responses``                             OpenAI's Responses; ``…/input_tokens`` counts
+``GET``, ``DELETE /v1/responses/{id}``             a stored response; ``GET …/input_items``
 ``POST /v1/messages``                              Anthropic's messages
 ``POST /v1beta/models/{model}:{method}``           Gemini by AI Studio: ``generateContent``,
                                                    ``streamGenerateContent``, ``countTokens``, ``embedContent``,
@@ -12,7 +14,7 @@
 ``GET /health``                                    ``{"status": "ok"}``
 ``GET /stats``                                     counters and the last request; ``?recent=N`` adds the latest N
                                                    (50 kept)
-``POST /reset``                                    forgets counters, turns and cached prompts
+``POST /reset``                                    forgets counters, turns, cached prompts, responses
 =================================================  ===========================================================
 
 Any non-empty key is accepted where the company's API takes one, except ``sandbox-bad-key``.
@@ -37,6 +39,9 @@ from apps.sandbox import (
 from apps.sandbox.endpoints import Conversation, Endpoint, Task
 from apps.sandbox.exchange import Exchange
 from apps.sandbox.replies import MODELS
+from apps.sandbox.responses_api import ResponsesApi
+from apps.sandbox.responses_store import ResponseStore
+from apps.sandbox.responses_wire import ResponsesWire
 
 BODY_LIMIT = 64 * 1024 * 1024
 AI_STUDIO = "/{version:v1|v1beta|v1alpha}"
@@ -77,10 +82,22 @@ class Sandbox:
 
     def __init__(self, *, any_model: bool) -> None:
         self._exchange = Exchange(any_model=any_model)
+        self._responses = ResponseStore()
 
     def routes(self) -> list[web.RouteDef]:
+        wire = ResponsesWire(self._responses)
+        responses = Conversation(dialect=openai_dialect, wire=wire, prefix="resp_")
+        stored = ResponsesApi(self._responses)
+        count_input = Task(
+            dialect=openai_dialect, perform=stored.count_input, models=MODELS, prefix="count_"
+        )
         return [
             web.post("/v1/chat/completions", self._serve(CHAT)),
+            web.post("/v1/responses", self._serve(responses)),
+            web.post("/v1/responses/input_tokens", self._serve(count_input)),
+            web.get("/v1/responses/{response_id}", stored.show),
+            web.delete("/v1/responses/{response_id}", stored.delete),
+            web.get("/v1/responses/{response_id}/input_items", stored.list_input),
             web.post("/v1/messages", self._serve(MESSAGES)),
             web.post(AI_STUDIO + "/models/{model}:{method}", self.serve_gemini),
             web.post(VERTEX + "/models/{model}:{method}", self.serve_gemini),
@@ -109,6 +126,7 @@ class Sandbox:
     async def reset(self, request: web.Request) -> web.Response:
         self._exchange.stats.reset()
         self._exchange.cache.clear()
+        self._responses.clear()
         return _json({"status": "ok"})
 
     def _serve(self, endpoint: Endpoint) -> Serve:

@@ -139,7 +139,7 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
         if not opened:
             opened = True
             await stream.pause(max(options.ttft / 1000, 0.001 if options.comments else 0))
-        at_end = record.kind is Kind.CLOSING
+        at_end = record.kind in (Kind.CLOSING, Kind.FAILURE)
         if at_end or record.kind is Kind.CONTENT:
             if _is_due(options.cut, sent, at_end=at_end):
                 await stream.outlet.flush()
@@ -159,6 +159,9 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
         if at_end and options.nofinish:
             return Outcome.COMPLETED
         await stream.write(record)
+        if record.kind is Kind.FAILURE:
+            await stream.end()
+            return Outcome.FAILED
         if record.kind is Kind.CONTENT:
             sent += 1
             if options.interval:

@@ -20,6 +20,8 @@ class Kind(Enum):
     FRAME = auto()
     CONTENT = auto()
     CLOSING = auto()
+    FAILURE = auto()
+    """Closes too, and says that the answer failed."""
 
 
 @dataclass(frozen=True, slots=True)

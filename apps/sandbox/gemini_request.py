@@ -6,10 +6,8 @@ https://ai.google.dev/gemini-api/docs/thought-signatures. The ``reasoner`` is as
 step of the current turn must bring back the signature of its first function call.
 """
 
-import base64
 import re
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -17,6 +15,7 @@ import orjson
 from apps.sandbox import checks, gemini_dialect, gemini_messages
 from apps.sandbox.options import parse
 from apps.sandbox.replies import Prompt, Tool, ToolResult
+from apps.sandbox.seals import is_seal
 from apps.sandbox.tokens import Segment, stand_in
 from apps.sandbox.wire import Asked, Refused
 
@@ -34,17 +33,6 @@ MIME_TYPES = frozenset({"text/plain", "application/json"})
 ANY_SIGNATURE = frozenset(
     {"skip_thought_signature_validator", "context_engineering_is_the_way_to_go"}
 )
-SIGNATURE_KEY = b"sandbox"
-
-
-def sign(thought: str) -> str:
-    """A signature that only the sandbox can have given."""
-    nonce = blake2b(thought.encode(), digest_size=16).digest()
-    return base64.b64encode(nonce + _digest(nonce)).decode()
-
-
-def _digest(nonce: bytes) -> bytes:
-    return blake2b(nonce, key=SIGNATURE_KEY, digest_size=32).digest()
 
 
 def read_prompt(asked: Asked) -> Prompt:
@@ -129,7 +117,7 @@ def _is_genuine(signature: str) -> bool:
     if signature in ANY_SIGNATURE:
         return True
     found = gemini_messages.decode_bytes(signature)
-    return found.decode(errors="replace") in ANY_SIGNATURE or found[16:] == _digest(found[:16])
+    return found.decode(errors="replace") in ANY_SIGNATURE or is_seal(found)
 
 
 def _check_turns(contents: list[Content], *, strict: bool) -> None:

@@ -19,8 +19,9 @@ import orjson
 from apps.sandbox import gemini_dialect
 from apps.sandbox.framing import Framing, JsonArray, Sse
 from apps.sandbox.gemini_messages import HARM_CATEGORIES
-from apps.sandbox.gemini_request import read_prompt, sign
+from apps.sandbox.gemini_request import read_prompt
 from apps.sandbox.replies import Ending, Prompt, Reply, split_words
+from apps.sandbox.seals import seal
 from apps.sandbox.tokens import CHARACTERS_PER_TOKEN, PromptCache, Usage, tokens_in
 from apps.sandbox.wire import Answer, Asked, Kind, Record, Refused
 
@@ -138,7 +139,7 @@ def _render_last(answer: Answer, index: int, reply: Reply) -> dict[str, Any]:
     """A stream's last chunk for a candidate: no new text, and what is known only now."""
     part: Part = {"text": ""}
     if reply.reasoning and not reply.calls:
-        part["thoughtSignature"] = sign(reply.reasoning)
+        part["thoughtSignature"] = seal(reply.reasoning)
     candidate = {"content": {"parts": [part], "role": "model"}, "index": index}
     return candidate | _render_ending(answer, reply)
 
@@ -151,7 +152,7 @@ def _render_candidate(answer: Answer, index: int, reply: Reply) -> dict[str, Any
     if reply.text:
         parts.append({"text": reply.text})
     if reply.reasoning and parts and not reply.calls:
-        parts[-1]["thoughtSignature"] = sign(reply.reasoning)
+        parts[-1]["thoughtSignature"] = seal(reply.reasoning)
     parts.extend(_call_parts(answer, index, reply))
     candidate: dict[str, Any] = {"content": {"role": "model"}, "index": index}
     if parts:
@@ -191,7 +192,7 @@ def _call_parts(answer: Answer, index: int, reply: Reply) -> Iterator[Part]:
         name = f"{answer.id}_{index}_{position}"
         part: Part = {"functionCall": {"id": name, "name": call.name, "args": call.arguments}}
         if position == 0 and reply.reasoning:
-            part["thoughtSignature"] = sign(reply.reasoning)
+            part["thoughtSignature"] = seal(reply.reasoning)
         yield part
 
 

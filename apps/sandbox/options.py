@@ -31,6 +31,8 @@ option                  effect                                                  
 ``stall=N``             silent after N content chunks, socket open; JSON: the same   yes
 ``malformed=N``         content chunk N+1 is cut-off JSON; JSON: half a body         yes
 ``midstream_error=N``   in-band error after N content chunks, then a clean end       yes
+``failed=N``            Responses: ``response.failed`` after N content chunks;
+                        JSON: an answer with status ``failed``                       yes
 ``nofinish``            clean end without finish reason and terminator               yes
 ``nousage``             no usage anywhere                                            yes
 ``absurd_usage``        negative and huge usage                                      yes
@@ -81,6 +83,7 @@ class Options:
     stall: int | None = None
     malformed: int | None = None
     midstream_error: int | None = None
+    failed: int | None = None
     nofinish: bool = False
     nousage: bool = False
     absurd_usage: bool = False
@@ -195,6 +198,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "stall": _COUNT,
     "malformed": _COUNT,
     "midstream_error": _COUNT,
+    "failed": _COUNT,
     "nofinish": _flag,
     "nousage": _flag,
     "absurd_usage": _flag,

@@ -79,10 +79,33 @@ def _gemini(query: str, read: Callable[[bytes], list[Any]], prefix: str) -> Wire
     )
 
 
+def _responses_text(event: Any) -> str:
+    found = event.get("type") in ("response.output_text.delta", "response.refusal.delta")
+    return event["delta"] if found else ""
+
+
+def _responses_whole(body: Any) -> str:
+    return "".join(
+        part.get("text", part.get("refusal", ""))
+        for item in body["output"]
+        for part in item.get("content", ())
+    )
+
+
 VERTEX = "/v1/projects/p/locations/global/publishers/google"
 
 WIRES: Mapping[str, WireUnderTest] = {
     "gemini": _gemini("?alt=sse", read_sse, "/v1beta"),
     "gemini-array": _gemini("", _read_array, "/v1beta"),
     "vertex": _gemini("?alt=sse", read_sse, VERTEX),
+    "responses": WireUnderTest(
+        path=lambda model, stream: "/v1/responses",
+        body=lambda model, stream, text: {"model": model, "stream": stream, "input": text},
+        read=read_sse,
+        text=_responses_text,
+        whole_text=_responses_whole,
+        usage=lambda record: (record.get("response") or record).get("usage"),
+        is_error=lambda record: record.get("type") == "error",
+        is_finish=lambda record: record.get("type") == "response.completed",
+    ),
 }
