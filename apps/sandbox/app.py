@@ -4,6 +4,9 @@
 ``POST /v1/chat/completions``                      OpenAI's chat completions
 ``POST /v1/responses``                             OpenAI's Responses; ``…/input_tokens`` counts
 ``GET``, ``DELETE /v1/responses/{id}``             a stored response; ``GET …/input_items``
+``POST /v1/completions``, ``/v1/embeddings``, ``/v1/images/generations``, ``/v1/images/edits``,
+``/v1/audio/transcriptions``, ``/v1/audio/speech``, ``/v1/moderations``: OpenAI's other endpoints
+``POST /v1/rerank``, ``/v2/rerank``                Cohere's and Jina's rerank
 ``POST /v1/messages``                              Anthropic's messages
 ``POST /v1beta/models/{model}:{method}``           Gemini by AI Studio: ``generateContent``,
                                                    ``streamGenerateContent``, ``countTokens``, ``embedContent``,
@@ -29,12 +32,18 @@ from aiohttp import web
 from apps.sandbox import (
     anthropic_dialect,
     anthropic_wire,
+    audio,
+    cohere_dialect,
+    completions_wire,
     gemini_dialect,
     gemini_tasks,
     gemini_wire,
+    images,
     listings,
     openai_dialect,
+    openai_tasks,
     openai_wire,
+    rerank,
 )
 from apps.sandbox.endpoints import Conversation, Endpoint, Task
 from apps.sandbox.exchange import Exchange
@@ -42,6 +51,7 @@ from apps.sandbox.replies import MODELS
 from apps.sandbox.responses_api import ResponsesApi
 from apps.sandbox.responses_store import ResponseStore
 from apps.sandbox.responses_wire import ResponsesWire
+from apps.sandbox.wire import Dialect, Job, Outgoing
 
 BODY_LIMIT = 64 * 1024 * 1024
 AI_STUDIO = "/{version:v1|v1beta|v1alpha}"
@@ -53,6 +63,29 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CHAT = Conversation(dialect=openai_dialect, wire=openai_wire, prefix="chatcmpl-")
 MESSAGES = Conversation(dialect=anthropic_dialect, wire=anthropic_wire, prefix="msg_")
 GENERATE = Conversation(dialect=gemini_dialect, wire=gemini_wire, prefix="gen_")
+COMPLETIONS = Conversation(dialect=openai_dialect, wire=completions_wire, prefix="cmpl-")
+
+
+def _task(
+    perform: Callable[[Job], Outgoing],
+    *models: str,
+    prefix: str = "req_",
+    dialect: Dialect = openai_dialect,
+) -> Task:
+    return Task(dialect=dialect, perform=perform, models=models, prefix=prefix)
+
+
+RERANK = _task(rerank.rerank, "reranker", prefix="rerank-", dialect=cohere_dialect)
+TASKS: Mapping[str, Endpoint] = {
+    "/v1/audio/speech": _task(audio.speak, "speech"),
+    "/v1/audio/transcriptions": _task(audio.transcribe, *audio.TRANSCRIPTIONS),
+    "/v1/embeddings": _task(openai_tasks.embed_texts, *EMBEDDING_MODELS),
+    "/v1/images/edits": _task(images.edit, "image"),
+    "/v1/images/generations": _task(images.generate, "image"),
+    "/v1/moderations": _task(openai_tasks.moderate, "moderation", prefix="modr-"),
+    "/v1/rerank": RERANK,
+    "/v2/rerank": RERANK,
+}
 GEMINI_METHODS: Mapping[str, Endpoint] = {
     "generateContent": GENERATE,
     "streamGenerateContent": GENERATE,
@@ -93,6 +126,8 @@ class Sandbox:
         )
         return [
             web.post("/v1/chat/completions", self._serve(CHAT)),
+            web.post("/v1/completions", self._serve(COMPLETIONS)),
+            *(web.post(path, self._serve(task)) for path, task in TASKS.items()),
             web.post("/v1/responses", self._serve(responses)),
             web.post("/v1/responses/input_tokens", self._serve(count_input)),
             web.get("/v1/responses/{response_id}", stored.show),

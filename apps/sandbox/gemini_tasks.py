@@ -5,9 +5,8 @@ Formats: https://ai.google.dev/api/tokens and https://ai.google.dev/api/embeddin
 
 from typing import Any
 
-import orjson
-
 from apps.sandbox import gemini_messages, gemini_request
+from apps.sandbox.results import respond
 from apps.sandbox.tokens import tokens_in
 from apps.sandbox.vectors import embed
 from apps.sandbox.wire import Job, Outgoing, Refused
@@ -28,14 +27,14 @@ def count_tokens(job: Job) -> Outgoing:
         "totalTokens": total,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}],
     }
-    return _respond(job, {} if job.options.empty else answer)
+    return respond(job, {} if job.options.empty else answer)
 
 
 def embed_content(job: Job) -> Outgoing:
     body = gemini_messages.read_message(job.asked.body, "EmbedContentRequest")
     values, tokens = _embed(body, "EmbedContentRequest")
     answer: dict[str, Any] = {"embedding": {"values": values}}
-    return _respond(job, _add_usage({} if job.options.empty else answer, job, tokens))
+    return respond(job, _add_usage({} if job.options.empty else answer, job, tokens))
 
 
 def embed_batch(job: Job) -> Outgoing:
@@ -59,7 +58,7 @@ def embed_batch(job: Job) -> Outgoing:
         embeddings.append({"values": values})
         total += tokens
     answer: dict[str, Any] = {"embeddings": embeddings}
-    return _respond(job, _add_usage({} if job.options.empty else answer, job, total))
+    return respond(job, _add_usage({} if job.options.empty else answer, job, total))
 
 
 def _embed(request: dict[str, Any], path: str) -> tuple[list[float], int]:
@@ -83,7 +82,3 @@ def _add_usage(answer: dict[str, Any], job: Job, tokens: int) -> dict[str, Any]:
     if job.options.absurd_usage:
         tokens = -5
     return answer | {"usageMetadata": {"promptTokenCount": tokens}}
-
-
-def _respond(job: Job, answer: dict[str, Any]) -> Outgoing:
-    return Outgoing(id=job.id, options=job.options, body=lambda: orjson.dumps(answer))

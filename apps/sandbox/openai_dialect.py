@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.sandbox import checks
+from apps.sandbox.forms import read_form
 from apps.sandbox.keys import BAD_KEY, find_key
 from apps.sandbox.wire import Asked, Incoming, Refused
 
@@ -31,7 +32,11 @@ def authenticate(incoming: Incoming) -> None:
 
 
 def open_body(incoming: Incoming) -> Asked:
-    body = checks.read_json(incoming.content)
+    content_type = incoming.headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        body = read_form(incoming.content, content_type)
+    else:
+        body = checks.read_json(incoming.content)
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise Refused("model: Field required", param="model")
     return Asked(incoming=incoming, model=body["model"], body=body)

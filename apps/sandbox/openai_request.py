@@ -49,10 +49,10 @@ def read_prompt(asked: Asked) -> Prompt:
         effort=_read_effort(body),
         prefill=_join_texts(last.get("content")) if last["role"] == "assistant" else "",
         limit=_read_limit(body),
-        stops=_read_stops(body.get("stop")),
+        stops=read_stops(body.get("stop")),
         choices=checks.expect_whole(_given(body, "n", 1), "n", high=128),
         stream=stream,
-        include_usage=_read_include_usage(body.get("stream_options"), stream=stream),
+        include_usage=read_include_usage(body.get("stream_options"), stream=stream),
         top_logprobs=_read_logprobs(body),
     )
 
@@ -262,7 +262,7 @@ def _read_limit(body: dict[str, Any]) -> int | None:
     return None
 
 
-def _read_stops(stop: Any) -> tuple[str, ...]:
+def read_stops(stop: Any) -> tuple[str, ...]:
     if stop is None:
         return ()
     if isinstance(stop, str):
@@ -270,7 +270,7 @@ def _read_stops(stop: Any) -> tuple[str, ...]:
     return tuple(checks.expect_text(one, "stop") for one in checks.expect_list(stop, "stop"))
 
 
-def _read_include_usage(options: Any, *, stream: bool) -> bool:
+def read_include_usage(options: Any, *, stream: bool) -> bool:
     if options is None:
         return not stream
     if not stream:

@@ -26,7 +26,7 @@ the text; tool-call arguments are never cut. Nothing is random: the same prompt 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Literal
@@ -93,6 +93,8 @@ class Prompt:
     shows_reasoning: bool = True
     top_logprobs: int | None = None
     """None: no log probabilities were asked for."""
+    batch: tuple[str, ...] = ()
+    """Prompts that one completion request brings; the choices belong to them in equal shares, in order."""
     provided_tools: tuple[str, ...] = ()
     """Tools that the provider runs itself, such as a web search; used when the last user text names them."""
 
@@ -130,6 +132,10 @@ class Reply:
 
 def compose(prompt: Prompt, *, model: str, options: Options, choice: int = 0) -> Reply:
     """The reply of one choice, cut to stop sequences and limit, and in pieces."""
+    if prompt.batch:
+        share = prompt.choices // len(prompt.batch)
+        prompt = replace(prompt, user_text=prompt.batch[choice // share])
+        choice %= share
     if options.refusal:
         return Reply(text=REFUSAL, pieces=_split(REFUSAL, options), ending=Ending.REFUSED)
     calls = () if prompt.tool_results else _choose_calls(prompt)

@@ -12,6 +12,7 @@ from aiohttp import web
 from apps.sandbox import openai_dialect, responses_request
 from apps.sandbox.exchange import describe_request
 from apps.sandbox.responses_store import ResponseStore
+from apps.sandbox.results import respond
 from apps.sandbox.tokens import tokens_in
 from apps.sandbox.wire import Incoming, Job, Outgoing, Refused
 
@@ -36,7 +37,7 @@ class ResponsesApi:
         segments = responses_request.read_segments(job.asked.body, items)
         total = tokens_in(sum(len(segment.text) for segment in segments))
         body = {"object": "response.input_tokens", "input_tokens": total}
-        return Outgoing(id=job.id, options=job.options, body=lambda: orjson.dumps(body))
+        return respond(job, body)
 
     def _delete(self, incoming: Incoming, name: str) -> dict[str, Any]:
         self._store.delete(name)

@@ -92,12 +92,31 @@ def _responses_whole(body: Any) -> str:
     )
 
 
+def _completions_body(model: str, stream: bool, text: str) -> dict[str, Any]:
+    options = {"stream_options": {"include_usage": True}} if stream else {}
+    return {"model": model, "stream": stream, "prompt": text, "max_tokens": 1000, **options}
+
+
+def _completions_text(record: Any) -> str:
+    return "".join(choice["text"] for choice in record.get("choices", ()))
+
+
 VERTEX = "/v1/projects/p/locations/global/publishers/google"
 
 WIRES: Mapping[str, WireUnderTest] = {
     "gemini": _gemini("?alt=sse", read_sse, "/v1beta"),
     "gemini-array": _gemini("", _read_array, "/v1beta"),
     "vertex": _gemini("?alt=sse", read_sse, VERTEX),
+    "completions": WireUnderTest(
+        path=lambda model, stream: "/v1/completions",
+        body=_completions_body,
+        read=read_sse,
+        text=_completions_text,
+        whole_text=_completions_text,
+        usage=lambda record: record.get("usage"),
+        is_error=lambda record: "error" in record,
+        is_finish=lambda record: any(c["finish_reason"] for c in record.get("choices", ())),
+    ),
     "responses": WireUnderTest(
         path=lambda model, stream: "/v1/responses",
         body=lambda model, stream, text: {"model": model, "stream": stream, "input": text},
