@@ -11,6 +11,7 @@ from apps.sandbox.keys import BAD_KEY, find_key
 from apps.sandbox.wire import Asked, Incoming, Refused
 
 CONTEXT_LENGTH = 200_000
+VERSIONS = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
 ERROR_TYPES: Mapping[int, str] = {
     401: "authentication_error",
     402: "billing_error",
@@ -32,8 +33,11 @@ def authenticate(incoming: Incoming) -> None:
 
 
 def open_body(incoming: Incoming) -> Asked:
-    if not incoming.headers.get("anthropic-version"):
+    version = incoming.headers.get("anthropic-version")
+    if not version:
         raise Refused("anthropic-version: header is required")
+    if version not in VERSIONS:
+        raise Refused(f"anthropic-version: {version!r} is not a valid version")
     body = checks.read_json(incoming.content)
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise Refused("model: Field required")

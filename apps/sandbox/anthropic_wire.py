@@ -8,6 +8,7 @@ Format: the types of anthropic 2.12.0 (``Raw*Event``), https://docs.anthropic.co
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from time import monotonic_ns
 from typing import Any
 
@@ -17,7 +18,8 @@ from apps.sandbox import anthropic_dialect
 from apps.sandbox.anthropic_blocks import sign
 from apps.sandbox.anthropic_request import read_prompt
 from apps.sandbox.framing import Framing, Sse
-from apps.sandbox.replies import Ending, Prompt, split_words
+from apps.sandbox.replies import Ending, Prompt, Reply, split_words
+from apps.sandbox.seals import seal
 from apps.sandbox.tokens import PromptCache, Usage
 from apps.sandbox.wire import Answer, Asked, Kind, Record, Refused
 
@@ -37,6 +39,27 @@ STOP_REASONS: Mapping[Ending, str] = {
     Ending.STOP_SEQUENCE: "stop_sequence",
     Ending.CALLS: "tool_use",
     Ending.REFUSED: "refusal",
+}
+SEARCH_RESULT: Mapping[str, Any] = {
+    "type": "web_search_result",
+    "url": "https://example.com/",
+    "title": "example.com",
+    "encrypted_content": seal("example.com"),
+    "page_age": None,
+}
+SEARCH_CITATION: Mapping[str, Any] = {
+    "type": "web_search_result_location",
+    "url": "https://example.com/",
+    "title": "example.com",
+    "encrypted_index": seal("example.com 1"),
+    "cited_text": "An example.",
+}
+CODE_RESULT: Mapping[str, Any] = {
+    "type": "code_execution_result",
+    "stdout": "42\n",
+    "stderr": "",
+    "return_code": 0,
+    "content": [],
 }
 
 
@@ -60,6 +83,7 @@ def render_answer(answer: Answer) -> dict[str, Any]:
     body["content"] = [] if answer.options.empty else content
     body["stop_reason"] = None if answer.options.nofinish else STOP_REASONS[reply.ending]
     body["stop_sequence"] = reply.stop_sequence
+    body |= _explain_ending(reply)
     body["usage"] = _render_usage(answer, output=answer.usage.output)
     if answer.options.nousage:
         del body["usage"]
@@ -69,7 +93,7 @@ def render_answer(answer: Answer) -> dict[str, Any]:
 def render_stream(answer: Answer) -> Iterator[Record]:
     message = _render_message(answer)
     if not answer.options.nousage:
-        message["usage"] = _render_usage(answer, output=1)
+        message["usage"] = _render_usage(answer, output=1, final=False)
     yield _event(Kind.OPENING, "message_start", message=message)
     if not answer.options.empty:
         for index, (block, deltas) in enumerate(_blocks(answer)):
@@ -81,9 +105,16 @@ def render_stream(answer: Answer) -> Iterator[Record]:
             yield _event(Kind.FRAME, "content_block_stop", index=index)
     reply = answer.replies[0]
     ending = {"stop_reason": STOP_REASONS[reply.ending], "stop_sequence": reply.stop_sequence}
+    ending |= _explain_ending(reply)
     fields = {} if answer.options.nousage else {"usage": _render_cumulative(answer)}
     yield _event(Kind.CLOSING, "message_delta", delta=ending, **fields)
     yield _event(Kind.CLOSING, "message_stop")
+
+
+def _explain_ending(reply: Reply) -> dict[str, Any]:
+    if reply.ending is not Ending.REFUSED:
+        return {}
+    return {"stop_details": {"type": "refusal", "category": None, "explanation": reply.text}}
 
 
 def _event(kind: Kind, name: str, **fields: Any) -> Record:
@@ -108,14 +139,46 @@ Delta = tuple[Kind, dict[str, Any]]
 def _blocks(answer: Answer) -> Iterator[tuple[dict[str, Any], Iterable[Delta]]]:
     """The answer's content blocks in order: how each starts, and its deltas."""
     reply = answer.replies[0]
-    if reply.reasoning:
+    if reply.reasoning and answer.options.redacted:
+        yield {"type": "redacted_thinking", "data": seal(reply.reasoning)}, ()
+    elif reply.reasoning:
         thinking = reply.reasoning if answer.prompt.shows_reasoning else ""
         yield {"type": "thinking", "thinking": "", "signature": ""}, _think(thinking)
+    yield from _provided_blocks(answer)
     if reply.pieces:
-        yield {"type": "text", "text": ""}, _speak(answer, reply.pieces)
+        citations = _cite(answer)
+        block: dict[str, Any] = {"type": "text", "text": ""}
+        if citations:
+            block["citations"] = []
+        yield block, chain(_speak(answer, reply.pieces), citations)
     for position, call in enumerate(reply.calls):
-        name = f"toolu_{answer.id.removeprefix('msg_')}_{position}"
+        name = _name(answer, "toolu_", position)
         yield {"type": "tool_use", "id": name, "name": call.name, "input": {}}, _argue(call.json)
+
+
+def _name(answer: Answer, prefix: str, position: int) -> str:
+    return f"{prefix}{answer.id.removeprefix('msg_')}_{position}"
+
+
+def _provided_blocks(answer: Answer) -> Iterator[tuple[dict[str, Any], Iterable[Delta]]]:
+    """The uses and results of the tools that Anthropic runs; of these the sandbox plays two."""
+    for position, tool in enumerate(answer.replies[0].used_tools):
+        if tool not in ("web_search", "code_execution"):
+            continue
+        name = _name(answer, "srvtoolu_", position)
+        searches = tool == "web_search"
+        arguments = {"query": answer.prompt.user_text} if searches else {"code": "print(6 * 7)"}
+        use = {"type": "server_tool_use", "id": name, "name": tool, "input": {}}
+        yield use, _argue(orjson.dumps(arguments).decode())
+        result = [SEARCH_RESULT] if searches else dict(CODE_RESULT)
+        yield {"type": f"{tool}_tool_result", "tool_use_id": name, "content": result}, ()
+
+
+def _cite(answer: Answer) -> list[Delta]:
+    citations = [*answer.prompt.citations]
+    if "web_search" in answer.replies[0].used_tools:
+        citations.append(SEARCH_CITATION)
+    return [(Kind.FRAME, {"type": "citations_delta", "citation": one}) for one in citations]
 
 
 def _think(thinking: str) -> Iterator[Delta]:
@@ -149,9 +212,11 @@ def _complete(block: dict[str, Any], deltas: Iterable[Delta]) -> dict[str, Any]:
                 block["signature"] = delta["signature"]
             case "text_delta":
                 block["text"] += delta["text"]
+            case "citations_delta":
+                block["citations"].append(delta["citation"])
             case "input_json_delta":
                 arguments += delta["partial_json"]
-    if block["type"] == "tool_use":
+    if block["type"] in ("tool_use", "server_tool_use"):
         block["input"] = orjson.loads(arguments)
     return block
 
@@ -163,8 +228,13 @@ def _render_cumulative(answer: Answer) -> dict[str, Any]:
     return usage
 
 
-def _render_usage(answer: Answer, *, output: int) -> dict[str, Any]:
+def _render_usage(answer: Answer, *, output: int, final: bool = True) -> dict[str, Any]:
     usage = answer.usage
+    extra: dict[str, Any] = {}
+    if final:
+        extra["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if final and "web_search" in answer.replies[0].used_tools:
+        extra["server_tool_use"] = {"web_search_requests": 1, "web_fetch_requests": 0}
     if answer.options.absurd_usage:
         usage = Usage(input=-5, cache_read=10**12, cache_write_5m=-1, output=10**15)
         output = usage.output
@@ -178,4 +248,5 @@ def _render_usage(answer: Answer, *, output: int) -> dict[str, Any]:
         },
         "output_tokens": output,
         "service_tier": "standard",
+        **extra,
     }

@@ -7,7 +7,7 @@
 ``POST /v1/completions``, ``/v1/embeddings``, ``/v1/images/generations``, ``/v1/images/edits``,
 ``/v1/audio/transcriptions``, ``/v1/audio/speech``, ``/v1/moderations``: OpenAI's other endpoints
 ``POST /v1/rerank``, ``/v2/rerank``                Cohere's and Jina's rerank
-``POST /v1/messages``                              Anthropic's messages
+``POST /v1/messages``                              Anthropic's messages; ``…/count_tokens`` counts
 ``POST /v1beta/models/{model}:{method}``           Gemini by AI Studio: ``generateContent``,
                                                    ``streamGenerateContent``, ``countTokens``, ``embedContent``,
                                                    ``batchEmbedContents``
@@ -31,6 +31,7 @@ from aiohttp import web
 
 from apps.sandbox import (
     anthropic_dialect,
+    anthropic_tasks,
     anthropic_wire,
     audio,
     cohere_dialect,
@@ -82,6 +83,9 @@ TASKS: Mapping[str, Endpoint] = {
     "/v1/embeddings": _task(openai_tasks.embed_texts, *EMBEDDING_MODELS),
     "/v1/images/edits": _task(images.edit, "image"),
     "/v1/images/generations": _task(images.generate, "image"),
+    "/v1/messages/count_tokens": _task(
+        anthropic_tasks.count_tokens, *MODELS, dialect=anthropic_dialect
+    ),
     "/v1/moderations": _task(openai_tasks.moderate, "moderation", prefix="modr-"),
     "/v1/rerank": RERANK,
     "/v2/rerank": RERANK,

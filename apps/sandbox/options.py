@@ -43,6 +43,7 @@ option                  effect                                                  
 ``split=N``             body bytes are written N at a time, over record borders      no
 ``crlf``                SSE lines end with CRLF                                      no
 ``comments``            SSE comments before content and every 100 ms of silence      no
+``redacted``            Claude's thinking comes redacted                             no
 ``stamp``               every text chunk ends with ``⟨monotonic nanoseconds⟩``       no
 ``first=N``             faults only on the first N requests for this model string    --
 ``every=N``             faults only on every Nth request for this model string       --
@@ -94,13 +95,26 @@ class Options:
     split: int | None = None
     crlf: bool = False
     comments: bool = False
+    redacted: bool = False
     stamp: bool = False
     first: int | None = None
     every: int | None = None
 
 
 MANNERS = frozenset(
-    {"interval", "chunks", "text", "words", "split", "crlf", "comments", "stamp", "first", "every"}
+    {
+        "interval",
+        "chunks",
+        "text",
+        "words",
+        "split",
+        "crlf",
+        "comments",
+        "redacted",
+        "stamp",
+        "first",
+        "every",
+    }
 )
 """Options that shape an answer and stay in force on the turns that ``first`` and ``every`` spare."""
 
@@ -209,6 +223,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "split": _POSITIVE,
     "crlf": _flag,
     "comments": _flag,
+    "redacted": _flag,
     "stamp": _flag,
     "first": _POSITIVE,
     "every": _POSITIVE,

@@ -93,6 +93,8 @@ class Prompt:
     shows_reasoning: bool = True
     top_logprobs: int | None = None
     """None: no log probabilities were asked for."""
+    citations: tuple[Any, ...] = ()
+    """What the answer cites, in the wire's own words."""
     batch: tuple[str, ...] = ()
     """Prompts that one completion request brings; the choices belong to them in equal shares, in order."""
     provided_tools: tuple[str, ...] = ()
