@@ -12,6 +12,7 @@
                                                    ``streamGenerateContent``, ``countTokens``, ``embedContent``,
                                                    ``batchEmbedContents``
 ``POST /v1/projects/…/models/{model}:{method}``    the same by Vertex AI, with a Bearer token
+``POST /model/{model}/converse``                   Bedrock; ``…/converse-stream`` in AWS's event stream
 ``GET /v1/models``, ``GET /v1beta/models``         in Anthropic's shape when ``anthropic-version`` is sent, else
                                                    in OpenAI's; in Gemini's
 ``GET /health``                                    ``{"status": "ok"}``
@@ -34,6 +35,8 @@ from apps.sandbox import (
     anthropic_tasks,
     anthropic_wire,
     audio,
+    bedrock_dialect,
+    bedrock_wire,
     cohere_dialect,
     completions_wire,
     gemini_dialect,
@@ -64,6 +67,7 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CHAT = Conversation(dialect=openai_dialect, wire=openai_wire, prefix="chatcmpl-")
 MESSAGES = Conversation(dialect=anthropic_dialect, wire=anthropic_wire, prefix="msg_")
 GENERATE = Conversation(dialect=gemini_dialect, wire=gemini_wire, prefix="gen_")
+CONVERSE = Conversation(dialect=bedrock_dialect, wire=bedrock_wire, prefix="")
 COMPLETIONS = Conversation(dialect=openai_dialect, wire=completions_wire, prefix="cmpl-")
 
 
@@ -140,6 +144,7 @@ class Sandbox:
             web.post("/v1/messages", self._serve(MESSAGES)),
             web.post(AI_STUDIO + "/models/{model}:{method}", self.serve_gemini),
             web.post(VERTEX + "/models/{model}:{method}", self.serve_gemini),
+            web.post("/model/{model}/{operation:converse|converse-stream}", self._serve(CONVERSE)),
             web.get("/v1/models", listings.list_models),
             web.get("/v1beta/models", listings.list_gemini),
             web.get(AI_STUDIO + "/models/{model}", listings.show_gemini),

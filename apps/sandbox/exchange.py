@@ -88,8 +88,11 @@ class Exchange:
 
 
 def describe_request(request: web.Request, content: bytes) -> Incoming:
+    raw_path, _, raw_query = request.raw_path.partition("?")
     return Incoming(
         path=request.path,
+        raw_path=raw_path,
+        raw_query=raw_query,
         variables=dict(request.match_info),
         query=dict(request.query),
         headers={name.lower(): value for name, value in request.headers.items()},

@@ -37,6 +37,9 @@ class Incoming:
     """A request as it arrived. Header names are lower-case; ``variables`` are what the route's path names."""
 
     path: str
+    raw_path: str
+    """The path as it travelled, percent-encoded."""
+    raw_query: str
     variables: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]

@@ -1,6 +1,7 @@
 """The grammar of misbehaviour on the wires that came later, seen from a raw socket."""
 
 import json
+import re
 
 import pytest
 
@@ -163,12 +164,10 @@ def test_context_is_an_error_of_the_caller(wire: WireUnderTest, sandbox: Sandbox
     answer = wire.ask(sandbox, "context")
 
     assert answer.status == 400
-    assert "token" in json.dumps(answer.json)
+    assert re.search("token|too long", json.dumps(answer.json))
 
 
-def test_unknown_models_and_options_are_refused(
-    wire: WireUnderTest, sandbox: SandboxProcess
-) -> None:
+def test_unknown_options_are_refused(wire: WireUnderTest, sandbox: SandboxProcess) -> None:
     assert wire.ask(sandbox, "sttus=503").status == 400
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.eventstream import EventStreamBuffer  # type: ignore[import-untyped]
+
 from tests.sandbox.process import SandboxProcess
 from tests.sandbox.raw import RawAnswer, post
 
@@ -101,6 +103,26 @@ def _completions_text(record: Any) -> str:
     return "".join(choice["text"] for choice in record.get("choices", ()))
 
 
+def read_event_stream(body: bytes) -> list[Any]:
+    """AWS's frames, taken apart by botocore, which checks lengths and sums."""
+    buffer = EventStreamBuffer()
+    buffer.add_data(body)
+    records = []
+    for message in buffer:
+        headers = message.headers
+        kind = headers.get(":event-type") or headers[":exception-type"]
+        records.append({"kind": kind, **json.loads(message.payload)})
+    return records
+
+
+def _bedrock_body(model: str, stream: bool, text: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": text}]}]}
+
+
+def _bedrock_whole(body: Any) -> str:
+    return "".join(block.get("text", "") for block in body["output"]["message"]["content"])
+
+
 VERTEX = "/v1/projects/p/locations/global/publishers/google"
 
 WIRES: Mapping[str, WireUnderTest] = {
@@ -116,6 +138,16 @@ WIRES: Mapping[str, WireUnderTest] = {
         usage=lambda record: record.get("usage"),
         is_error=lambda record: "error" in record,
         is_finish=lambda record: any(c["finish_reason"] for c in record.get("choices", ())),
+    ),
+    "bedrock": WireUnderTest(
+        path=lambda model, stream: f"/model/{model}/converse{'-stream' if stream else ''}",
+        body=_bedrock_body,
+        read=read_event_stream,
+        text=lambda record: record.get("delta", {}).get("text", ""),
+        whole_text=_bedrock_whole,
+        usage=lambda record: record.get("usage"),
+        is_error=lambda record: record["kind"].endswith("Exception"),
+        is_finish=lambda record: record["kind"] == "messageStop",
     ),
     "responses": WireUnderTest(
         path=lambda model, stream: "/v1/responses",
