@@ -28,7 +28,7 @@ MEDIA_TYPES: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 PROVIDED_RESULTS = frozenset(
     {
-        "bash_code_execution_tool_result", "code_execution_tool_result", "mcp_tool_result",
+        "bash_code_execution_tool_result", "code_execution_tool_result",
         "text_editor_code_execution_tool_result", "tool_search_tool_result", "web_fetch_tool_result",
         "web_search_tool_result",
     }

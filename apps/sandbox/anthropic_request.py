@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from apps.sandbox import checks
-from apps.sandbox.anthropic_blocks import describe, read_blocks, text_of
+from apps.sandbox.anthropic_blocks import PROVIDED_RESULTS, describe, read_blocks, text_of
 from apps.sandbox.anthropic_citations import cite_all
 from apps.sandbox.replies import Prompt, Tool, ToolResult
 from apps.sandbox.tokens import Segment, Ttl, tokens_in
@@ -152,6 +152,7 @@ def _read_messages(value: Any) -> Messages:
         if not blocks and position < len(value) - 1:
             raise Refused(f"{path}: all messages must have non-empty content")
         _check_pairing(messages[-1][1] if messages else [], blocks, path)
+        _check_provided(blocks, path)
         if messages and messages[-1][0] == role:
             messages[-1][1].extend(blocks)
         else:
@@ -181,6 +182,19 @@ def _check_pairing(before: list[dict[str, Any]], blocks: list[dict[str, Any]], p
             f"{path}: `tool_use` ids were found without `tool_result` blocks immediately after: "
             f"{', '.join(sorted(missing))}."
         )
+
+
+def _check_provided(blocks: list[dict[str, Any]], path: str) -> None:
+    """The result of a tool that Anthropic ran stands behind its use, in the same message."""
+    used: set[str] = set()
+    for block in blocks:
+        if block["type"] == "server_tool_use":
+            used.add(block["id"])
+        if block["type"] in PROVIDED_RESULTS and block["tool_use_id"] not in used:
+            raise Refused(
+                f"{path}: unexpected `tool_use_id` found in `{block['type']}` blocks: {block['tool_use_id']}. Each "
+                f"`{block['type']}` block must have a corresponding `server_tool_use` block before it."
+            )
 
 
 def _read_segments(body: dict[str, Any], messages: Messages) -> Iterator[Segment]:

@@ -140,6 +140,9 @@ def test_searches_and_runs_code_when_named(client: anthropic.Anthropic, say: Any
         {"role": "user", "content": "more"},
     ]
     assert ask(client, "", messages=again, tools=tools).content[0].text == "You said: more"
+    del again[1]["content"][0]
+    with pytest.raises(anthropic.BadRequestError, match="corresponding `server_tool_use`"):
+        ask(client, "", messages=again, tools=tools)
 
 
 def test_takes_tools_by_type_and_refuses_unknown_types(client: anthropic.Anthropic) -> None:
