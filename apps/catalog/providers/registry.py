@@ -32,6 +32,26 @@ MESSAGES: Endpoints = {
 }
 
 
+GEMINI: Endpoints = {
+    Operation.CHAT: (
+        Endpoint(
+            Wire.GEMINI,
+            "/models/{model}:generateContent",
+            stream_path="/models/{model}:streamGenerateContent?alt=sse",
+        ),
+    ),
+}
+CONVERSE: Endpoints = {
+    Operation.CHAT: (
+        Endpoint(
+            Wire.BEDROCK_CONVERSE,
+            "/model/{model}/converse",
+            stream_path="/model/{model}/converse-stream",
+        ),
+    ),
+}
+
+
 def also(*operations: Operation) -> Endpoints:
     """OpenAI's other endpoints at their usual paths."""
     return {
@@ -171,7 +191,7 @@ sandbox = ProviderSpec(
     auth=NoAuth(),
     # The sandbox takes any key but, as the providers it stands in for, wants one.
     headers={"authorization": "Bearer sandbox"},
-    endpoints=CHAT,
+    endpoints={**CHAT_AND_RESPONSES, **also(*OPENAI_PATHS)},
     priority=100,
     is_sandbox=True,
     docs="https://platform.openai.com/docs/api-reference/chat",
@@ -189,6 +209,46 @@ sandbox_anthropic = ProviderSpec(
     priority=100,
     is_sandbox=True,
     docs="https://platform.claude.com/docs/en/api/messages",
+)
+
+sandbox_bedrock = ProviderSpec(
+    slug="sandbox-bedrock",
+    name="Sandbox (Bedrock's wire)",
+    base_url="{SANDBOX_URL}",
+    settings={"SANDBOX_URL": ""},
+    auth=NoAuth(),
+    headers={"authorization": "Bearer sandbox"},
+    endpoints=CONVERSE,
+    usage=UsageConvention.CACHE_BESIDE_INPUT,
+    priority=100,
+    is_sandbox=True,
+    docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+)
+
+sandbox_gemini = ProviderSpec(
+    slug="sandbox-gemini",
+    name="Sandbox (Gemini's wire)",
+    base_url="{SANDBOX_URL}/v1beta",
+    settings={"SANDBOX_URL": ""},
+    auth=NoAuth(),
+    headers={"x-goog-api-key": "sandbox"},
+    endpoints=GEMINI,
+    priority=100,
+    is_sandbox=True,
+    docs="https://ai.google.dev/api/generate-content",
+)
+
+sandbox_responses = ProviderSpec(
+    slug="sandbox-responses",
+    name="Sandbox (Responses wire)",
+    base_url="{SANDBOX_URL}/v1",
+    settings={"SANDBOX_URL": ""},
+    auth=NoAuth(),
+    headers={"authorization": "Bearer sandbox"},
+    endpoints={Operation.CHAT: (Endpoint(Wire.OPENAI_RESPONSES, "/responses"),)},
+    priority=100,
+    is_sandbox=True,
+    docs="https://platform.openai.com/docs/api-reference/responses",
 )
 
 together = ProviderSpec(
@@ -234,27 +294,11 @@ PROVIDERS: Mapping[str, ProviderSpec] = by_slug(
     openrouter,
     sandbox,
     sandbox_anthropic,
+    sandbox_bedrock,
+    sandbox_gemini,
+    sandbox_responses,
     together,
 )
-
-GEMINI: Endpoints = {
-    Operation.CHAT: (
-        Endpoint(
-            Wire.GEMINI,
-            "/models/{model}:generateContent",
-            stream_path="/models/{model}:streamGenerateContent?alt=sse",
-        ),
-    ),
-}
-CONVERSE: Endpoints = {
-    Operation.CHAT: (
-        Endpoint(
-            Wire.BEDROCK_CONVERSE,
-            "/model/{model}/converse",
-            stream_path="/model/{model}/converse-stream",
-        ),
-    ),
-}
 
 # An operator's own provider: slug, name and address stand in its database row.
 TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(

@@ -70,6 +70,7 @@ def offer(
     max_output_tokens: int | None = None,
     priority: int | None = None,
     parameters: tuple[str, ...] = (),
+    gives: tuple[str, ...] = ("text",),
 ) -> Offering:
     """Create the model and the offering, or change what is given of an offering that exists and put it on again."""
     model = Model.objects.filter(id__iexact=model_id).first() or Model(id=model_id)
@@ -83,6 +84,7 @@ def offer(
         model.context_length = context_length
         model.max_output_tokens = max_output_tokens
         model.supported_parameters = list(parameters)
+        model.output_modalities = list(gives)
         model.save(force_insert=True)
     given = {
         "context_length": context_length,

@@ -13,9 +13,17 @@ CONTEXT_LENGTH = 128_000
 MAX_OUTPUT_TOKENS = 16_384
 PARAMETERS = ("max_tokens", "stop", "stream", "temperature", "tool_choice", "tools", "top_p")
 
-AMOUNTS = offers.Amounts.of(
+TEXT = offers.Amounts.of(
     input=usd_to_nano("0.15"), output=usd_to_nano("0.60"), cache_read=usd_to_nano("0.075")
 )
+PER_MILLION_TOKENS = offers.Amounts.of(input=usd_to_nano("0.02"), output=0)
+
+
+def per_unit(**units: str) -> offers.Amounts:
+    """Dollars for each image, search or second, or for a million characters."""
+    return offers.Amounts.of(
+        input=0, output=0, **{name: usd_to_nano(price) for name, price in units.items()}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class SandboxModel:
     upstream: str
     name: str
     description: str
+    gives: str = "text"
+    amounts: offers.Amounts = TEXT
 
 
 MODELS = (
@@ -42,6 +52,60 @@ MODELS = (
         "Sandbox Claude",
         "Echo over the Anthropic wire.",
     ),
+    SandboxModel(
+        "sandbox/embedding",
+        "sandbox",
+        "embedding",
+        "Sandbox Embedding",
+        "Turns texts into vectors.",
+        "embeddings",
+        PER_MILLION_TOKENS,
+    ),
+    SandboxModel(
+        "sandbox/image",
+        "sandbox",
+        "image",
+        "Sandbox Image",
+        "Paints in one colour.",
+        "image",
+        per_unit(images="0.04"),
+    ),
+    SandboxModel(
+        "sandbox/transcription",
+        "sandbox",
+        "transcription",
+        "Sandbox Transcription",
+        "Hears, by the second.",
+        "transcription",
+        per_unit(seconds="0.0001"),
+    ),
+    SandboxModel(
+        "sandbox/speech",
+        "sandbox",
+        "speech",
+        "Sandbox Speech",
+        "Speaks, by the character.",
+        "speech",
+        per_unit(characters="15"),
+    ),
+    SandboxModel(
+        "sandbox/reranker",
+        "sandbox",
+        "reranker",
+        "Sandbox Reranker",
+        "Orders documents.",
+        "rerank",
+        per_unit(searches="0.002"),
+    ),
+    SandboxModel(
+        "sandbox/moderation",
+        "sandbox",
+        "moderation",
+        "Sandbox Moderation",
+        "Classifies texts. Free.",
+        "moderation",
+        per_unit(),
+    ),
 )
 
 
@@ -52,12 +116,15 @@ def sync_sandbox(base_url: str = "") -> int:
     Without ``base_url`` the rows follow the setting SANDBOX_URL; with one (the server's root, without ``/v1``) they
     are pinned to it.
     """
+    root = providers.check_base_url(base_url) if base_url else ""
     for model in MODELS:
-        provider = providers.register(PROVIDERS[model.provider])
-        pinned = providers.check_base_url(base_url) + "/v1" if base_url else provider.base_url
+        spec = PROVIDERS[model.provider]
+        provider = providers.register(spec)
+        pinned = spec.base_url.format(SANDBOX_URL=root) if root else provider.base_url
         if pinned != provider.base_url:
             provider.base_url = pinned
             provider.save(update_fields=["base_url", "updated_at"])
+        is_text = model.gives == "text"
         offering = offers.offer(
             provider,
             model_id=model.id,
@@ -65,8 +132,9 @@ def sync_sandbox(base_url: str = "") -> int:
             name=model.name,
             description=model.description,
             context_length=CONTEXT_LENGTH,
-            max_output_tokens=MAX_OUTPUT_TOKENS,
-            parameters=PARAMETERS,
+            max_output_tokens=MAX_OUTPUT_TOKENS if is_text else None,
+            parameters=PARAMETERS if is_text else (),
+            gives=(model.gives,),
         )
-        offers.post_price(offering, AMOUNTS, source=PriceSource.SANDBOX)
+        offers.post_price(offering, model.amounts, source=PriceSource.SANDBOX)
     return len(MODELS)

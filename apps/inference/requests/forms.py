@@ -44,7 +44,9 @@ class Form:
             return None
         if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
             raise InvalidRequest(
-                f"'{name}' must be a whole number from {least} to {most}.", param=name
+                f"'{name}' must be a whole number from {least} to {most}.",
+                param=name,
+                code="invalid_value",
             )
         return int(value)
 

@@ -130,7 +130,9 @@ def read_embedding(raw: bytes) -> RequestFacts:
 def read_image(raw: bytes) -> RequestFacts:
     body = check(raw, ImageBody)
     if body.stream:
-        raise InvalidRequest("'stream' is not offered for images.", param="stream")
+        raise InvalidRequest(
+            "'stream' is not offered for images.", param="stream", code="invalid_value"
+        )
     return _image_facts(body.model, body.prompt, body.n or 1)
 
 
@@ -141,7 +143,9 @@ def read_image_edit(form: Form) -> RequestFacts:
             "'image' is missing: send a file.", param="image", code="missing_field"
         )
     if (form.get("stream") or "").lower() == "true":
-        raise InvalidRequest("'stream' is not offered for images.", param="stream")
+        raise InvalidRequest(
+            "'stream' is not offered for images.", param="stream", code="invalid_value"
+        )
     number = form.whole_number("n", least=1, most=10) or 1
     return _image_facts(model, prompt, number, images=len(form.files))
 
@@ -152,7 +156,9 @@ def read_transcription(form: Form) -> RequestFacts:
     if sound is None or not sound.data:
         raise InvalidRequest("'file' is missing: send a file.", param="file", code="missing_field")
     if (form.get("stream") or "").lower() == "true":
-        raise InvalidRequest("'stream' is not offered for transcriptions.", param="stream")
+        raise InvalidRequest(
+            "'stream' is not offered for transcriptions.", param="stream", code="invalid_value"
+        )
     seconds = seconds_of(sound.data)
     return _facts(
         model,
@@ -190,7 +196,7 @@ def read_moderation(raw: bytes) -> RequestFacts:
     body = check(raw, ModerationBody)
     parts = [body.input] if isinstance(body.input, str) else body.input
     if not parts:
-        raise InvalidRequest("'input' must not be empty.", param="input")
+        raise InvalidRequest("'input' must not be empty.", param="input", code="invalid_value")
     size = sum(text_size(part if isinstance(part, str) else part.text or "") for part in parts)
     images = sum(not isinstance(part, str) and part.image_url is not None for part in parts)
     return _facts(body.model, text_bytes=size, images=images)
@@ -245,5 +251,5 @@ def _size(value: str | list[str | int | list[int]], name: str) -> int:
             for part in value
         )
     if not size:
-        raise InvalidRequest(f"'{name}' must not be empty.", param=name)
+        raise InvalidRequest(f"'{name}' must not be empty.", param=name, code="invalid_value")
     return size
