@@ -54,6 +54,7 @@ def decode_response(body: Json) -> ChatResponse:
         finish=finish,
         stop_sequence=body.get("stop_sequence"),
         usage=decode_usage(body.get("usage")),
+        usage_reported=bool(body.get("usage")),
     )
 
 
@@ -79,7 +80,9 @@ def _decode_block(block: Json) -> Block:
         case "text":
             return Text(block["text"])
         case "thinking":
-            return Reasoning(text=block["thinking"], signature=block.get("signature") or "")
+            signature = block.get("signature") or ""
+            origin = Wire.ANTHROPIC_MESSAGES if signature else None
+            return Reasoning(text=block["thinking"], signature=signature, origin=origin)
         case "tool_use":
             arguments = orjson.dumps(block["input"]).decode()
             return ToolCall(id=block["id"], name=block["name"], arguments=arguments)

@@ -211,5 +211,5 @@ def _is_own(part: Opaque, dropped: list[str]) -> bool:
     """Whether this wire wrote the part; names it as dropped otherwise."""
     if part.wire == Wire.OPENAI_CHAT:
         return True
-    dropped.append(str(part.payload.get("type", "")))
+    dropped.append(part.name)
     return False

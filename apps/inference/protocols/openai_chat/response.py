@@ -69,6 +69,7 @@ def decode_response(body: Json) -> ChatResponse:
         blocks=blocks,
         finish=finish,
         usage=decode_usage(body.get("usage")),
+        usage_reported=bool(body.get("usage")),
     )
 
 

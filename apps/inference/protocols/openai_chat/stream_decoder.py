@@ -26,7 +26,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.failures import MalformedUpstream
-from apps.inference.canonical.sse import SseRecord
+from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.openai_chat.response import (
     KNOWN_MESSAGE_KEYS,
     arguments_text,
@@ -53,10 +53,11 @@ class _Call:
 class OpenAIStreamDecoder:
     __slots__ = (
         "_answer_id", "_blocks", "_calls", "_calls_in_order", "_finish_reason", "_prose_index",
-        "_prose_kind", "_started", "_usage",
+        "_prose_kind", "_started", "_usage", "ended",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.ended = False
         self._started = False
         self._answer_id = ""
         self._blocks = 0
@@ -72,6 +73,7 @@ class OpenAIStreamDecoder:
         """Events of one chunk. ``[DONE]`` is accepted and not required."""
         data = record.data
         if not data or data == b"[DONE]":
+            self.ended = self.ended or bool(data)
             return ()
         events: list[Event] = []
         try:
@@ -203,6 +205,10 @@ def _error_of(chunk: Json, event_name: str) -> UpstreamError | None:
     if event_name == "error" and "error" not in chunk:
         return reported_error({"error": chunk})
     return reported_error(chunk)
+
+
+def framing() -> SseDecoder:
+    return SseDecoder()
 
 
 def stream_decoder() -> OpenAIStreamDecoder:
