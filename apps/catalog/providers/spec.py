@@ -24,6 +24,7 @@ class Wire(StrEnum):
 
     OPENAI_CHAT = "openai_chat"
     ANTHROPIC_MESSAGES = "anthropic_messages"
+    GEMINI = "gemini"
 
 
 class UsageConvention(StrEnum):
