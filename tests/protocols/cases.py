@@ -17,7 +17,7 @@ from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
 from apps.inference.canonical.content import Block, Reasoning, Text, ToolCall
 from apps.inference.canonical.events import Event
 from apps.inference.canonical.response import ChatResponse
-from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -35,7 +35,8 @@ class Case:
 
     @property
     def request(self) -> dict[str, Any]:
-        return self._json("request.json")
+        """As the surface hands it to the codec."""
+        return received(self.wire, self._json("request.json"))
 
     @property
     def response(self) -> dict[str, Any]:
@@ -52,6 +53,13 @@ class Case:
 
 CASES = [Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))]
 WIRES = list(CODECS)
+PAIRS = [(case, wire) for case in CASES for wire in WIRES if wire is not case.wire]
+MODEL_IN_URL = frozenset({Wire.GEMINI})
+
+
+def received(wire: Wire, body: dict[str, Any], *, model: str = "m") -> dict[str, Any]:
+    """A body with what some wires have in the URL instead, as their surfaces put it in."""
+    return {"model": model, **body} if wire in MODEL_IN_URL else body
 
 
 def price(usage: Usage) -> dict[str, Any]:
@@ -62,15 +70,15 @@ def portions(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def records_of(chunks: Iterable[bytes]) -> list[SseRecord]:
-    decoder = SseDecoder()
-    records = [record for chunk in chunks for record in decoder.feed(chunk)]
-    return records + decoder.flush()
+def records_of(chunks: Iterable[bytes], wire: Wire = Wire.OPENAI_CHAT) -> list[SseRecord]:
+    framing = CODECS[wire].framing()
+    records = [record for chunk in chunks for record in framing.feed(chunk)]
+    return records + framing.flush()
 
 
 def events_of(wire: Wire, chunks: Iterable[bytes]) -> list[Event]:
     decoder = CODECS[wire].stream_decoder()
-    events = [event for record in records_of(chunks) for event in decoder.feed(record)]
+    events = [event for record in records_of(chunks, wire) for event in decoder.feed(record)]
     return events + list(decoder.flush())
 
 

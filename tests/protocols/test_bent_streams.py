@@ -208,6 +208,35 @@ def test_errors_inside_a_stream_are_events(wire: Wire, stream: bytes, error: Ups
     assert events_of(wire, [stream]) == [error]
 
 
+@pytest.mark.parametrize(
+    ("wire", "before", "marker"),
+    [
+        (
+            OPENAI,
+            SseRecord("", b'{"choices":[{"finish_reason":"stop"}]}'),
+            SseRecord("", b"[DONE]"),
+        ),
+        (
+            ANTHROPIC,
+            SseRecord(
+                "message_delta", b'{"type":"message_delta","delta":{"stop_reason":"end_turn"}}'
+            ),
+            SseRecord("message_stop", b'{"type":"message_stop"}'),
+        ),
+    ],
+)
+def test_decoder_has_ended_only_after_the_wires_own_marker(
+    wire: Wire, before: SseRecord, marker: SseRecord
+):
+    decoder = CODECS[wire].stream_decoder()
+
+    list(decoder.feed(before))
+    assert not decoder.ended
+
+    list(decoder.feed(marker))
+    assert decoder.ended
+
+
 def test_failing_finish_reason_is_an_error():
     *_, last = events_of(OPENAI, [chunk({"content": "a"}, "error")])
 

@@ -155,6 +155,18 @@ def test_absent_and_contradicting_meters_are_no_usage(wire: Wire, raw: Any):
     assert CODECS[wire].decode_usage(raw) is None
 
 
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [(OPENAI, {"choices": [{"message": {"content": "a"}}]}), (ANTHROPIC, {"content": []})],
+)
+@pytest.mark.parametrize(("raw", "reported"), [({"x": -1}, True), ({}, False), (None, False)])
+def test_absurd_usage_is_told_from_none(wire: Wire, body: dict[str, Any], raw: Any, reported: bool):
+    response = CODECS[wire].decode_response(body | {"usage": raw})
+
+    assert response.usage is None
+    assert response.usage_reported is reported
+
+
 @given(counts=st.tuples(*[_COUNTS] * 6))
 def test_anthropic_usage_returns_whole(counts: tuple[int, ...]):
     usage = Usage(

@@ -40,7 +40,22 @@ class EncodedRequest:
     """Client parameters that this wire cannot carry, by the names the client used."""
 
 
+class Framing(Protocol):
+    """How a wire cuts its stream into records: bytes in any portions to records. One instance per stream."""
+
+    def feed(self, chunk: bytes) -> list[SseRecord]:
+        """The records that end in this chunk. Raises MalformedUpstream."""
+        ...
+
+    def flush(self) -> list[SseRecord]:
+        """The record that the stream ended in, if the framing allows that."""
+        ...
+
+
 class StreamDecoder(Protocol):
+    ended: bool
+    """True once the wire's own end marker was seen: whatever follows is no part of the answer. Not every wire has one."""
+
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one SSE record. Raises MalformedUpstream when the record is not of this wire."""
         ...
@@ -74,6 +89,8 @@ class Codec(Protocol):
     def encode_response(
         self, response: ChatResponse, *, identity: AnswerIdentity, usage: Usage, price: PriceUsage
     ) -> Json: ...
+
+    def framing(self) -> Framing: ...
 
     def stream_decoder(self) -> StreamDecoder: ...
 

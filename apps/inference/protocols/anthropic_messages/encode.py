@@ -95,7 +95,7 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
         elif tool.wire == _WIRE:
             tools.append(tool.payload)
         else:
-            dropped.append(f"tools.{tool.payload.get('type', '')}")
+            dropped.append(f"tools.{tool.name}")
     if not tools:
         return {}  # a choice without tools is refused
     choice = _encode_tool_choice(request.tool_choice, request.parallel_tool_calls)

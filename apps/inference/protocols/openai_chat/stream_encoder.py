@@ -26,6 +26,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.openai_chat.google_keys import encode_signature
 from apps.inference.protocols.openai_chat.response import encode_finish, made_up_call_id
 from apps.inference.protocols.openai_chat.usage import encode_usage
 
@@ -99,13 +100,17 @@ class OpenAIStreamEncoder:
             "id": block.tool_call_id or made_up,
             "type": "function",
             "function": {"name": block.tool_name, "arguments": ""},
+            **encode_signature(block.signature, block.origin),
         }
         return self._chunk({"tool_calls": [call]})
 
     def _delta(self, event: BlockDelta) -> bytes:
-        if not event.text:
-            return b""  # a signature: OpenAI has no place for it
         key = self._keys.get(event.index)
+        proof = encode_signature(event.signature, event.origin) if key == "content" else {}
+        if proof:
+            return self._chunk({"content": event.text, **proof})
+        if not event.text:
+            return b""  # a signature of reasoning: OpenAI has no place for it
         if key is not None:
             return self._chunk({key: event.text})
         function = {"arguments": event.text}
