@@ -16,6 +16,7 @@ from tests.protocols.cases import (
     price,
     with_plain_arguments,
 )
+from tests.protocols.responses_stream import plain_request
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -98,6 +99,8 @@ def test_unknown_keys_survive_at_every_level():
 
 def _plain(wire: Wire, body: dict[str, Any]) -> dict[str, Any]:
     """The body with the format's own synonyms written in one way."""
+    if wire is Wire.OPENAI_RESPONSES:
+        return plain_request(body)
     plain = {key: value for key, value in body.items() if value is not None}
     if "max_tokens" in plain and wire is Wire.OPENAI_CHAT:
         plain["max_completion_tokens"] = plain.pop("max_tokens")

@@ -23,6 +23,7 @@ class Wire(StrEnum):
     """A request and response format that some provider or client speaks."""
 
     OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
     ANTHROPIC_MESSAGES = "anthropic_messages"
 
 
