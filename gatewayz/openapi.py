@@ -43,13 +43,8 @@ REFUSALS: tuple[type[GatewayzError], ...] = (
     errors.ServiceUnavailable,
 )
 
-OPERATION_IDS = {
-    Wire.OPENAI_CHAT: "create_chat_completion",
-    Wire.ANTHROPIC_MESSAGES: "create_message",
-}
-ENVELOPES = {Wire.OPENAI_CHAT: "ErrorBody", Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody"}
-# Structs of both surfaces share names ("Message"); in the document each surface has names of its own.
-PREFIXES = {Wire.OPENAI_CHAT: "Chat", Wire.ANTHROPIC_MESSAGES: "Messages"}
+ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody"}
+"""The error envelope of a wire; OpenAI's where none is named."""
 
 ANSWER: Json = {
     "description": "The answer; with `stream` a series of server-sent events.",
@@ -107,24 +102,37 @@ class DocumentedAPI(NinjaAPI):
 @cache
 def describe(surface: Surface) -> tuple[Json, Json]:
     """The operation of a surface, and the schemas that it refers to."""
-    prefix = PREFIXES[surface.wire]
-    (body,), schemas = msgspec.json.schema_components(
-        [surface.body], ref_template=f"{SCHEMA}{prefix}{{name}}"
-    )
+    # Structs of several surfaces share names ("Message"); in the document each surface has names of its own.
+    prefix = surface.name.title().replace("_", "")
+    content, schemas = _request_body(surface, prefix)
     others = surface.paths[1:]
     operation: Json = {
-        "operationId": OPERATION_IDS[surface.wire],
+        "operationId": f"create_{surface.name}",
         "summary": surface.summary,
         "description": "Fields that are not named here are passed on to a provider of the same wire."
         + "".join(f" Also answered at {path}." for path in others),
         "tags": ["Inference"],
         "security": KEY_REQUIRED,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {200: ANSWER, **_refusals(ENVELOPES[surface.wire])},
+        "requestBody": {"required": True, "content": content},
+        "responses": {200: ANSWER, **_refusals(ENVELOPES.get(surface.wire, "ErrorBody"))},
     }
     return operation, {
         prefix + name: {**schema, "title": prefix + name} for name, schema in schemas.items()
     }
+
+
+def _request_body(surface: Surface, prefix: str) -> tuple[Json, Json]:
+    """The content of a request, and the schemas that it refers to."""
+    if surface.body is not None:
+        (body,), schemas = msgspec.json.schema_components(
+            [surface.body], ref_template=f"{SCHEMA}{prefix}{{name}}"
+        )
+        return {"application/json": {"schema": body}}, schemas
+    properties: Json = {}
+    for field in surface.form:
+        name = field.rstrip("*")
+        properties[name] = {"type": "string"} | ({"format": "binary"} if name != field else {})
+    return {"multipart/form-data": {"schema": {"type": "object", "properties": properties}}}, {}
 
 
 def _refusals(envelope: str) -> dict[int, Json]:

@@ -36,7 +36,9 @@ class Surface(Enum):
 
 
 SURFACES = tuple(Surface)
-LANES = [(surface, wire) for surface in Surface for wire in Wire]
+HOST_WIRES = (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES)
+"""What the sandbox speaks to a chat."""
+LANES = [(surface, wire) for surface in Surface for wire in HOST_WIRES]
 """(what the client speaks, what the host speaks): two verbatim lanes, two translated ones."""
 
 

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.catalog.cards import render_list
 from apps.catalog.models import (
-    TOKEN_PRICES,
+    AMOUNTS,
     CatalogEpoch,
     Model,
     ModelAlias,
@@ -26,7 +26,6 @@ from apps.catalog.models import (
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.providers.spec import (
     NoAuth,
-    Operation,
     ProviderSpec,
     Timeouts,
     UsageConvention,
@@ -84,12 +83,18 @@ def read_epoch() -> int:
 
 
 def base_url_of(row: Provider, spec: ProviderSpec) -> str:
-    """The address to ask, or nothing when the sandbox's is not known."""
+    """The address to ask, or nothing while a variable in it is not set."""
     if row.base_url:
         return row.base_url.rstrip("/")
-    if "{SANDBOX_URL}" in spec.base_url and not settings.SANDBOX_URL:
-        return ""
-    return spec.base_url.replace("{SANDBOX_URL}", settings.SANDBOX_URL.rstrip("/"))
+    values = {
+        name: (
+            settings.SANDBOX_URL.rstrip("/")
+            if name == "SANDBOX_URL"
+            else settings.PROVIDER_SECRET(name) or default
+        )
+        for name, default in spec.settings.items()
+    }
+    return spec.base_url.format_map(values) if all(values.values()) else ""
 
 
 def secret_of(row: Provider, spec: ProviderSpec) -> str:
@@ -127,14 +132,12 @@ def read_provider(row: Provider) -> ProviderSnapshot | None:
     if why_not_asked(row):
         return None
     spec = spec_of(row.slug, row.wire)
-    endpoint = spec.endpoints[Operation.CHAT]
     overrides = {field.name: getattr(row, f"{field.name}_seconds") for field in fields(Timeouts)}
     return ProviderSnapshot(
         slug=row.slug,
         name=row.name,
-        wire=endpoint.wire,
         base_url=base_url_of(row, spec),
-        path=endpoint.path,
+        endpoints=spec.endpoints,
         auth=spec.auth if wants_secret(row, spec) else NoAuth(),
         secret=secret_of(row, spec),
         headers=spec.headers,
@@ -152,7 +155,7 @@ def rates_of(price: Price, *, markup_ppm: int) -> Rates:
     def marked_up(amount: int) -> int:
         return divide_half_up(amount * (PPM + markup_ppm), PPM)
 
-    amounts = {name: marked_up(getattr(price, name)) for name in (*TOKEN_PRICES, "request")}
+    amounts = {name: marked_up(getattr(price, name)) for name in AMOUNTS}
     return Rates(**amounts, price_id=price.pk)
 
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from apps.catalog.providers.spec import (
     Auth,
+    Endpoint,
+    Endpoints,
+    Operation,
     Quirk,
     Timeouts,
     UsageConvention,
     Wire,
     auth_headers,
+    endpoint_of,
 )
 from apps.common.prepared import Prepared
 from apps.common.usage import Rates
@@ -25,15 +29,29 @@ from apps.common.usage import Rates
 DATED = re.compile(r"-20\d{2}(?:-\d{2}-\d{2}|\d{4})$")
 
 
+MODALITIES: Mapping[Operation, frozenset[str]] = {
+    Operation.CHAT: frozenset({"text"}),
+    Operation.COUNT_TOKENS: frozenset({"text"}),
+    Operation.COMPLETIONS: frozenset({"text"}),
+    Operation.EMBEDDINGS: frozenset({"embeddings"}),
+    Operation.IMAGES: frozenset({"image"}),
+    Operation.IMAGE_EDITS: frozenset({"image"}),
+    Operation.TRANSCRIPTION: frozenset({"transcription"}),
+    Operation.SPEECH: frozenset({"speech"}),
+    Operation.RERANK: frozenset({"rerank"}),
+    Operation.MODERATION: frozenset({"moderation"}),
+}
+"""What a model must give (``output_modalities``, in OpenRouter's words) for an operation to make sense."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProviderSnapshot:
     """A provider that can be asked: enabled, with an address and, when it wants one, a secret."""
 
     slug: str
     name: str
-    wire: Wire
     base_url: str
-    path: str
+    endpoints: Endpoints
     auth: Auth
     secret: str = field(repr=False)
     headers: Mapping[str, str]
@@ -42,10 +60,6 @@ class ProviderSnapshot:
     timeouts: Timeouts
     priority: int
     is_sandbox: bool
-
-    @property
-    def url(self) -> str:
-        return self.base_url + self.path
 
     def request_headers(self, *, secret: str | None = None) -> dict[str, str]:
         """Fixed headers and authentication, with the house's secret unless another one is given."""
@@ -66,6 +80,13 @@ class OfferingSnapshot:
     context_length: int | None
     max_output_tokens: int | None
     priority: int
+
+    def endpoint(self, operation: Operation, wire: Wire) -> Endpoint | None:
+        """Where this operation is asked for, best on ``wire``; None when the provider does not do it with this model."""
+        return endpoint_of(self.provider.endpoints, operation, self.upstream_model, wire)
+
+    def url(self, endpoint: Endpoint, *, stream: bool) -> str:
+        return self.provider.base_url + endpoint.path_for(self.upstream_model, stream=stream)
 
     @property
     def preference(self) -> tuple[int, int, int, str]:
@@ -92,6 +113,10 @@ class ModelSnapshot:
     is_priced: bool
     """False when no host that could serve it has a price: refuse with ModelNotPriced before dispatch.
     True without offerings means that it has a price but no provider that can be asked now."""
+
+    def does(self, operation: Operation) -> bool:
+        """Whether it is a model for this, whoever hosts it."""
+        return not MODALITIES[operation].isdisjoint(self.output_modalities)
 
     @property
     def is_sandbox(self) -> bool:

@@ -2,7 +2,7 @@
 
 ``Usage`` holds disjoint buckets: a token is counted in exactly one of them, whatever the provider's own
 convention is. Wires normalise at the edge (OpenAI counts cached tokens inside prompt tokens, Anthropic beside them).
-``Rates`` holds the price of each bucket: nano-USD per million tokens, and nano-USD per request.
+``Rates`` holds the price of each bucket: nano-USD per million tokens or characters, per image, second, search and request.
 """
 
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ class UsageSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one answer in disjoint buckets; every number is a whole number >= 0."""
+    """What one answer used, in disjoint buckets; every number is a whole number >= 0."""
 
     input: int = 0
     cache_read: int = 0
@@ -29,23 +29,43 @@ class Usage:
     output: int = 0
     """Visible output: text and tool calls, without reasoning."""
     reasoning: int = 0
+    audio_input: int = 0
+    """Tokens of sound heard; ``audio_output`` of sound spoken."""
+    audio_output: int = 0
+    images: int = 0
+    """Images made. Images looked at are input tokens."""
+    characters: int = 0
+    """Characters spoken."""
+    seconds: int = 0
+    """Of sound transcribed, rounded up."""
+    searches: int = 0
+    """Rerank: one query over up to a hundred documents."""
 
     @property
     def total_input(self) -> int:
-        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+        return (
+            self.input
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.audio_input
+        )
 
     @property
     def total_output(self) -> int:
-        return self.output + self.reasoning
+        return self.output + self.reasoning + self.audio_output
 
     @property
     def total(self) -> int:
         return self.total_input + self.total_output
 
 
+NOTHING = Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Prices of one offering: nano-USD per million tokens of each bucket, nano-USD per request."""
+    """Prices of one offering: nano-USD per million tokens or characters, else per unit."""
 
     input: int
     output: int
@@ -53,9 +73,17 @@ class Rates:
     cache_write_5m: int
     cache_write_1h: int
     reasoning: int
+    audio_input: int = 0
+    audio_output: int = 0
+    images: int = 0
+    characters: int = 0
+    seconds: int = 0
+    searches: int = 0
     request: int = 0
     price_id: int = 0
     """The price row that these numbers were read from; 0 when they come from no row."""
 
 
-TOKEN_BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
+BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
+UNITS: tuple[str, ...] = ("images", "characters", "seconds", "searches")
+TOKEN_BUCKETS: tuple[str, ...] = tuple(name for name in BUCKETS if name not in UNITS)

@@ -76,6 +76,12 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
                     "cache_write_1h_tokens",
                     "output_tokens",
                     "reasoning_tokens",
+                    "audio_input_tokens",
+                    "audio_output_tokens",
+                    "images",
+                    "characters",
+                    "seconds",
+                    "searches",
                 )
             },
         ),

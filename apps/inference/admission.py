@@ -4,6 +4,7 @@ key → body → model and targets → limits → hold
 """
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 from django.conf import settings
@@ -28,7 +29,8 @@ from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
 from apps.inference import tokens
 from apps.inference.context import RequestContext
 from apps.inference.planner import Target, plan
-from apps.inference.relay import Json
+from apps.inference.relay import Body, Json
+from apps.inference.requests.forms import read_form
 from apps.inference.runtime import Runtime
 from apps.inference.settlement import LEDGER_AWAY
 from apps.keys.authenticate import authenticate, read_secret
@@ -52,9 +54,15 @@ async def identify(context: RequestContext) -> None:
     context.key = await authenticate(secret)
 
 
-def read_body(context: RequestContext) -> Json:
+def read_body(context: RequestContext) -> Body:
     """The body, checked. Raises InvalidRequest naming the field."""
-    context.facts = context.surface.read(context.body)
+    surface = context.surface
+    if surface.read_form is not None:
+        form = read_form(context.body, context.headers.get("content-type", ""))
+        context.facts = surface.read_form(form)
+        return form
+    assert surface.read is not None
+    context.facts = surface.read(context.body)
     try:
         body: Json = json.loads(context.body)
         if context.body.count(b"{") + context.body.count(b"[") > MOST_NESTING:
@@ -79,14 +87,24 @@ async def choose(context: RequestContext) -> None:
     if not model.is_priced:
         raise ModelNotPriced(f"'{model.id}' has no price, so it cannot be served.", param="model")
     context.model = model
-    context.targets = plan(model, is_test_key=context.key.is_test)
-    if not context.targets:
+    surface = context.surface
+    if not model.does(surface.operation):
+        raise InvalidRequest(
+            f"'{model.id}' cannot be asked at {surface.paths[0]}.",
+            param="model",
+            code="model_not_supported",
+        )
+    context.targets = plan(
+        model, operation=surface.operation, wire=surface.wire, is_test_key=context.key.is_test
+    )
+    if not context.targets and surface.is_billed:
         if context.key.is_test and model.offerings:
             raise PermissionDenied("A test key reaches only the sandbox's models.", param="model")
         raise AllProvidersFailed("No provider can serve this model now.")
-    context.targets = _with_room(context)
     context.estimated_input = tokens.estimate_input(facts)
-    context.estimated_tokens = context.estimated_input + _expected_output(context)
+    if context.targets:
+        context.targets = _with_room(context)
+        context.estimated_tokens = context.estimated_input + _expected_output(context)
 
 
 def _with_room(context: RequestContext) -> tuple[Target, ...]:
@@ -156,14 +174,13 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
     """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
     assert context.key is not None
     assert context.model is not None
-    amount = max(
-        rating.quote(
-            input_tokens=context.estimated_input,
-            output_tokens=context.estimated_tokens - context.estimated_input,
-            rates=target.rates,
-        )
-        for target in context.targets
+    assert context.facts is not None
+    expected = replace(
+        context.facts.units,
+        input=context.estimated_input,
+        output=context.estimated_tokens - context.estimated_input,
     )
+    amount = max(rating.quote(expected, target.rates) for target in context.targets)
     context.hold = runtime.books.hold(
         HoldRequest(
             request_id=context.id,

@@ -13,7 +13,6 @@ from typing import Protocol
 from django.conf import settings
 
 from apps.billing.services import rating
-from apps.catalog.providers.quirks import apply_quirks
 from apps.catalog.providers.spec import Timeouts, Wire
 from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
@@ -24,10 +23,12 @@ from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
 from apps.inference.faults import FaultKind, UpstreamFault
 from apps.inference.outcomes import final_usage
+from apps.inference.passing import PassingLane
 from apps.inference.planner import Target
 from apps.inference.relay import (
     UNREADABLE,
     AnswerShape,
+    Body,
     Json,
     JsonRelay,
     Lane,
@@ -62,7 +63,7 @@ class Attempts:
 
     context: RequestContext
     client: Client
-    body: Json
+    body: Body
     lanes: dict[Wire, Lane]
 
     async def run(self) -> None:
@@ -113,26 +114,31 @@ class Attempts:
     async def _ask(self, target: Target, *, is_last: bool) -> None:
         assert self.context.facts is not None
         provider = target.offering.provider
-        lane = self._lane(provider.wire)
-        body, dropped_by_quirks = apply_quirks(
-            lane.upstream_body(target.offering.upstream_model), provider.quirks
-        )
+        wire = target.endpoint.wire
+        lane = self._lane(wire)
+        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, provider.quirks)
         headers = {
-            "content-type": "application/json",
+            "content-type": outgoing.content_type,
             "accept-encoding": "identity",
             "user-agent": "gatewayz",
             **provider.request_headers(),
         }
-        if provider.wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES and (
+        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES and (
             beta := self.context.headers.get("anthropic-beta")
         ):
             headers["anthropic-beta"] = beta
         first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
+        stream = self.context.facts.stream
         call = upstream.Call(
-            target=target, body=body, headers=headers, first_content=first_content, idle=idle
+            target=target,
+            url=target.offering.url(target.endpoint, stream=stream),
+            body=outgoing.body,
+            headers=headers,
+            first_content=first_content,
+            idle=idle,
         )
-        deliver = self._deliver_stream if self.context.facts.stream else self._deliver_json
-        await deliver(call, lane, self._shape(target), (*lane.dropped, *dropped_by_quirks))
+        deliver = self._deliver_stream if stream else self._deliver_json
+        await deliver(call, lane, self._shape(target), (*lane.dropped, *outgoing.dropped))
 
     def _deadlines(self, timeouts: Timeouts, *, is_last: bool) -> tuple[float, float]:
         """Seconds for the first content and between chunks."""
@@ -157,7 +163,7 @@ class Attempts:
         body = _finish(relay, usage)
         progress.usage = usage
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", relay.media_type.encode()),
             (b"content-length", str(len(body)).encode()),
             *self._headers(call.target, dropped),
         ]
@@ -206,14 +212,17 @@ class Attempts:
     def _lane(self, wire: Wire) -> Lane:
         lane = self.lanes.get(wire)
         if lane is None:
-            own = self.context.surface.wire
-            lane = (
-                VerbatimLane(wire, self.body)
-                if wire is own
-                else TranslatedLane(own, wire, self.body)
-            )
-            self.lanes[wire] = lane
+            lane = self.lanes[wire] = self._new_lane(wire)
         return lane
+
+    def _new_lane(self, wire: Wire) -> Lane:
+        surface = self.context.surface
+        if surface.is_passed_on:
+            return PassingLane(surface.operation, self.body)
+        assert isinstance(self.body, dict)
+        if wire is surface.wire:
+            return VerbatimLane(wire, self.body)
+        return TranslatedLane(surface.wire, wire, self.body)
 
     def _shape(self, target: Target) -> AnswerShape:
         assert self.context.facts is not None
@@ -225,6 +234,7 @@ class Attempts:
             ),
             price=price_usage(target),
             include_usage=self.context.facts.include_usage,
+            expected=self.context.facts.units,
         )
 
     def _final_usage(self, target: Target) -> Usage:
@@ -267,6 +277,7 @@ def final_usage_of(context: RequestContext, target: Target) -> Usage:
         context_length=target.offering.context_length,
         most_output=min(filter(None, allowed), default=None),
         choices=context.facts.choices,
+        units=context.facts.units,
     )
     return usage
 
@@ -285,6 +296,8 @@ def price_usage(target: Target) -> PriceUsage:
                 "output": nano_to_usd(cost.output),
                 "reasoning": nano_to_usd(cost.reasoning),
                 "request": nano_to_usd(cost.request),
+                **({"audio": nano_to_usd(cost.audio)} if cost.audio else {}),
+                **({"units": nano_to_usd(cost.units)} if cost.units else {}),
             },
         }
 

@@ -11,7 +11,7 @@ from apps.billing.services.values import Settlement
 from apps.common import background, clock
 from apps.common.errors import GatewayzError
 from apps.common.ratelimit import Release
-from apps.common.usage import TOKEN_BUCKETS, UsageSource
+from apps.common.usage import BUCKETS, NOTHING, UsageSource
 from apps.inference import metrics
 from apps.inference.attempts import final_usage_of
 from apps.inference.context import RequestContext
@@ -66,7 +66,9 @@ async def _settle_once(
     billed = _bill(context, outcome)
     _release_slot(context, runtime, used=billed.usage.total)
     target = context.progress.target
-    cost = rating.cost(billed.usage, target.rates).total if target and billed.usage.total else 0
+    cost = (
+        rating.cost(billed.usage, target.rates).total if target and billed.usage != NOTHING else 0
+    )
     settlement = Settlement(
         request_id=context.id,
         organization_id=context.key.organization_id,
@@ -124,7 +126,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "organization_id": context.key.organization_id,
         "api_key_id": context.key.id,
         "created_at": clock.now(),
-        "surface": context.surface.wire.value,
+        "surface": context.surface.name,
         "streamed": context.facts.stream,
         "requested_model": _clean(context.facts.model, 200),
         "model": target.offering.model_id if target else "",
@@ -141,6 +143,12 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "cache_write_1h_tokens": usage.cache_write_1h,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
+        "audio_input_tokens": usage.audio_input,
+        "audio_output_tokens": usage.audio_output,
+        "images": usage.images,
+        "characters": usage.characters,
+        "seconds": usage.seconds,
+        "searches": usage.searches,
         "cost": cost,
         "first_token_ms": round((first - context.started) * 1000) if first else None,
         "latency_ms": context.elapsed_ms(),
@@ -167,11 +175,11 @@ def _measure(context: RequestContext, billed: Bill, *, charged: int, cost: int) 
     provider = target.offering.provider.slug if target else ""
     model = target.offering.model_id if target else ""
     child = metrics.child
-    child(metrics.requests, provider, model, context.surface.wire.value, billed.outcome.value).inc()
+    child(metrics.requests, provider, model, context.surface.name, billed.outcome.value).inc()
     child(metrics.latency, provider, model).observe(clock.monotonic() - context.started)
     if first := context.progress.first_content_at:
         child(metrics.first_token, provider, model).observe(first - context.started)
-    for bucket in TOKEN_BUCKETS:
+    for bucket in BUCKETS:
         if number := getattr(billed.usage, bucket):
             child(metrics.tokens, provider, model, bucket).inc(number)
     if charged:

@@ -16,7 +16,7 @@ from apps.inference.context import RequestContext
 from apps.inference.limit_headers import find_key
 from apps.inference.operations import BY_PATH, Surface
 from apps.inference.pipeline import serve
-from apps.inference.protocols import CODECS
+from apps.inference.protocols import dialect
 from apps.inference.runtime import current
 
 READ_HEADERS: frozenset[bytes] = frozenset(
@@ -25,6 +25,7 @@ READ_HEADERS: frozenset[bytes] = frozenset(
         b"x-api-key",
         b"anthropic-version",
         b"anthropic-beta",
+        b"content-type",
         b"http-referer",
         b"referer",
         b"x-title",
@@ -104,7 +105,7 @@ class InferenceConsumer(StreamConsumer):
     ) -> None:
         if context.key is not None and not context.limit_headers:
             context.limit_headers = await peek_limits(context.key, current())
-        codec = CODECS[context.surface.wire]
+        codec = dialect(context.surface.wire)
         body = orjson.dumps(codec.encode_error(error, request_id=context.id))
         headers: list[tuple[bytes, bytes]] = [
             (b"content-type", b"application/json"),
@@ -123,7 +124,7 @@ class InferenceConsumer(StreamConsumer):
         assert context.facts is not None
         if not context.facts.stream:
             return
-        codec = CODECS[context.surface.wire]
+        codec = dialect(context.surface.wire)
         await self.send_body(codec.encode_stream_error(error, request_id=context.id), more=False)
 
 

@@ -36,7 +36,7 @@ class RequestRecord(models.Model):
         db_index=False,
     )
     created_at = models.DateTimeField(db_index=True)
-    surface = models.CharField(max_length=24, help_text="The wire the client spoke.")
+    surface = models.CharField(max_length=24, help_text="The endpoint, by its name.")
     streamed = models.BooleanField()
     requested_model = models.CharField(max_length=200)
     model = models.CharField(max_length=200, blank=True, help_text="The model that answered.")
@@ -55,6 +55,12 @@ class RequestRecord(models.Model):
     cache_write_1h_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0, help_text="Without reasoning.")
     reasoning_tokens = models.BigIntegerField(default=0)
+    audio_input_tokens = models.BigIntegerField(default=0)
+    audio_output_tokens = models.BigIntegerField(default=0)
+    images = models.IntegerField(default=0, help_text="Made.")
+    characters = models.BigIntegerField(default=0, help_text="Spoken.")
+    seconds = models.BigIntegerField(default=0, help_text="Of sound transcribed.")
+    searches = models.IntegerField(default=0)
     cost = models.BigIntegerField(default=0, help_text="Usage times price.")
     charged = models.BigIntegerField(default=0, help_text="What the balance covered of the cost.")
     first_token_ms = models.IntegerField(null=True)
@@ -82,8 +88,9 @@ class RequestRecord(models.Model):
             + self.cache_read_tokens
             + self.cache_write_5m_tokens
             + self.cache_write_1h_tokens
+            + self.audio_input_tokens
         )
 
     @property
     def total_output(self) -> int:
-        return self.output_tokens + self.reasoning_tokens
+        return self.output_tokens + self.reasoning_tokens + self.audio_output_tokens

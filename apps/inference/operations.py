@@ -9,25 +9,47 @@ from dataclasses import dataclass
 import msgspec
 
 from apps.catalog.providers.spec import Operation, Wire
+from apps.inference.requests import others
 from apps.inference.requests.chat import ChatBody, read_chat
 from apps.inference.requests.common import RequestFacts
-from apps.inference.requests.messages import MessagesBody, read_messages
+from apps.inference.requests.forms import Form
+from apps.inference.requests.messages import (
+    CountTokensBody,
+    MessagesBody,
+    read_count_tokens,
+    read_messages,
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """One endpoint. ``read`` checks the body and raises InvalidRequest naming the field."""
+    """One endpoint. ``read`` and ``read_form`` check the body and raise InvalidRequest naming the field."""
 
+    name: str
+    """What records and metrics call it."""
     paths: tuple[str, ...]
     operation: Operation
     wire: Wire
-    body: type[msgspec.Struct]
-    """What ``read`` checks; the OpenAPI document shows it."""
-    read: Callable[[bytes], RequestFacts]
     summary: str
+    body: type[msgspec.Struct] | None = None
+    """What ``read`` checks; the OpenAPI document shows it. None for a form."""
+    read: Callable[[bytes], RequestFacts] | None = None
+    read_form: Callable[[Form], RequestFacts] | None = None
+    form: tuple[str, ...] = ()
+    """The fields of a form, for the document; a file's ends in ``*``."""
+
+    @property
+    def is_billed(self) -> bool:
+        return self.operation is not Operation.COUNT_TOKENS
+
+    @property
+    def is_passed_on(self) -> bool:
+        """There is one dialect of this operation, so it is never translated."""
+        return self.operation is not Operation.CHAT
 
 
 CHAT_COMPLETIONS = Surface(
+    name="openai_chat",
     paths=("/v1/chat/completions", "/chat/completions"),
     operation=Operation.CHAT,
     wire=Wire.OPENAI_CHAT,
@@ -36,6 +58,7 @@ CHAT_COMPLETIONS = Surface(
     summary="Create a chat completion, streamed or whole, in OpenAI's format.",
 )
 MESSAGES = Surface(
+    name="anthropic_messages",
     paths=("/v1/messages", "/messages"),
     operation=Operation.CHAT,
     wire=Wire.ANTHROPIC_MESSAGES,
@@ -43,8 +66,101 @@ MESSAGES = Surface(
     read=read_messages,
     summary="Create a message, streamed or whole, in Anthropic's format.",
 )
+COUNT_TOKENS = Surface(
+    name="count_tokens",
+    paths=("/v1/messages/count_tokens", "/messages/count_tokens"),
+    operation=Operation.COUNT_TOKENS,
+    wire=Wire.ANTHROPIC_MESSAGES,
+    body=CountTokensBody,
+    read=read_count_tokens,
+    summary="Count the input tokens of a message, in Anthropic's format. Free.",
+)
+COMPLETIONS = Surface(
+    name="completions",
+    paths=("/v1/completions",),
+    operation=Operation.COMPLETIONS,
+    wire=Wire.OPENAI_JSON,
+    body=others.CompletionBody,
+    read=others.read_completion,
+    summary="Continue a text, streamed or whole.",
+)
+EMBEDDINGS = Surface(
+    name="embeddings",
+    paths=("/v1/embeddings",),
+    operation=Operation.EMBEDDINGS,
+    wire=Wire.OPENAI_JSON,
+    body=others.EmbeddingBody,
+    read=others.read_embedding,
+    summary="Create embeddings.",
+)
+IMAGES = Surface(
+    name="images",
+    paths=("/v1/images/generations",),
+    operation=Operation.IMAGES,
+    wire=Wire.OPENAI_JSON,
+    body=others.ImageBody,
+    read=others.read_image,
+    summary="Create images.",
+)
+IMAGE_EDITS = Surface(
+    name="image_edits",
+    paths=("/v1/images/edits",),
+    operation=Operation.IMAGE_EDITS,
+    wire=Wire.OPENAI_JSON,
+    read_form=others.read_image_edit,
+    form=("model", "prompt", "image*", "mask*", "n", "size", "quality", "response_format"),
+    summary="Change images.",
+)
+TRANSCRIPTIONS = Surface(
+    name="transcriptions",
+    paths=("/v1/audio/transcriptions",),
+    operation=Operation.TRANSCRIPTION,
+    wire=Wire.OPENAI_JSON,
+    read_form=others.read_transcription,
+    form=("model", "file*", "language", "prompt", "response_format", "temperature"),
+    summary="Turn speech into text.",
+)
+SPEECH = Surface(
+    name="speech",
+    paths=("/v1/audio/speech",),
+    operation=Operation.SPEECH,
+    wire=Wire.OPENAI_JSON,
+    body=others.SpeechBody,
+    read=others.read_speech,
+    summary="Turn text into speech.",
+)
+RERANK = Surface(
+    name="rerank",
+    paths=("/v1/rerank",),
+    operation=Operation.RERANK,
+    wire=Wire.OPENAI_JSON,
+    body=others.RerankBody,
+    read=others.read_rerank,
+    summary="Order documents by how well they answer a query.",
+)
+MODERATIONS = Surface(
+    name="moderations",
+    paths=("/v1/moderations",),
+    operation=Operation.MODERATION,
+    wire=Wire.OPENAI_JSON,
+    body=others.ModerationBody,
+    read=others.read_moderation,
+    summary="Classify texts and images by what they may violate.",
+)
 
-SURFACES: tuple[Surface, ...] = (CHAT_COMPLETIONS, MESSAGES)
+SURFACES: tuple[Surface, ...] = (
+    CHAT_COMPLETIONS,
+    MESSAGES,
+    COUNT_TOKENS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    IMAGES,
+    IMAGE_EDITS,
+    TRANSCRIPTIONS,
+    SPEECH,
+    RERANK,
+    MODERATIONS,
+)
 BY_PATH: dict[str, Surface] = {path: surface for surface in SURFACES for path in surface.paths}
 
 

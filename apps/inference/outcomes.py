@@ -10,11 +10,10 @@ empty answer                         nothing                  none
 
 from dataclasses import dataclass
 
-from apps.common.usage import Usage, UsageSource
+from apps.common.usage import NOTHING, Usage, UsageSource
 from apps.inference.models import Outcome
 from apps.inference.relay import Tally
 
-NOTHING = Usage()
 LARGEST_PLAUSIBLE = 20_000_000
 """Tokens that no request of today's models can have; the bound where the context length is not known."""
 
@@ -33,17 +32,18 @@ def final_usage(
     context_length: int | None,
     most_output: int | None,
     choices: int = 1,
+    units: Usage = NOTHING,
 ) -> tuple[Usage, UsageSource]:
     """The provider's usage when it can be true, else our own count, bounded by what the client allowed.
 
-    ``most_output`` holds for each of the ``choices``.
+    ``most_output`` holds for each of the ``choices``; ``units`` is what the request itself says that it uses.
     """
     reported = tally.usage
     if reported is not None and is_plausible(
         reported, context_length=context_length, choices=choices
     ):
         return reported, UsageSource.PROVIDER
-    counted = tally.counted(input_tokens=estimated_input)
+    counted = tally.counted(input_tokens=estimated_input, units=units)
     if most_output is not None and counted.total_output > most_output * choices:
         reasoning = min(counted.reasoning, most_output * choices)
         output = most_output * choices - reasoning

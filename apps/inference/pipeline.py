@@ -17,7 +17,7 @@ import structlog
 
 from apps.common.consumers import ClientTooSlow
 from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
-from apps.inference import admission, closing, metrics
+from apps.inference import admission, closing, counting, metrics
 from apps.inference.attempts import AnswerBroken, Attempts, Client
 from apps.inference.context import RequestContext
 from apps.inference.faults import FaultKind
@@ -39,8 +39,12 @@ async def serve(context: RequestContext, client: Client) -> None:
         body = admission.read_body(context)
         await admission.choose(context)
         await admission.take_slot(context, runtime)
-        await admission.place_hold(context, runtime)
-        await Attempts(context, client, body, lanes={}).run()
+        if context.surface.is_billed:
+            await admission.place_hold(context, runtime)
+        if context.targets:
+            await Attempts(context, client, body, lanes={}).run()
+        else:
+            await counting.answer(context, client)
         outcome = Outcome.COMPLETED
     except AnswerBroken as broken:
         outcome, error = Outcome.INTERRUPTED, broken.client_error

@@ -6,6 +6,7 @@ nothing.
 
 from dataclasses import dataclass
 
+from apps.catalog.providers.spec import Endpoint, Operation, Wire
 from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
 from apps.common.usage import Rates
 
@@ -14,16 +15,20 @@ FREE = Rates(input=0, output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An offering to ask, at the price that this client pays."""
+    """An offering to ask, where to ask it, and the price that this client pays."""
 
     offering: OfferingSnapshot
+    endpoint: Endpoint
     rates: Rates
 
 
-def plan(model: ModelSnapshot, *, is_test_key: bool) -> tuple[Target, ...]:
-    """Targets, best first; empty when no host can serve this key."""
+def plan(
+    model: ModelSnapshot, *, operation: Operation, wire: Wire, is_test_key: bool
+) -> tuple[Target, ...]:
+    """Targets, best first; empty when no host can do this for this key."""
     return tuple(
-        Target(offering, FREE if is_test_key else offering.rates)
+        Target(offering, endpoint, FREE if is_test_key else offering.rates)
         for offering in model.offerings
-        if offering.provider.is_sandbox or not is_test_key
+        if (offering.provider.is_sandbox or not is_test_key)
+        and (endpoint := offering.endpoint(operation, wire)) is not None
     )

@@ -8,19 +8,26 @@ they differ, and everything goes through the canonical form. Terminal records (u
 ``finish``, when the final usage and its cost are known.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
 import orjson
 
-from apps.common.usage import Usage
+from apps.catalog.providers.quirks import apply_quirks
+from apps.catalog.providers.spec import Endpoint, Quirk
+from apps.common.usage import NOTHING, Usage
 from apps.inference.canonical.codec import AnswerIdentity, MalformedUpstream, PriceUsage
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.requests.common import text_size
+from apps.inference.requests.forms import Form
 from apps.inference.tokens import count
 
 Json = dict[str, Any]
+Body = Json | Form
+"""What a client sent: a JSON object, or a form with files."""
+
+JSON_TYPE = "application/json"
 
 UNREADABLE = (
     MalformedUpstream, msgspec.MsgspecError, ValueError, RecursionError, orjson.JSONEncodeError,
@@ -66,9 +73,10 @@ class Tally:
         self.reasoning_bytes += text_size(text)
         self.has_content = True
 
-    def counted(self, *, input_tokens: int) -> Usage:
-        """Usage by our own count, for a provider that sent none."""
-        return Usage(
+    def counted(self, *, input_tokens: int, units: Usage = NOTHING) -> Usage:
+        """Usage by our own count, for a provider that sent none; ``units`` is what the request said of itself."""
+        return replace(
+            units,
             input=input_tokens,
             output=count(self.output_bytes),
             reasoning=count(self.reasoning_bytes),
@@ -82,6 +90,18 @@ class AnswerShape:
     identity: AnswerIdentity
     price: PriceUsage
     include_usage: bool
+    expected: Usage = NOTHING
+    """What the request itself says that it will use beside tokens: images, characters, seconds, searches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is sent to a host, after its quirks."""
+
+    body: bytes
+    content_type: str
+    dropped: tuple[str, ...]
+    """Client parameters that the quirks took away."""
 
 
 class StreamRelay(Protocol):
@@ -102,8 +122,10 @@ class StreamRelay(Protocol):
 
 class JsonRelay(Protocol):
     tally: Tally
+    media_type: str
+    """Of the body that ``finish`` gives."""
 
-    def read(self, body: bytes) -> None:
+    def read(self, body: bytes, media_type: str) -> None:
         """Take the whole upstream body. Raises MalformedUpstream."""
         ...
 
@@ -118,8 +140,18 @@ class Lane(Protocol):
     dropped: tuple[str, ...]
     """Client parameters that this wire cannot carry."""
 
-    def upstream_body(self, model: str) -> Json: ...
+    def outgoing(
+        self, upstream_model: str, endpoint: Endpoint, quirks: tuple[Quirk, ...]
+    ) -> Outgoing: ...
 
     def stream(self, shape: AnswerShape) -> StreamRelay: ...
 
     def answer(self, shape: AnswerShape) -> JsonRelay: ...
+
+
+def outgoing_json(body: Json, endpoint: Endpoint, quirks: tuple[Quirk, ...]) -> Outgoing:
+    """The body after the host's quirks; a path that names the model takes it out of the body."""
+    body, dropped = apply_quirks(body, quirks)
+    if "{model}" in endpoint.path:
+        body = {name: value for name, value in body.items() if name != "model"}
+    return Outgoing(orjson.dumps(body), JSON_TYPE, dropped)

@@ -54,7 +54,7 @@ def describe(
         "model": context.model.id if context.model else None,
         "provider": target.offering.provider.slug if target else None,
         "stream": context.facts.stream if context.facts else None,
-        "outcome": outcome.value if billed else "refused",
+        "outcome": "refused" if error else outcome.value,
         "status": 200 if context.progress.delivered else (error.status if error else 499),
         "error": error.code if error else None,
         "attempts": len(context.progress.attempts),

@@ -26,6 +26,12 @@ class Generation(Schema):
     tokens_cache_write: int
     tokens_output: int
     tokens_reasoning: int
+    tokens_audio_input: int
+    tokens_audio_output: int
+    images: int
+    characters: int
+    seconds: int
+    searches: int
     total_cost: float
     """Dollars charged."""
     charged_nano_usd: int

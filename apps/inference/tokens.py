@@ -26,5 +26,7 @@ def least_input(facts: RequestFacts) -> int:
 
 def expected_output(facts: RequestFacts, *, model_maximum: int | None, usual: int) -> int:
     """Output that a hold covers: what the client allows, never beyond the model's maximum or the usual length."""
+    if facts.expected_output is not None:
+        return facts.expected_output
     limits = (facts.max_output_tokens, model_maximum, usual)
     return min(limit for limit in limits if limit) * facts.choices

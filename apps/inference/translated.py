@@ -2,7 +2,7 @@
 
 import orjson
 
-from apps.catalog.providers.spec import Wire
+from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.content import Reasoning, Refusal, Text, ToolCall
@@ -19,7 +19,16 @@ from apps.inference.canonical.failures import ErrorInsteadOfAnswer
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
-from apps.inference.relay import AnswerShape, Json, JsonRelay, StreamRelay, Tally
+from apps.inference.relay import (
+    JSON_TYPE,
+    AnswerShape,
+    Json,
+    JsonRelay,
+    Outgoing,
+    StreamRelay,
+    Tally,
+    outgoing_json,
+)
 
 
 class TranslatedLane:
@@ -32,7 +41,12 @@ class TranslatedLane:
         self._body = encoded.body
         self.dropped = encoded.dropped
 
-    def upstream_body(self, model: str) -> Json:
+    def outgoing(
+        self, upstream_model: str, endpoint: Endpoint, quirks: tuple[Quirk, ...]
+    ) -> Outgoing:
+        return outgoing_json(self._upstream_body(upstream_model), endpoint, quirks)
+
+    def _upstream_body(self, model: str) -> Json:
         return {**self._body, "model": model}
 
     def stream(self, shape: AnswerShape) -> StreamRelay:
@@ -98,12 +112,13 @@ class TranslatedStream:
 class TranslatedAnswer:
     def __init__(self, shape: AnswerShape, *, client: Codec, upstream: Codec) -> None:
         self.tally = Tally()
+        self.media_type = JSON_TYPE
         self._shape = shape
         self._client = client
         self._upstream = upstream
         self._response: ChatResponse | None = None
 
-    def read(self, body: bytes) -> None:
+    def read(self, body: bytes, media_type: str) -> None:
         try:
             raw = orjson.loads(body)
         except orjson.JSONDecodeError as error:

@@ -10,14 +10,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-import orjson
-
 from apps.common.deadline import Deadline
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
 from apps.inference import faults
 from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
 from apps.inference.planner import Target
-from apps.inference.relay import UNREADABLE, Json, JsonRelay, StreamRelay
+from apps.inference.relay import UNREADABLE, JsonRelay, StreamRelay
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class Call:
     """What to send where, and how long to wait, in seconds."""
 
     target: Target
-    body: Json
+    url: str
+    body: bytes
     headers: dict[str, str]
     first_content: float
     idle: float
@@ -49,7 +48,7 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
     except TransportError as error:
         raise _broken(error) from error
     try:
-        relay.read(body)
+        relay.read(body, response.headers.get("content-type", "application/json"))
     except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
     if relay.tally.error is not None:
@@ -105,12 +104,11 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
 
 
 async def _open(call: Call) -> UpstreamResponse:
-    provider = call.target.offering.provider
     return await open_upstream(
-        provider.url,
+        call.url,
         headers=call.headers,
-        body=orjson.dumps(call.body),
-        connect_timeout=provider.timeouts.connect,
+        body=call.body,
+        connect_timeout=call.target.offering.provider.timeouts.connect,
     )
 
 

@@ -7,12 +7,21 @@ record is decoded once into a few typed fields (about a microsecond), because bi
 
 import orjson
 
-from apps.catalog.providers.spec import Wire
+from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common import json
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.protocols import CODECS
-from apps.inference.relay import AnswerShape, Json, JsonRelay, StreamRelay, Tally
+from apps.inference.relay import (
+    JSON_TYPE,
+    AnswerShape,
+    Json,
+    JsonRelay,
+    Outgoing,
+    StreamRelay,
+    Tally,
+    outgoing_json,
+)
 from apps.inference.verbatim_streams import (
     ChatStream,
     MessagesStream,
@@ -33,7 +42,12 @@ class VerbatimLane:
         self._body = body
         self.dropped = tuple(sorted(GATEWAY_FIELDS & body.keys()))
 
-    def upstream_body(self, model: str) -> Json:
+    def outgoing(
+        self, upstream_model: str, endpoint: Endpoint, quirks: tuple[Quirk, ...]
+    ) -> Outgoing:
+        return outgoing_json(self._upstream_body(upstream_model), endpoint, quirks)
+
+    def _upstream_body(self, model: str) -> Json:
         body = {name: value for name, value in self._body.items() if name not in GATEWAY_FIELDS}
         body["model"] = model
         if self._wire is Wire.OPENAI_CHAT and body.get("stream"):
@@ -55,12 +69,13 @@ class VerbatimAnswer:
 
     def __init__(self, shape: AnswerShape, codec: Codec, wire: Wire) -> None:
         self.tally = Tally()
+        self.media_type = JSON_TYPE
         self._shape = shape
         self._codec = codec
         self._wire = wire
         self._body: Json = {}
 
-    def read(self, body: bytes) -> None:
+    def read(self, body: bytes, media_type: str) -> None:
         try:
             answer = json.loads(body)
         except orjson.JSONDecodeError as error:

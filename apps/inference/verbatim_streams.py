@@ -35,6 +35,8 @@ class _Delta(msgspec.Struct):
 class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
+    text: Any = None
+    """Of a text completion, which has no delta."""
     finish_reason: Any = None
 
 
@@ -66,12 +68,18 @@ def read_error(error: Any) -> UpstreamError:
 
 
 class ChatStream:
-    """OpenAI chat completion chunks: https://platform.openai.com/docs/api-reference/chat/streaming."""
+    """OpenAI chat completion chunks: https://platform.openai.com/docs/api-reference/chat/streaming.
 
-    def __init__(self, shape: AnswerShape, codec: Codec) -> None:
+    Text completions differ from them in ``kind`` and in where the text stands.
+    """
+
+    def __init__(
+        self, shape: AnswerShape, codec: Codec, *, kind: str = "chat.completion.chunk"
+    ) -> None:
         self.tally = Tally()
         self._shape = shape
         self._codec = codec
+        self._kind = kind
         self._sse = SseDecoder()
         self._renames: tuple[tuple[bytes, bytes], ...] = ()
         self._names: tuple[str | None, str | None] = (None, None)
@@ -90,7 +98,7 @@ class ChatStream:
             return tail
         identity = self._shape.identity
         chunk = self._usage_chunk or {
-            "object": "chat.completion.chunk",
+            "object": self._kind,
             "created": identity.created,
         }
         chunk = {
@@ -127,6 +135,8 @@ class ChatStream:
                 tally.open_choices.discard(choice.index)
             else:
                 tally.open_choices.add(choice.index)
+            if choice.text:
+                tally.add_output(text_of(choice.text))
             delta = choice.delta
             if delta is None:
                 continue

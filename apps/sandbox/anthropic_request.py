@@ -5,16 +5,18 @@ text that ends with white space are errors, so that a gateway's mistakes show he
 Format: ``MessageCreateParams`` of anthropic 2.12.0, https://docs.anthropic.com/en/api/messages
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from apps.sandbox import checks
-from apps.sandbox.anthropic_blocks import describe, read_blocks, text_of
+from apps.sandbox.anthropic_blocks import PROVIDED_RESULTS, describe, read_blocks, text_of
+from apps.sandbox.anthropic_citations import cite_all
 from apps.sandbox.replies import Prompt, Tool, ToolResult
-from apps.sandbox.tokens import Segment, Ttl
-from apps.sandbox.wire import Refused
+from apps.sandbox.tokens import Segment, Ttl, tokens_in
+from apps.sandbox.wire import Asked, Refused
 
 PARAMETERS = frozenset(
     {
@@ -23,23 +25,51 @@ PARAMETERS = frozenset(
         "system", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_p",
     }
 )  # fmt: skip
+COUNTED_PARAMETERS = frozenset(
+    {
+        "cache_control", "context_management", "mcp_servers", "messages", "model", "output_config", "output_format",
+        "speed", "system", "thinking", "tool_choice", "tools",
+    }
+)  # fmt: skip
 LEAST_THINKING = 1024
+ATTACHMENTS = frozenset({"image", "document", "search_result"})
+PROVIDED_TOOLS = (
+    "code_execution",
+    "tool_search_tool_bm25",
+    "tool_search_tool_regex",
+    "web_fetch",
+    "web_search",
+)
+"""Tools that Anthropic runs; their types are these names and a date."""
+CLIENT_TOOLS = (
+    "bash",
+    "browser_toolset",
+    "computer",
+    "computer_toolset",
+    "mcp_toolset",
+    "memory",
+    "text_editor",
+)
+"""Tools that Anthropic describes and the client runs."""
+DATE = re.compile(r"(_\d{8})?")
+COMMAND: Mapping[str, Any] = {"type": "object", "properties": {"command": {"type": "string"}}}
+
+Messages = list[tuple[str, list[dict[str, Any]]]]
 
 
-def read_prompt(body: dict[str, Any]) -> Prompt:
-    for name in body:
-        if name not in PARAMETERS:
-            raise Refused(f"{name}: Extra inputs are not permitted")
-    for name in ("max_tokens", "messages"):
-        if name not in body:
-            raise Refused(f"{name}: Field required")
+def read_prompt(asked: Asked) -> Prompt:
+    body = asked.body
+    _check_parameters(body, PARAMETERS, required=("max_tokens", "messages"))
     limit = checks.expect_whole(body["max_tokens"], "max_tokens")
     checks.expect_number(body.get("temperature"), "temperature", low=0, high=1)
     checks.expect_number(body.get("top_p"), "top_p", low=0, high=1)
     messages = _read_messages(body["messages"])
-    tools = _read_tools(body.get("tools"))
+    _check_version(asked, messages)
+    tools, provided = read_tools(body.get("tools"))
     effort, shows = _read_thinking(body, limit)
-    calling, named, parallel = _read_tool_choice(body.get("tool_choice"), tools)
+    calling, named, parallel = _read_tool_choice(
+        body.get("tool_choice"), [*(tool.name for tool in tools), *provided]
+    )
     if effort and calling == "required":
         raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
     last_role, last = messages[-1]
@@ -48,10 +78,13 @@ def read_prompt(body: dict[str, Any]) -> Prompt:
         (b for b in reversed(users) if any(x["type"] != "tool_result" for x in b)), []
     )
     schema = _read_output_schema(body)
+    citations = cite_all([block for _, blocks in messages for block in blocks])
+    if citations and schema is not None:
+        raise Refused("output_config.format: citations can not be used with structured outputs")
     return Prompt(
         segments=tuple(_read_segments(body, messages)),
         user_text="\n".join(block["text"] for block in spoken if block["type"] == "text"),
-        attachments=tuple(describe(b) for b in spoken if b["type"] in ("image", "document")),
+        attachments=tuple(describe(b) for b in spoken if b["type"] in ATTACHMENTS),
         tool_results=_read_tool_results(last) if last_role == "user" else (),
         tools=tools,
         calling=calling,
@@ -66,11 +99,49 @@ def read_prompt(body: dict[str, Any]) -> Prompt:
         stops=_read_stops(body.get("stop_sequences")),
         stream=checks.expect_flag(body.get("stream"), "stream"),
         shows_reasoning=shows,
+        provided_tools=provided,
+        citations=citations,
     )
 
 
-def _read_messages(value: Any) -> list[tuple[str, list[dict[str, Any]]]]:
-    messages: list[tuple[str, list[dict[str, Any]]]] = []
+def count_prompt(asked: Asked) -> int:
+    """The tokens of a body of ``/v1/messages/count_tokens``, which knows fewer parameters."""
+    body = asked.body
+    _check_parameters(body, COUNTED_PARAMETERS, required=("messages",))
+    messages = _read_messages(body["messages"])
+    _check_version(asked, messages)
+    read_tools(body.get("tools"))
+    return tokens_in(sum(len(segment.text) for segment in _read_segments(body, messages)))
+
+
+def _check_parameters(
+    body: dict[str, Any], known: frozenset[str], *, required: tuple[str, ...]
+) -> None:
+    for name in body:
+        if name not in known:
+            raise Refused(f"{name}: Extra inputs are not permitted")
+    for name in required:
+        if name not in body:
+            raise Refused(f"{name}: Field required")
+
+
+def _check_version(asked: Asked, messages: Messages) -> None:
+    """2026-10-21 is stricter than 2023-06-01: https://docs.anthropic.com/en/api/versioning (read 2026-11)."""
+    if asked.incoming.headers.get("anthropic-version") != "2026-10-21":
+        return
+    for name in ("temperature", "top_p", "top_k"):
+        if name in asked.body:
+            raise Refused(f"{name}: Extra inputs are not permitted")
+    for role, blocks in messages:
+        for block in blocks:
+            if role == "assistant" and block["type"] == "document":
+                raise Refused("messages: `document` blocks are not permitted in assistant messages")
+            if role == "user" and block["type"] == "text" and block.get("citations"):
+                raise Refused("messages: `citations` are not permitted on text in user messages")
+
+
+def _read_messages(value: Any) -> Messages:
+    messages: Messages = []
     for position, message in enumerate(checks.expect_list(value, "messages")):
         path = f"messages.{position}"
         role = checks.expect_object(message, path).get("role")
@@ -81,6 +152,7 @@ def _read_messages(value: Any) -> list[tuple[str, list[dict[str, Any]]]]:
         if not blocks and position < len(value) - 1:
             raise Refused(f"{path}: all messages must have non-empty content")
         _check_pairing(messages[-1][1] if messages else [], blocks, path)
+        _check_provided(blocks, path)
         if messages and messages[-1][0] == role:
             messages[-1][1].extend(blocks)
         else:
@@ -112,9 +184,20 @@ def _check_pairing(before: list[dict[str, Any]], blocks: list[dict[str, Any]], p
         )
 
 
-def _read_segments(
-    body: dict[str, Any], messages: list[tuple[str, list[dict[str, Any]]]]
-) -> Iterator[Segment]:
+def _check_provided(blocks: list[dict[str, Any]], path: str) -> None:
+    """The result of a tool that Anthropic ran stands behind its use, in the same message."""
+    used: set[str] = set()
+    for block in blocks:
+        if block["type"] == "server_tool_use":
+            used.add(block["id"])
+        if block["type"] in PROVIDED_RESULTS and block["tool_use_id"] not in used:
+            raise Refused(
+                f"{path}: unexpected `tool_use_id` found in `{block['type']}` blocks: {block['tool_use_id']}. Each "
+                f"`{block['type']}` block must have a corresponding `server_tool_use` block before it."
+            )
+
+
+def _read_segments(body: dict[str, Any], messages: Messages) -> Iterator[Segment]:
     """The prompt in cache order: tools, system, messages. A top-level mark counts for the last block."""
     segments: list[Segment] = []
     for tool in body.get("tools") or ():
@@ -129,6 +212,11 @@ def _read_segments(
     marked = sum(segment.breakpoint is not None for segment in segments)
     if marked > 4:
         raise Refused(f"A maximum of 4 blocks with cache_control may be provided. Found {marked}.")
+    ttls = [segment.breakpoint for segment in segments if segment.breakpoint]
+    if ttls != sorted(ttls):
+        raise Refused(
+            "cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
+        )
     yield from segments
 
 
@@ -146,28 +234,39 @@ def _read_ttl(block: dict[str, Any]) -> Ttl | None:
     raise Refused("cache_control.ttl: Input should be '5m' or '1h'")
 
 
-def _read_tools(value: Any) -> tuple[Tool, ...]:
-    if value is None:
-        return ()
-    tools = []
-    for index, tool in enumerate(checks.expect_list(value, "tools")):
-        name = checks.expect_text(
-            checks.expect_object(tool, f"tools.{index}").get("name"), f"tools.{index}.name"
-        )
-        if tool.get("type") in (None, "custom"):
-            tools.append(
-                Tool(
-                    name,
-                    checks.expect_object(tool.get("input_schema"), f"tools.{index}.input_schema"),
-                )
+def read_tools(value: Any) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
+    """The tools that the client runs, and the names of those that Anthropic runs."""
+    tools: list[Tool] = []
+    provided: list[str] = []
+    for index, tool in enumerate([] if value is None else checks.expect_list(value, "tools")):
+        path = f"tools.{index}"
+        kind = checks.expect_object(tool, path).get("type")
+        name = tool.get("name", kind)
+        if kind in (None, "custom"):
+            schema = checks.expect_object(tool.get("input_schema"), f"{path}.input_schema")
+            tools.append(Tool(checks.expect_text(tool.get("name"), f"{path}.name"), schema))
+        elif _is_dated(kind, PROVIDED_TOOLS):
+            provided.append(checks.expect_text(name, f"{path}.name"))
+        elif _is_dated(kind, CLIENT_TOOLS):
+            tools.append(Tool(checks.expect_text(name, f"{path}.name"), COMMAND))
+        else:
+            raise Refused(
+                f"{path}: Input tag '{kind}' found using 'type' does not match any of the expected tags"
             )
-    return tuple(tools)
+    return tuple(tools), tuple(provided)
 
 
-def _read_tool_choice(choice: Any, tools: tuple[Tool, ...]) -> tuple[Any, str | None, bool]:
+def _is_dated(kind: Any, names: tuple[str, ...]) -> bool:
+    return any(
+        isinstance(kind, str) and kind.startswith(name) and DATE.fullmatch(kind, len(name))
+        for name in names
+    )
+
+
+def _read_tool_choice(choice: Any, names: list[str]) -> tuple[Any, str | None, bool]:
     if choice is None:
         return "auto", None, True
-    if not tools:
+    if not names:
         raise Refused("tool_choice may only be specified while providing tools")
     parallel = (
         checks.expect_object(choice, "tool_choice").get("disable_parallel_tool_use") is not True
@@ -177,7 +276,7 @@ def _read_tool_choice(choice: Any, tools: tuple[Tool, ...]) -> tuple[Any, str | 
             return kind, None, parallel
         case "any":
             return "required", None, parallel
-        case "tool" if choice.get("name") in {tool.name for tool in tools}:
+        case "tool" if choice.get("name") in names:
             return "required", choice["name"], parallel
         case "tool":
             raise Refused(f"Tool {choice.get('name')!r} not found in provided tools")

@@ -1,211 +1,183 @@
-"""The sandbox's HTTP surface: routes, authentication, counters, and the order of an exchange.
+"""The sandbox's HTTP surface: which endpoint answers which path, counters, health.
 
-=====================================  =======================================================================
-``POST /v1/chat/completions``          OpenAI's wire
-``POST /v1/messages``                  Anthropic's wire
-``GET /v1/models``                     in Anthropic's shape when ``anthropic-version`` is sent, else in OpenAI's
-``GET /health``                        ``{"status": "ok"}``
-``GET /stats``                         counters and the last request; ``?recent=N`` adds the latest N (50 kept)
-``POST /reset``                        forgets counters, turns and cached prompts
-=====================================  =======================================================================
+=================================================  ===========================================================
+``POST /v1/chat/completions``                      OpenAI's chat completions
+``POST /v1/responses``                             OpenAI's Responses; ``…/input_tokens`` counts
+``GET``, ``DELETE /v1/responses/{id}``             a stored response; ``GET …/input_items``
+``POST /v1/completions``, ``/v1/embeddings``, ``/v1/images/generations``, ``/v1/images/edits``,
+``/v1/audio/transcriptions``, ``/v1/audio/speech``, ``/v1/moderations``: OpenAI's other endpoints
+``POST /v1/rerank``, ``/v2/rerank``                Cohere's and Jina's rerank
+``POST /v1/messages``                              Anthropic's messages; ``…/count_tokens`` counts
+``POST /v1beta/models/{model}:{method}``           Gemini by AI Studio: ``generateContent``,
+                                                   ``streamGenerateContent``, ``countTokens``, ``embedContent``,
+                                                   ``batchEmbedContents``
+``POST /v1/projects/…/models/{model}:{method}``    the same by Vertex AI, with a Bearer token
+``POST /model/{model}/converse``                   Bedrock; ``…/converse-stream`` in AWS's event stream
+``GET /v1/models``, ``GET /v1beta/models``         in Anthropic's shape when ``anthropic-version`` is sent, else
+                                                   in OpenAI's; in Gemini's
+``GET /health``                                    ``{"status": "ok"}``
+``GET /stats``                                     counters and the last request; ``?recent=N`` adds the latest N
+                                                   (50 kept)
+``POST /reset``                                    forgets counters, turns, cached prompts, responses
+=================================================  ===========================================================
 
-Under ``/v1`` any non-empty Bearer or ``x-api-key`` is accepted, except ``sandbox-bad-key``.
+Any non-empty key is accepted where the company's API takes one, except ``sandbox-bad-key``.
 """
 
-import asyncio
-import itertools
-import secrets
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from apps.sandbox import anthropic_wire, delivery, openai_wire, options
-from apps.sandbox.delivery import Outcome
-from apps.sandbox.replies import MODELS, compose
-from apps.sandbox.samples import UnusableSchema
-from apps.sandbox.stats import Seen, Stats
-from apps.sandbox.tokens import PromptCache
-from apps.sandbox.wire import Answer, Refused, Wire
+from apps.sandbox import (
+    anthropic_dialect,
+    anthropic_tasks,
+    anthropic_wire,
+    audio,
+    bedrock_dialect,
+    bedrock_wire,
+    cohere_dialect,
+    completions_wire,
+    gemini_dialect,
+    gemini_tasks,
+    gemini_wire,
+    images,
+    listings,
+    openai_dialect,
+    openai_tasks,
+    openai_wire,
+    rerank,
+)
+from apps.sandbox.endpoints import Conversation, Endpoint, Task
+from apps.sandbox.exchange import Exchange
+from apps.sandbox.replies import MODELS
+from apps.sandbox.responses_api import ResponsesApi
+from apps.sandbox.responses_store import ResponseStore
+from apps.sandbox.responses_wire import ResponsesWire
+from apps.sandbox.wire import Dialect, Job, Outgoing
 
-BAD_KEY = "sandbox-bad-key"
 BODY_LIMIT = 64 * 1024 * 1024
-RELEASED = 1735689600
-RELEASED_AT = "2025-01-01T00:00:00Z"
+AI_STUDIO = "/{version:v1|v1beta|v1alpha}"
+VERTEX = "/{version:v1|v1beta1}/projects/{project}/locations/{location}/publishers/google"
+EMBEDDING_MODELS = (listings.EMBEDDING,)
 
-Delivered = tuple[web.StreamResponse, Outcome]
+Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CHAT = Conversation(dialect=openai_dialect, wire=openai_wire, prefix="chatcmpl-")
+MESSAGES = Conversation(dialect=anthropic_dialect, wire=anthropic_wire, prefix="msg_")
+GENERATE = Conversation(dialect=gemini_dialect, wire=gemini_wire, prefix="gen_")
+CONVERSE = Conversation(dialect=bedrock_dialect, wire=bedrock_wire, prefix="")
+COMPLETIONS = Conversation(dialect=openai_dialect, wire=completions_wire, prefix="cmpl-")
+
+
+def _task(
+    perform: Callable[[Job], Outgoing],
+    *models: str,
+    prefix: str = "req_",
+    dialect: Dialect = openai_dialect,
+) -> Task:
+    return Task(dialect=dialect, perform=perform, models=models, prefix=prefix)
+
+
+RERANK = _task(rerank.rerank, "reranker", prefix="rerank-", dialect=cohere_dialect)
+TASKS: Mapping[str, Endpoint] = {
+    "/v1/audio/speech": _task(audio.speak, "speech"),
+    "/v1/audio/transcriptions": _task(audio.transcribe, *audio.TRANSCRIPTIONS),
+    "/v1/embeddings": _task(openai_tasks.embed_texts, *EMBEDDING_MODELS),
+    "/v1/images/edits": _task(images.edit, "image"),
+    "/v1/images/generations": _task(images.generate, "image"),
+    "/v1/messages/count_tokens": _task(
+        anthropic_tasks.count_tokens, *MODELS, dialect=anthropic_dialect
+    ),
+    "/v1/moderations": _task(openai_tasks.moderate, "moderation", prefix="modr-"),
+    "/v1/rerank": RERANK,
+    "/v2/rerank": RERANK,
+}
+GEMINI_METHODS: Mapping[str, Endpoint] = {
+    "generateContent": GENERATE,
+    "streamGenerateContent": GENERATE,
+    "countTokens": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.count_tokens,
+        models=(*MODELS, *EMBEDDING_MODELS),
+        prefix="count_",
+    ),
+    "embedContent": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.embed_content,
+        models=EMBEDDING_MODELS,
+        prefix="embd_",
+    ),
+    "batchEmbedContents": Task(
+        dialect=gemini_dialect,
+        perform=gemini_tasks.embed_batch,
+        models=EMBEDDING_MODELS,
+        prefix="embd_",
+    ),
+}
 
 
 class Sandbox:
     """The process's state, and its request handlers."""
 
     def __init__(self, *, any_model: bool) -> None:
-        self._any_model = any_model
-        self._stats = Stats()
-        self._cache = PromptCache()
-        self._numbers = itertools.count(1)
-        # Answer ids stay unique over restarts and over several sandboxes.
-        self._run = secrets.token_hex(4)
+        self._exchange = Exchange(any_model=any_model)
+        self._responses = ResponseStore()
 
     def routes(self) -> list[web.RouteDef]:
+        wire = ResponsesWire(self._responses)
+        responses = Conversation(dialect=openai_dialect, wire=wire, prefix="resp_")
+        stored = ResponsesApi(self._responses)
+        count_input = Task(
+            dialect=openai_dialect, perform=stored.count_input, models=MODELS, prefix="count_"
+        )
         return [
-            web.post("/v1/chat/completions", self._serve(openai_wire, prefix="chatcmpl-")),
-            web.post("/v1/messages", self._serve(anthropic_wire, prefix="msg_")),
-            web.get("/v1/models", self.list_models),
+            web.post("/v1/chat/completions", self._serve(CHAT)),
+            web.post("/v1/completions", self._serve(COMPLETIONS)),
+            *(web.post(path, self._serve(task)) for path, task in TASKS.items()),
+            web.post("/v1/responses", self._serve(responses)),
+            web.post("/v1/responses/input_tokens", self._serve(count_input)),
+            web.get("/v1/responses/{response_id}", stored.show),
+            web.delete("/v1/responses/{response_id}", stored.delete),
+            web.get("/v1/responses/{response_id}/input_items", stored.list_input),
+            web.post("/v1/messages", self._serve(MESSAGES)),
+            web.post(AI_STUDIO + "/models/{model}:{method}", self.serve_gemini),
+            web.post(VERTEX + "/models/{model}:{method}", self.serve_gemini),
+            web.post("/model/{model}/{operation:converse|converse-stream}", self._serve(CONVERSE)),
+            web.get("/v1/models", listings.list_models),
+            web.get("/v1beta/models", listings.list_gemini),
+            web.get(AI_STUDIO + "/models/{model}", listings.show_gemini),
             web.get("/health", self.report_health),
             web.get("/stats", self.report_stats),
             web.post("/reset", self.reset),
         ]
 
-    async def list_models(self, request: web.Request) -> web.Response:
-        speaks_anthropic = "anthropic-version" in request.headers
-        wire: Wire = anthropic_wire if speaks_anthropic else openai_wire
-        try:
-            _authenticate(request)
-        except Refused as refusal:
-            body = wire.render_refusal(refusal, request_id="req_models")
-            return _json(body, status=refusal.status)
-        if not speaks_anthropic:
-            rows = [
-                {"id": name, "object": "model", "created": RELEASED, "owned_by": "sandbox"}
-                for name in MODELS
-            ]
-            return _json({"object": "list", "data": rows})
-        cards = [
-            {"type": "model", "id": name, "display_name": name.title(), "created_at": RELEASED_AT}
-            for name in MODELS
-        ]
-        return _json(
-            {"data": cards, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
-        )
+    async def serve_gemini(self, request: web.Request) -> web.StreamResponse:
+        endpoint = GEMINI_METHODS.get(request.match_info["method"])
+        if endpoint is None:
+            raise web.HTTPNotFound
+        return await self._exchange.serve(request, endpoint)
 
     async def report_health(self, request: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
     async def report_stats(self, request: web.Request) -> web.Response:
         recent = request.query.get("recent", "0")
-        return _json(self._stats.describe(recent=int(recent) if recent.isdigit() else 0))
+        stats = self._exchange.stats
+        return _json(stats.describe(recent=int(recent) if recent.isdigit() else 0))
 
     async def reset(self, request: web.Request) -> web.Response:
-        self._stats.reset()
-        self._cache.clear()
+        self._exchange.stats.reset()
+        self._exchange.cache.clear()
+        self._responses.clear()
         return _json({"status": "ok"})
 
-    def _serve(
-        self, wire: Wire, *, prefix: str
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _serve(self, endpoint: Endpoint) -> Serve:
         async def serve(request: web.Request) -> web.StreamResponse:
-            seen = Seen(
-                request.path, {name.lower(): value for name, value in request.headers.items()}
-            )
-            answer_id = f"{prefix}{self._run}{next(self._numbers):08d}"
-            with self._stats.track(seen):
-                try:
-                    response, seen.outcome = await self._exchange(request, wire, seen, answer_id)
-                except ConnectionError:
-                    # The client closed its socket while we wrote; there is nobody to answer any more.
-                    seen.outcome = Outcome.ABORTED
-                    return web.Response()
-            return response
+            return await self._exchange.serve(request, endpoint)
 
         return serve
-
-    async def _exchange(
-        self, request: web.Request, wire: Wire, seen: Seen, answer_id: str
-    ) -> Delivered:
-        seen.body = await request.read()
-        retry_after = None
-        try:
-            _authenticate(request)
-            body, name, wanted = self._open(request, seen)
-            if wanted.reset:
-                delivery.reset_socket(request)
-                return web.Response(), Outcome.BROKEN
-            if wanted.hang:
-                await asyncio.sleep(delivery.FOREVER)
-            await asyncio.sleep(wanted.delay / 1000)
-            retry_after = wanted.retry_after
-            answer = self._answer(wire, body, name, wanted, answer_id)
-        except Refused as refusal:
-            return await delivery.deliver_refusal(
-                request, wire, refusal, request_id=answer_id, retry_after=retry_after
-            )
-        if answer.prompt.stream:
-            self._stats.streams += 1
-            return await delivery.deliver_stream(request, wire, answer)
-        return await delivery.deliver_json(request, wire, answer)
-
-    def _open(
-        self, request: web.Request, seen: Seen
-    ) -> tuple[dict[str, Any], str, options.Options]:
-        """The body, the bare model name, and the options that are in force on this turn."""
-        if request.path == "/v1/messages" and not request.headers.get("anthropic-version"):
-            raise Refused("anthropic-version: header is required")
-        try:
-            body = orjson.loads(seen.body)
-        except orjson.JSONDecodeError as error:
-            raise Refused(f"We could not parse the JSON body of your request: {error}") from error
-        if (
-            not isinstance(body, dict)
-            or not isinstance(body.get("model"), str)
-            or not body["model"]
-        ):
-            raise Refused("model: Field required", param="model")
-        seen.model = body["model"]
-        self._stats.by_model[seen.model] += 1
-        header = request.headers.get("x-sandbox", "")
-        try:
-            name, found = options.parse(seen.model, header=header)
-        except options.UnknownOption as error:
-            raise Refused(str(error), param="model", code="unknown_sandbox_option") from error
-        return body, name, options.for_turn(found, self._stats.take_turn(seen.model, header))
-
-    def _answer(
-        self, wire: Wire, body: dict[str, Any], name: str, wanted: options.Options, answer_id: str
-    ) -> Answer:
-        if name not in MODELS and not self._any_model:
-            raise Refused(
-                f"The model `{name}` does not exist or you do not have access to it.",
-                status=404,
-                param="model",
-                code="model_not_found",
-            )
-        if wanted.status is not None:
-            raise Refused(f"The sandbox was told to answer {wanted.status}.", status=wanted.status)
-        prompt = wire.read_prompt(body)
-        if wanted.filter:
-            raise wire.explain_filter()
-        if wanted.context:
-            raise wire.explain_context(wire.meter(PromptCache(), name, prompt).total_input)
-        if wanted.noprefill and prompt.prefill:
-            raise Refused(
-                "This model does not support assistant message prefill. "
-                "The conversation must end with a user message."
-            )
-        try:
-            replies = tuple(
-                compose(prompt, model=name, options=wanted, choice=choice)
-                for choice in range(prompt.choices)
-            )
-        except UnusableSchema as error:
-            raise Refused(str(error), code="invalid_json_schema") from error
-        usage = replace(
-            wire.meter(self._cache, name, prompt),
-            output=sum(reply.tokens for reply in replies),
-            reasoning=sum(reply.reasoning_tokens for reply in replies),
-        )
-        return Answer(
-            id=answer_id,
-            created=int(time.time()),
-            model=body["model"],
-            prompt=prompt,
-            replies=replies,
-            usage=usage,
-            options=wanted,
-        )
 
 
 def build_app(*, any_model: bool = False) -> web.Application:
@@ -215,16 +187,5 @@ def build_app(*, any_model: bool = False) -> web.Application:
     return app
 
 
-def _authenticate(request: web.Request) -> None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = request.headers.get("x-api-key", "").strip()
-    if scheme.lower() == "bearer" and not key:
-        key = token.strip()
-    if not key:
-        raise Refused("You didn't provide an API key.", status=401)
-    if key == BAD_KEY:
-        raise Refused("Incorrect API key provided.", status=401)
-
-
-def _json(body: dict[str, Any], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+def _json(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(body), content_type="application/json")

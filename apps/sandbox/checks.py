@@ -1,9 +1,21 @@
-"""Small checks that both wires' readers use on a body. They raise Refused with the parameter's path."""
+"""Small checks that the readers of bodies use. They raise Refused with the parameter's path."""
 
 import base64
 from typing import Any
 
+import orjson
+
 from apps.sandbox.wire import Refused
+
+
+def read_json(content: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Refused(f"We could not parse the JSON body of your request: {error}") from error
+    if not isinstance(body, dict):
+        raise Refused("The JSON body of your request is not an object.")
+    return body
 
 
 def expect_object(value: Any, path: str) -> dict[str, Any]:

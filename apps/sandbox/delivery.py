@@ -1,6 +1,6 @@
 """Brings an answer to the client, well or badly: pauses, broken streams, closed sockets, odd byte borders.
 
-This is the one place where the faults of ``options`` happen; wires only render. A fault that ends an exchange names
+This is the one place where the faults of ``options`` happen; wires and tasks only render. A fault that ends an exchange names
 the outcome that the counters keep for it.
 """
 
@@ -12,8 +12,9 @@ from enum import StrEnum
 import orjson
 from aiohttp import web
 
+from apps.sandbox.framing import Framing
 from apps.sandbox.options import Options
-from apps.sandbox.wire import Answer, Kind, Record, Refused, Wire
+from apps.sandbox.wire import Dialect, Kind, Outgoing, Record, Refused
 
 COMMENT_EVERY = 0.1
 FOREVER = 10**9
@@ -35,13 +36,12 @@ class Outcome(StrEnum):
 
 
 class Outlet:
-    """A started response: frames, splits and writes bytes."""
+    """A started response: splits and writes bytes."""
 
     def __init__(self, response: web.StreamResponse, options: Options) -> None:
         self._response = response
         self._options = options
         self._waiting = bytearray()
-        self._line_end = b"\r\n" if options.crlf else b"\n"
 
     async def write(self, data: bytes) -> None:
         size = self._options.split
@@ -56,118 +56,147 @@ class Outlet:
             # One turn of the loop, so that the blocks leave as separate segments where the kernel lets them.
             await asyncio.sleep(0)
 
-    async def write_record(self, record: Record) -> None:
-        end = self._line_end
-        name = b"event: " + record.event + end if record.event else b""
-        await self.write(name + b"data: " + record.data + end + end)
-
-    async def pause(self, seconds: float) -> None:
-        """Send nothing for a while, or nothing but comments."""
-        if not self._options.comments:
-            await asyncio.sleep(seconds)
-            return
-        remaining = seconds
-        while remaining > 0:
-            await self.write(b": OPENROUTER PROCESSING" + self._line_end * 2)
-            await asyncio.sleep(min(COMMENT_EVERY, remaining))
-            remaining -= COMMENT_EVERY
-
     async def flush(self) -> None:
         if self._waiting:
             await self._response.write(bytes(self._waiting))
             self._waiting.clear()
 
 
+class Stream:
+    """A started stream: frames and numbers its records, and keeps silence with or without comments."""
+
+    def __init__(self, response: web.StreamResponse, outgoing: Outgoing, framing: Framing) -> None:
+        self.outlet = Outlet(response, outgoing.options)
+        self._outgoing = outgoing
+        self._framing = framing
+        self._line_end = b"\r\n" if outgoing.options.crlf else b"\n"
+        self._comment = framing.comment(self._line_end) if outgoing.options.comments else b""
+        self._count = 0
+
+    async def write(self, record: Record) -> None:
+        position = self._count
+        self._count += 1
+        await self.outlet.write(
+            self._framing.frame(record, position=position, line_end=self._line_end)
+        )
+
+    async def fail(self, *, status: int) -> None:
+        """Say in the stream that something went wrong, where the format has words for it."""
+        if self._outgoing.fail is not None:
+            await self.write(self._outgoing.fail(Refused(OVERLOADED, status=status), self._count))
+        await self.end()
+
+    async def end(self) -> None:
+        await self.outlet.write(self._framing.end(self._count))
+
+    async def pause(self, seconds: float) -> None:
+        """Send nothing for a while, or nothing but comments."""
+        if not self._comment:
+            await asyncio.sleep(seconds)
+            return
+        remaining = seconds
+        while remaining > 0:
+            await self.outlet.write(self._comment)
+            await asyncio.sleep(min(COMMENT_EVERY, remaining))
+            remaining -= COMMENT_EVERY
+
+
 async def deliver_stream(
-    request: web.Request, wire: Wire, answer: Answer
+    request: web.Request, dialect: Dialect, outgoing: Outgoing, framing: Framing
 ) -> tuple[web.StreamResponse, Outcome]:
     response = web.StreamResponse(
         headers={
-            "content-type": "text/event-stream; charset=utf-8",
+            "content-type": framing.content_type,
             "cache-control": "no-cache",
-            wire.name_request_id_header(): answer.id,
+            **dialect.render_headers(request_id=outgoing.id, refusal=None),
         }
     )
     await response.prepare(request)
-    outlet = Outlet(response, answer.options)
-    outcome = await _send_records(request, wire, answer, outlet)
+    stream = Stream(response, outgoing, framing)
+    outcome = await _send_records(request, outgoing, stream)
     if outcome is not Outcome.BROKEN:
-        await outlet.flush()
+        await stream.outlet.flush()
         await response.write_eof()
     return response, outcome
 
 
-async def _send_records(
-    request: web.Request, wire: Wire, answer: Answer, outlet: Outlet
-) -> Outcome:
-    options = answer.options
-    failure = Refused(OVERLOADED, status=529 if options.midstream_error is not None else 500)
+async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream) -> Outcome:
+    options = outgoing.options
     if options.empty == "body":
-        await outlet.pause(options.ttft / 1000)
+        await stream.pause(options.ttft / 1000)
         return Outcome.COMPLETED
     if options.errorbody:
-        await outlet.pause(options.ttft / 1000)
-        await outlet.write_record(wire.refusal_record(failure, request_id=answer.id))
+        await stream.pause(options.ttft / 1000)
+        await stream.fail(status=500)
         return Outcome.FAILED
     sent = 0
     opened = False
     spoiled = options.malformed is None
-    for record in wire.render_stream(answer):
+    for record in outgoing.records:
         if record.kind is Kind.OPENING:
-            await outlet.write_record(record)
+            await stream.write(record)
             continue
         if not opened:
             opened = True
-            await outlet.pause(max(options.ttft / 1000, 0.001 if options.comments else 0))
-        at_end = record.kind is Kind.CLOSING
+            await stream.pause(max(options.ttft / 1000, 0.001 if options.comments else 0))
+        at_end = record.kind in (Kind.CLOSING, Kind.FAILURE)
         if at_end or record.kind is Kind.CONTENT:
             if _is_due(options.cut, sent, at_end=at_end):
-                await outlet.flush()
+                await stream.outlet.flush()
                 close_socket(request)
                 return Outcome.BROKEN
             if _is_due(options.stall, sent, at_end=at_end):
-                await outlet.flush()
-                await outlet.pause(FOREVER)
+                await stream.outlet.flush()
+                await stream.pause(FOREVER)
             if _is_due(options.midstream_error, sent, at_end=at_end):
-                await outlet.write_record(wire.refusal_record(failure, request_id=answer.id))
+                await stream.fail(status=529)
                 return Outcome.FAILED
             if not spoiled and _is_due(options.malformed, sent, at_end=at_end):
                 spoiled = True
                 sent += 1
-                await outlet.write_record(Record(record.kind, _spoil(record.data), record.event))
+                await stream.write(Record(record.kind, _spoil(record.data), record.event))
                 continue
         if at_end and options.nofinish:
             return Outcome.COMPLETED
-        await outlet.write_record(record)
+        await stream.write(record)
+        if record.kind is Kind.FAILURE:
+            await stream.end()
+            return Outcome.FAILED
         if record.kind is Kind.CONTENT:
             sent += 1
             if options.interval:
-                await outlet.pause(options.interval / 1000)
+                await stream.pause(options.interval / 1000)
+    await stream.end()
     return Outcome.COMPLETED
 
 
-async def deliver_json(
-    request: web.Request, wire: Wire, answer: Answer
+async def deliver_body(
+    request: web.Request, dialect: Dialect, outgoing: Outgoing
 ) -> tuple[web.StreamResponse, Outcome]:
-    options = answer.options
+    options = outgoing.options
     outcome = Outcome.COMPLETED
+    content_type = outgoing.content_type
     if options.errorbody:
         failure = Refused(OVERLOADED, status=500)
-        body = orjson.dumps(wire.render_refusal(failure, request_id=answer.id))
+        body = orjson.dumps(dialect.render_refusal(failure, request_id=outgoing.id))
+        content_type = "application/json"
         outcome = Outcome.FAILED
     else:
-        body = orjson.dumps(wire.render_answer(answer))
+        body = outgoing.body()
     if options.empty == "body":
         body = b""
     half = body[: len(body) // 2]
     if options.malformed is not None:
         body = half
     response = web.StreamResponse(
-        headers={"content-type": "application/json", wire.name_request_id_header(): answer.id}
+        headers={
+            "content-type": content_type,
+            **dialect.render_headers(request_id=outgoing.id, refusal=None),
+        }
     )
     response.content_length = len(body)
     await response.prepare(request)
-    # No comments in JSON: they are SSE's.
+    # No comments here: they are SSE's.
     await asyncio.sleep(options.ttft / 1000)
     if options.cut is not None or options.stall is not None:
         await response.write(half)
@@ -183,20 +212,18 @@ async def deliver_json(
 
 
 async def deliver_refusal(
-    request: web.Request,
-    wire: Wire,
-    refusal: Refused,
-    *,
-    request_id: str,
-    retry_after: float | None = None,
+    request: web.Request, dialect: Dialect, refusal: Refused, *, request_id: str
 ) -> tuple[web.StreamResponse, Outcome]:
     response = web.Response(
         status=refusal.status,
-        body=orjson.dumps(wire.render_refusal(refusal, request_id=request_id)),
-        headers={"content-type": "application/json", wire.name_request_id_header(): request_id},
+        body=orjson.dumps(dialect.render_refusal(refusal, request_id=request_id)),
+        headers={
+            "content-type": "application/json",
+            **dialect.render_headers(request_id=request_id, refusal=refusal),
+        },
     )
-    if retry_after is not None:
-        response.headers["retry-after"] = f"{retry_after:g}"
+    if refusal.retry_after is not None:
+        response.headers["retry-after"] = f"{refusal.retry_after:g}"
     await response.prepare(request)
     await response.write_eof()
     return response, Outcome.FAILED

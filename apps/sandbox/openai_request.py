@@ -12,14 +12,15 @@ import orjson
 from apps.sandbox import checks
 from apps.sandbox.replies import Prompt, Tool, ToolResult
 from apps.sandbox.tokens import Segment, stand_in
-from apps.sandbox.wire import Refused
+from apps.sandbox.wire import Asked, Refused
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 NO_REASONING = frozenset({"none", "minimal"})
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 
 
-def read_prompt(body: dict[str, Any]) -> Prompt:
+def read_prompt(asked: Asked) -> Prompt:
+    body = asked.body
     messages = [
         _read_role(message, f"messages[{position}]")
         for position, message in enumerate(checks.expect_list(body.get("messages"), "messages"))
@@ -48,10 +49,10 @@ def read_prompt(body: dict[str, Any]) -> Prompt:
         effort=_read_effort(body),
         prefill=_join_texts(last.get("content")) if last["role"] == "assistant" else "",
         limit=_read_limit(body),
-        stops=_read_stops(body.get("stop")),
+        stops=read_stops(body.get("stop")),
         choices=checks.expect_whole(_given(body, "n", 1), "n", high=128),
         stream=stream,
-        include_usage=_read_include_usage(body.get("stream_options"), stream=stream),
+        include_usage=read_include_usage(body.get("stream_options"), stream=stream),
         top_logprobs=_read_logprobs(body),
     )
 
@@ -261,7 +262,7 @@ def _read_limit(body: dict[str, Any]) -> int | None:
     return None
 
 
-def _read_stops(stop: Any) -> tuple[str, ...]:
+def read_stops(stop: Any) -> tuple[str, ...]:
     if stop is None:
         return ()
     if isinstance(stop, str):
@@ -269,7 +270,7 @@ def _read_stops(stop: Any) -> tuple[str, ...]:
     return tuple(checks.expect_text(one, "stop") for one in checks.expect_list(stop, "stop"))
 
 
-def _read_include_usage(options: Any, *, stream: bool) -> bool:
+def read_include_usage(options: Any, *, stream: bool) -> bool:
     if options is None:
         return not stream
     if not stream:

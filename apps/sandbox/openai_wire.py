@@ -1,4 +1,4 @@
-"""Writes OpenAI chat completions: the JSON body, the chunk stream and the error envelope.
+"""Writes OpenAI chat completions: the JSON body and the chunk stream.
 
 Stream order, as OpenAI sends it: per choice a chunk with the role; then the choices' chunks in turns
 (``reasoning_content`` as DeepSeek names it, content, tool calls); per choice an empty delta with the finish reason;
@@ -13,39 +13,29 @@ from typing import Any
 
 import orjson
 
+from apps.sandbox import openai_dialect
+from apps.sandbox.framing import Framing, Sse
 from apps.sandbox.openai_request import read_prompt
 from apps.sandbox.replies import Ending, Prompt, Reply, split_words
 from apps.sandbox.tokens import CHARACTERS_PER_TOKEN, PromptCache, Usage
-from apps.sandbox.wire import Answer, Kind, Record, Refused
+from apps.sandbox.wire import Answer, Asked, Kind, Record, Refused
 
 __all__ = [
-    "explain_context",
-    "explain_filter",
+    "choose_framing",
     "meter",
-    "name_request_id_header",
     "read_prompt",
     "refusal_record",
     "render_answer",
-    "render_refusal",
     "render_stream",
 ]
 
 ARGUMENT_PIECE = 12
-CONTEXT_LENGTH = 8192
 FINISH_REASONS: Mapping[Ending, str] = {
     Ending.DONE: "stop",
     Ending.LENGTH: "length",
     Ending.STOP_SEQUENCE: "stop",
     Ending.CALLS: "tool_calls",
-}
-ERROR_TYPES: Mapping[int, tuple[str, str | None]] = {
-    400: ("invalid_request_error", None),
-    401: ("invalid_request_error", "invalid_api_key"),
-    402: ("insufficient_quota", "insufficient_quota"),
-    403: ("invalid_request_error", "unsupported_country_region_territory"),
-    404: ("invalid_request_error", "model_not_found"),
-    429: ("requests", "rate_limit_exceeded"),
-    503: ("service_unavailable_error", None),
+    Ending.REFUSED: "stop",
 }
 
 
@@ -53,43 +43,13 @@ def meter(cache: PromptCache, model: str, prompt: Prompt) -> Usage:
     return cache.meter_implicit(model, prompt.segments)
 
 
-def name_request_id_header() -> str:
-    return "x-request-id"
+def choose_framing(asked: Asked) -> Framing:
+    return Sse()
 
 
-def explain_context(prompt_tokens: int) -> Refused:
-    tokens = max(prompt_tokens, CONTEXT_LENGTH + 1)
-    return Refused(
-        f"This model's maximum context length is {CONTEXT_LENGTH} tokens. However, your messages resulted in "
-        f"{tokens} tokens. Please reduce the length of the messages.",
-        code="context_length_exceeded",
-        param="messages",
-    )
-
-
-def explain_filter() -> Refused:
-    return Refused(
-        "The response was filtered due to the prompt triggering the content management policy. "
-        "Please modify your prompt and retry.",
-        code="content_filter",
-        param="prompt",
-    )
-
-
-def render_refusal(refusal: Refused, *, request_id: str) -> dict[str, Any]:
-    fallback = ("server_error" if refusal.status >= 500 else "invalid_request_error", None)
-    kind, code = ERROR_TYPES.get(refusal.status, fallback)
-    error = {
-        "message": refusal.message,
-        "type": kind,
-        "param": refusal.param,
-        "code": refusal.code or code,
-    }
-    return {"error": error}
-
-
-def refusal_record(refusal: Refused, *, request_id: str) -> Record:
-    return Record(Kind.CLOSING, orjson.dumps(render_refusal(refusal, request_id=request_id)))
+def refusal_record(refusal: Refused, *, request_id: str, position: int) -> Record:
+    body = openai_dialect.render_refusal(refusal, request_id=request_id)
+    return Record(Kind.CLOSING, orjson.dumps(body))
 
 
 def render_answer(answer: Answer) -> dict[str, Any]:
@@ -174,6 +134,9 @@ def _stream_choice(head: _Head, index: int, reply: Reply) -> Iterator[Record]:
         yield head.record(Kind.CONTENT, index, {"reasoning_content": thought})
     for piece in reply.pieces:
         text = f"{piece}⟨{monotonic_ns()}⟩" if head.answer.options.stamp else piece
+        if reply.ending is Ending.REFUSED:
+            yield head.record(Kind.CONTENT, index, {"refusal": text})
+            continue
         logprobs = _render_logprobs(piece, head.answer.prompt.top_logprobs)
         yield head.record(Kind.CONTENT, index, {"content": text}, logprobs=logprobs)
     for position, call in enumerate(reply.calls):
@@ -189,10 +152,11 @@ def _stream_choice(head: _Head, index: int, reply: Reply) -> Iterator[Record]:
 
 
 def _render_choice(answer: Answer, index: int, reply: Reply) -> dict[str, Any]:
+    refused = reply.ending is Ending.REFUSED
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if reply.calls and not reply.text else reply.text,
-        "refusal": None,
+        "content": None if refused or (reply.calls and not reply.text) else reply.text,
+        "refusal": reply.text if refused else None,
         "annotations": [],
     }
     if reply.reasoning:

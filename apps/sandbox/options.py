@@ -17,7 +17,8 @@ option                  effect                                                  
 ``status=N``            error status 300-599 with the wire's error body              yes
 ``retry_after=S``       adds ``retry-after: S`` to that error                        yes
 ``context``             400, prompt longer than the model's context                  yes
-``filter``              400, refused by the content policy                           yes
+``filter``              400, refused by the content policy (Gemini: block reason)    yes
+``refusal``             the model refuses, with the format's finish reason for it    yes
 ``noprefill``           400 when the last message is the assistant's                 yes
 ``reset``               TCP reset instead of an answer                               yes
 ``hang``                never answers                                                yes
@@ -30,6 +31,8 @@ option                  effect                                                  
 ``stall=N``             silent after N content chunks, socket open; JSON: the same   yes
 ``malformed=N``         content chunk N+1 is cut-off JSON; JSON: half a body         yes
 ``midstream_error=N``   in-band error after N content chunks, then a clean end       yes
+``failed=N``            Responses: ``response.failed`` after N content chunks;
+                        JSON: an answer with status ``failed``                       yes
 ``nofinish``            clean end without finish reason and terminator               yes
 ``nousage``             no usage anywhere                                            yes
 ``absurd_usage``        negative and huge usage                                      yes
@@ -40,6 +43,7 @@ option                  effect                                                  
 ``split=N``             body bytes are written N at a time, over record borders      no
 ``crlf``                SSE lines end with CRLF                                      no
 ``comments``            SSE comments before content and every 100 ms of silence      no
+``redacted``            Claude's thinking comes redacted                             no
 ``stamp``               every text chunk ends with ``⟨monotonic nanoseconds⟩``       no
 ``first=N``             faults only on the first N requests for this model string    --
 ``every=N``             faults only on every Nth request for this model string       --
@@ -68,6 +72,7 @@ class Options:
     retry_after: float | None = None
     context: bool = False
     filter: bool = False
+    refusal: bool = False
     noprefill: bool = False
     reset: bool = False
     hang: bool = False
@@ -79,6 +84,7 @@ class Options:
     stall: int | None = None
     malformed: int | None = None
     midstream_error: int | None = None
+    failed: int | None = None
     nofinish: bool = False
     nousage: bool = False
     absurd_usage: bool = False
@@ -89,13 +95,26 @@ class Options:
     split: int | None = None
     crlf: bool = False
     comments: bool = False
+    redacted: bool = False
     stamp: bool = False
     first: int | None = None
     every: int | None = None
 
 
 MANNERS = frozenset(
-    {"interval", "chunks", "text", "words", "split", "crlf", "comments", "stamp", "first", "every"}
+    {
+        "interval",
+        "chunks",
+        "text",
+        "words",
+        "split",
+        "crlf",
+        "comments",
+        "redacted",
+        "stamp",
+        "first",
+        "every",
+    }
 )
 """Options that shape an answer and stay in force on the turns that ``first`` and ``every`` spare."""
 
@@ -181,6 +200,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "retry_after": _seconds,
     "context": _flag,
     "filter": _flag,
+    "refusal": _flag,
     "noprefill": _flag,
     "reset": _flag,
     "hang": _flag,
@@ -192,6 +212,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "stall": _COUNT,
     "malformed": _COUNT,
     "midstream_error": _COUNT,
+    "failed": _COUNT,
     "nofinish": _flag,
     "nousage": _flag,
     "absurd_usage": _flag,
@@ -202,6 +223,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "split": _POSITIVE,
     "crlf": _flag,
     "comments": _flag,
+    "redacted": _flag,
     "stamp": _flag,
     "first": _POSITIVE,
     "every": _POSITIVE,

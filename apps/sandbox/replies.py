@@ -16,6 +16,9 @@ Every model, in this order:
 3. answers in JSON when the request asks for JSON: a sample of the schema, or ``{"answer": …}``;
 4. says its own text.
 
+Tools that the provider runs itself (web search, code execution) are used when the last user text names them.
+With the option ``refusal`` every model says "I can not help with that." and nothing else.
+
 A reasoning request makes any model reason. The text that an assistant's last message already holds is left out
 (prefill), or the reply goes on after it when it does not begin with it. Then stop sequences and the token limit cut
 the text; tool-call arguments are never cut. Nothing is random: the same prompt gets the same reply.
@@ -23,7 +26,7 @@ the text; tool-call arguments are never cut. Nothing is random: the same prompt 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Literal
@@ -36,6 +39,7 @@ from apps.sandbox.tokens import CHARACTERS_PER_TOKEN, Segment, count_tokens
 
 MODELS = ("echo", "reasoner", "long")
 CITED_CHARACTERS = 400
+REFUSAL = "I can not help with that."
 WORD = re.compile(r"\s*\S+\s*|\s+")
 STEPS: Mapping[str, int] = {"low": 2, "medium": 4, "high": 8, "xhigh": 12, "max": 16}
 
@@ -47,6 +51,7 @@ class Ending(StrEnum):
     LENGTH = "length"
     STOP_SEQUENCE = "stop_sequence"
     CALLS = "calls"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,12 @@ class Prompt:
     shows_reasoning: bool = True
     top_logprobs: int | None = None
     """None: no log probabilities were asked for."""
+    citations: tuple[Any, ...] = ()
+    """What the answer cites, in the wire's own words."""
+    batch: tuple[str, ...] = ()
+    """Prompts that one completion request brings; the choices belong to them in equal shares, in order."""
+    provided_tools: tuple[str, ...] = ()
+    """Tools that the provider runs itself, such as a web search; used when the last user text names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,7 @@ class Reply:
     text: str = ""
     pieces: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
+    used_tools: tuple[str, ...] = ()
     ending: Ending = Ending.DONE
     stop_sequence: str | None = None
     reasoning_tokens: int = field(init=False)
@@ -122,6 +134,12 @@ class Reply:
 
 def compose(prompt: Prompt, *, model: str, options: Options, choice: int = 0) -> Reply:
     """The reply of one choice, cut to stop sequences and limit, and in pieces."""
+    if prompt.batch:
+        share = prompt.choices // len(prompt.batch)
+        prompt = replace(prompt, user_text=prompt.batch[choice // share])
+        choice %= share
+    if options.refusal:
+        return Reply(text=REFUSAL, pieces=_split(REFUSAL, options), ending=Ending.REFUSED)
     calls = () if prompt.tool_results else _choose_calls(prompt)
     reasoning = _reason(prompt, model)
     text = _announce(prompt, calls) if calls else _speak(prompt, model, options)
@@ -146,6 +164,7 @@ def compose(prompt: Prompt, *, model: str, options: Options, choice: int = 0) ->
         text=text,
         pieces=_split(text, options),
         calls=calls,
+        used_tools=tuple(name for name in prompt.provided_tools if _names(prompt, name)),
         ending=ending,
         stop_sequence=stop,
     )
@@ -161,17 +180,18 @@ def _choose_calls(prompt: Prompt) -> tuple[Call, ...]:
     if prompt.named_tool is not None:
         wanted = [tool for tool in prompt.tools if tool.name == prompt.named_tool]
     else:
-        text = _spaced(prompt.user_text)
-        wanted = [
-            tool
-            for tool in prompt.tools
-            for _ in re.findall(rf"(?<!\w){re.escape(_spaced(tool.name))}(?!\w)", text)
-        ]
+        wanted = [tool for tool in prompt.tools for _ in range(_names(prompt, tool.name))]
         if not wanted and prompt.calling == "required":
             wanted = [prompt.tools[0]]
     if not prompt.parallel:
         wanted = wanted[:1]
     return tuple(Call(tool.name, _build_arguments(tool)) for tool in wanted)
+
+
+def _names(prompt: Prompt, name: str) -> int:
+    """How often the last user text names something."""
+    pattern = rf"(?<!\w){re.escape(_spaced(name))}(?!\w)"
+    return len(re.findall(pattern, _spaced(prompt.user_text)))
 
 
 def _build_arguments(tool: Tool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.providers.spec import Operation, auth_env
+from apps.catalog.providers.spec import auth_env
 from apps.common import errors
 from apps.common.errors import ERROR_CODES, GatewayzError
 from apps.inference import metrics
@@ -120,7 +120,7 @@ def test_provider_table_agrees_with_the_registry_when_compared():
         [
             spec.slug,
             spec.name,
-            spec.endpoints[Operation.CHAT].wire.value,
+            spec.wire.value,
             auth_env(spec.auth) or "none",
         ]
         for spec in PROVIDERS.values()

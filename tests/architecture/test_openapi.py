@@ -37,7 +37,12 @@ def test_inference_operation_is_documented_when_it_is_in_the_table(document, sur
 
     assert operation["summary"] == surface.summary
     assert {"200", "400", "401", "402", "429", "503"} <= set(operation["responses"])
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    content = operation["requestBody"]["content"]
+    if surface.body is None:
+        form = content["multipart/form-data"]["schema"]["properties"]
+        assert set(form) == {field.rstrip("*") for field in surface.form}
+        return
+    reference = content["application/json"]["schema"]["$ref"]
     fields = set(surface.body.__struct_fields__)
     assert set(find(document, reference)["properties"]) == fields
 

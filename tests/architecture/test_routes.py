@@ -29,6 +29,16 @@ ROUTES = {
     "/chat/completions": KEY,
     "/v1/messages": KEY,
     "/messages": KEY,
+    "/v1/messages/count_tokens": KEY,
+    "/messages/count_tokens": KEY,
+    "/v1/completions": KEY,
+    "/v1/embeddings": KEY,
+    "/v1/images/generations": KEY,
+    "/v1/images/edits": KEY,
+    "/v1/audio/transcriptions": KEY,
+    "/v1/audio/speech": KEY,
+    "/v1/rerank": KEY,
+    "/v1/moderations": KEY,
     "/admin/": STAFF,  # and everything below it
 }
 INFERENCE = sorted(BY_PATH)

@@ -4,8 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.catalog.models import Offering, Price, Provider
+from apps.catalog.providers.spec import Wire
 from apps.catalog.selectors import load_catalog
-from tests.catalog.finding import find
+from tests.catalog.finding import find, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def test_model_is_live_within_a_second_when_a_provider_is_added(live, monkeypatc
 
     offering = find("acme/large", live.get()).offerings[0]
     assert offering.model_id == "acme/Large"
-    assert offering.provider.url == "https://acme.test/v1/chat/completions"
+    assert url_of(offering) == "https://acme.test/v1/chat/completions"
     assert offering.upstream_model == "large-v2"
     assert (offering.context_length, offering.max_output_tokens, offering.priority) == (
         128_000,
@@ -113,8 +114,8 @@ def test_model_keeps_its_id_when_added_in_another_case():
             "--base-url must end before /messages, which is added: https://acme.test/v1",
         ),
         ({"base_url": None}, "--base-url is needed: acme is a new provider."),
-        ({"wire": "gopher"}, "--wire must be openai_chat or anthropic_messages, not 'gopher'."),
-        ({"wire": None}, "--wire is needed: openai_chat or anthropic_messages."),
+        ({"wire": "gopher"}, "--wire must be one of " + ", ".join(Wire) + ", not 'gopher'."),
+        ({"wire": None}, "--wire is needed, one of " + ", ".join(Wire) + "."),
         (
             {"input_price": "-1"},
             "--input-price must be US dollars per million tokens, 0 or more, not '-1'.",

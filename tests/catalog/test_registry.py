@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from apps.catalog.providers.registry import PROVIDERS, TEMPLATES, by_slug
-from apps.catalog.providers.spec import HeaderKey, NoAuth, Operation, Wire, auth_env, auth_headers
+from apps.catalog.providers.spec import HeaderKey, NoAuth, Wire, auth_env, auth_headers
 from gatewayz import env
 
 ROWS = pytest.mark.parametrize("spec", PROVIDERS.values(), ids=PROVIDERS.keys())
@@ -19,8 +19,11 @@ def test_row_is_complete_when_shipped(spec):
     assert spec.name
     assert spec.docs.startswith("https://")
     assert spec.base_url.startswith(("https://", "{SANDBOX_URL}"))
+    assert set(re.findall(r"\{(\w+)\}", spec.base_url)) == set(spec.settings)
     assert not spec.base_url.endswith("/")
-    assert spec.endpoints[Operation.CHAT].path.startswith("/")
+    for endpoints in spec.endpoints.values():
+        assert endpoints
+        assert all(endpoint.path.startswith("/") for endpoint in endpoints)
 
 
 @ROWS
@@ -53,7 +56,7 @@ def test_every_wire_has_a_template_when_an_operator_adds_a_provider():
 def test_anthropic_speaks_its_own_wire_when_asked():
     spec = PROVIDERS["anthropic"]
 
-    assert spec.endpoints[Operation.CHAT].wire is Wire.ANTHROPIC_MESSAGES
+    assert spec.wire is Wire.ANTHROPIC_MESSAGES
     assert spec.auth == HeaderKey("x-api-key", "ANTHROPIC_API_KEY")
     assert auth_headers(spec.auth, "k") == {"x-api-key": "k"}
     assert spec.headers == {"anthropic-version": "2023-06-01"}

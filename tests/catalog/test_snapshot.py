@@ -3,10 +3,10 @@
 import pytest
 
 from apps.catalog.models import Model, Offering, Provider
-from apps.catalog.providers.spec import NoAuth, Timeouts, UsageConvention, Wire
+from apps.catalog.providers.spec import NoAuth, Timeouts, UsageConvention
 from apps.catalog.selectors import load_catalog
 from apps.catalog.services import providers, refresh, sandbox
-from tests.catalog.finding import find
+from tests.catalog.finding import find, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def test_provider_has_what_a_request_needs_when_an_operator_added_it(add_model, 
     provider = offering.provider
     assert offering.upstream_model == "large-v1"
     assert offering.context_length == 1000
-    assert provider.url == "https://acme.test/v1/chat/completions"
+    assert url_of(offering) == "https://acme.test/v1/chat/completions"
     assert provider.request_headers() == {"authorization": "Bearer s3cret"}
     assert provider.request_headers(secret="own") == {"authorization": "Bearer own"}
     assert provider.usage is UsageConvention.CACHE_INSIDE_INPUT
@@ -30,9 +30,9 @@ def test_provider_has_what_a_request_needs_when_an_operator_added_it(add_model, 
 def test_provider_follows_the_wire_when_it_is_anthropic(add_model):
     add_model("acme/opus", wire="anthropic_messages", api_key_env="")
 
-    provider = find("acme/opus").offerings[0].provider
-    assert provider.wire is Wire.ANTHROPIC_MESSAGES
-    assert provider.url == "https://acme.test/v1/messages"
+    offering = find("acme/opus").offerings[0]
+    provider = offering.provider
+    assert url_of(offering) == "https://acme.test/v1/messages"
     assert provider.auth == NoAuth()
     assert provider.request_headers() == {"anthropic-version": "2023-06-01"}
     assert provider.usage is UsageConvention.CACHE_BESIDE_INPUT
@@ -173,11 +173,11 @@ def test_sandbox_is_reachable_over_both_wires_when_enabled(db, settings):
     snapshot = load_catalog()
     echo, claude = find("sandbox/echo", snapshot), find("sandbox/claude", snapshot)
     assert echo.is_sandbox
-    assert echo.offerings[0].provider.url == "http://127.0.0.1:9/v1/chat/completions"
+    assert url_of(echo.offerings[0]) == "http://127.0.0.1:9/v1/chat/completions"
     assert echo.offerings[0].rates.input == 150_000_000
     assert echo.offerings[0].rates.cache_read == 75_000_000
     assert claude.offerings[0].upstream_model == "echo"
-    assert claude.offerings[0].provider.url == "http://127.0.0.1:9/v1/messages"
+    assert url_of(claude.offerings[0]) == "http://127.0.0.1:9/v1/messages"
     assert {model.id for model in snapshot.listed()} == {model.id for model in sandbox.MODELS}
 
 

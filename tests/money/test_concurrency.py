@@ -11,6 +11,7 @@ from django.conf import settings
 
 from apps.billing.services.rating import quote
 from apps.catalog.selectors import catalog
+from apps.common.usage import Usage
 from tests.gateway import Gateway
 from tests.installation import Installation, Web, make_installation
 from tests.sandbox.process import start_sandbox
@@ -44,9 +45,7 @@ def hold_of(body: dict[str, Any]) -> int:
     model = catalog.get().resolve(body["model"])
     assert model is not None
     text = sum(len(message["content"]) for message in body["messages"])
-    return quote(
-        input_tokens=-(-text // 4), output_tokens=body["max_tokens"], rates=model.offerings[0].rates
-    )
+    return quote(Usage(input=-(-text // 4), output=body["max_tokens"]), model.offerings[0].rates)
 
 
 def test_charges_exactly_what_was_served_when_500_requests_meet_credit_for_37(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from apps.common.usage import Usage, UsageSource
+from apps.common.usage import NOTHING, Usage, UsageSource
 from apps.inference.models import Outcome
-from apps.inference.outcomes import LARGEST_PLAUSIBLE, NOTHING, bill, final_usage, is_plausible
+from apps.inference.outcomes import LARGEST_PLAUSIBLE, bill, final_usage, is_plausible
 from apps.inference.relay import Tally
 
 REPORTED = Usage(input=100, cache_read=20, output=30, reasoning=5)

@@ -97,9 +97,7 @@ def test_cost_never_falls_when_a_price_rises(usage, rates, bucket, more):
 @given(USAGES, RATES, TOKENS, TOKENS)
 def test_quote_covers_the_cost_when_usage_stays_within_it(usage, rates, spare_input, spare_output):
     quoted = quote(
-        input_tokens=usage.total_input + spare_input,
-        output_tokens=usage.total_output + spare_output,
-        rates=rates,
+        replace(usage, input=usage.input + spare_input, output=usage.output + spare_output), rates
     )
 
     assert quoted >= cost(usage, rates).total

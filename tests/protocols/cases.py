@@ -51,7 +51,7 @@ class Case:
 
 
 CASES = [Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))]
-WIRES = list(Wire)
+WIRES = list(CODECS)
 
 
 def price(usage: Usage) -> dict[str, Any]:

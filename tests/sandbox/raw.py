@@ -64,6 +64,7 @@ def post(
     lines = {
         "host": "sandbox",
         "authorization": "Bearer sk-test",
+        "x-goog-api-key": "sk-test",
         "anthropic-version": "2023-06-01",
         "content-type": "application/json",
         "content-length": str(len(content)),

@@ -3,10 +3,11 @@
 from apps.catalog.models.epoch import CatalogEpoch
 from apps.catalog.models.model import Model, ModelAlias
 from apps.catalog.models.offering import Offering
-from apps.catalog.models.price import TOKEN_PRICES, Price, PriceSource
+from apps.catalog.models.price import AMOUNTS, TOKEN_PRICES, Price, PriceSource
 from apps.catalog.models.provider import Provider
 
 __all__ = [
+    "AMOUNTS",
     "TOKEN_PRICES",
     "CatalogEpoch",
     "Model",

@@ -1,6 +1,6 @@
 """Prices: effective-dated rows of an offering. Never updated or deleted; the database refuses both.
 
-All amounts are nano-USD: per million tokens, ``request`` per request. The row in force is the one with the latest
+All amounts are nano-USD: per million tokens or characters, else per image, second, search or request. The row in force is the one with the latest
 ``valid_from`` that has passed.
 """
 
@@ -13,6 +13,11 @@ from apps.common import clock
 from apps.common.money import format_usd
 
 TOKEN_PRICES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
+UNIT_PRICES = (
+    "audio_input", "audio_output", "images", "characters", "seconds", "searches", "request",
+)  # fmt: skip
+"""Nothing for what a model does not do."""
+AMOUNTS = TOKEN_PRICES + UNIT_PRICES
 
 
 class PriceSource(models.TextChoices):
@@ -31,7 +36,13 @@ class Price(models.Model):
     cache_write_5m = models.BigIntegerField()
     cache_write_1h = models.BigIntegerField()
     reasoning = models.BigIntegerField()
-    request = models.BigIntegerField(default=0)
+    audio_input = models.BigIntegerField(default=0)
+    audio_output = models.BigIntegerField(default=0)
+    images = models.BigIntegerField("per image", default=0)
+    characters = models.BigIntegerField("per million characters", default=0)
+    seconds = models.BigIntegerField("per second", default=0)
+    searches = models.BigIntegerField("per search", default=0)
+    request = models.BigIntegerField("per request", default=0)
     source = models.CharField(max_length=16, choices=PriceSource.choices)
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -46,7 +57,7 @@ class Price(models.Model):
                 models.CheckConstraint(
                     condition=Q(**{f"{name}__gte": 0}), name=f"catalog_price_{name}_not_negative"
                 )
-                for name in (*TOKEN_PRICES, "request")
+                for name in AMOUNTS
             ),
         ]
 

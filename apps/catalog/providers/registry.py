@@ -10,6 +10,7 @@ from apps.catalog.providers.quirks import drop, messages, rename, when, without_
 from apps.catalog.providers.spec import (
     Bearer,
     Endpoint,
+    Endpoints,
     HeaderKey,
     NoAuth,
     Operation,
@@ -18,8 +19,37 @@ from apps.catalog.providers.spec import (
     Wire,
 )
 
-OPENAI_STYLE = {Operation.CHAT: Endpoint(Wire.OPENAI_CHAT, "/chat/completions")}
-ANTHROPIC_STYLE = {Operation.CHAT: Endpoint(Wire.ANTHROPIC_MESSAGES, "/messages")}
+CHAT: Endpoints = {Operation.CHAT: (Endpoint(Wire.OPENAI_CHAT, "/chat/completions"),)}
+CHAT_AND_RESPONSES: Endpoints = {
+    Operation.CHAT: (
+        Endpoint(Wire.OPENAI_CHAT, "/chat/completions"),
+        Endpoint(Wire.OPENAI_RESPONSES, "/responses"),
+    )
+}
+MESSAGES: Endpoints = {
+    Operation.CHAT: (Endpoint(Wire.ANTHROPIC_MESSAGES, "/messages"),),
+    Operation.COUNT_TOKENS: (Endpoint(Wire.ANTHROPIC_MESSAGES, "/messages/count_tokens"),),
+}
+
+
+def also(*operations: Operation) -> Endpoints:
+    """OpenAI's other endpoints at their usual paths."""
+    return {
+        operation: (Endpoint(Wire.OPENAI_JSON, OPENAI_PATHS[operation]),)
+        for operation in operations
+    }
+
+
+OPENAI_PATHS: Mapping[Operation, str] = {
+    Operation.COMPLETIONS: "/completions",
+    Operation.EMBEDDINGS: "/embeddings",
+    Operation.IMAGES: "/images/generations",
+    Operation.IMAGE_EDITS: "/images/edits",
+    Operation.TRANSCRIPTION: "/audio/transcriptions",
+    Operation.SPEECH: "/audio/speech",
+    Operation.RERANK: "/rerank",
+    Operation.MODERATION: "/moderations",
+}
 
 # https://platform.claude.com/docs/en/api/versioning, 2026-11-21: required, and this is the newest version.
 ANTHROPIC_VERSION = {"anthropic-version": "2023-06-01"}
@@ -29,7 +59,7 @@ anthropic = ProviderSpec(
     name="Anthropic",
     base_url="https://api.anthropic.com/v1",
     auth=HeaderKey("x-api-key", "ANTHROPIC_API_KEY"),
-    endpoints=ANTHROPIC_STYLE,
+    endpoints=MESSAGES,
     headers=ANTHROPIC_VERSION,
     usage=UsageConvention.CACHE_BESIDE_INPUT,
     priority=10,
@@ -45,7 +75,7 @@ deepinfra = ProviderSpec(
     name="DeepInfra",
     base_url="https://api.deepinfra.com/v1/openai",
     auth=Bearer("DEEPINFRA_API_KEY"),
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     quirks=(
         rename(
             "max_completion_tokens",
@@ -62,7 +92,7 @@ groq = ProviderSpec(
     name="Groq",
     base_url="https://api.groq.com/openai/v1",
     auth=Bearer("GROQ_API_KEY"),
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     quirks=(
         drop(
             "logit_bias",
@@ -92,7 +122,7 @@ openai = ProviderSpec(
     name="OpenAI",
     base_url="https://api.openai.com/v1",
     auth=Bearer("OPENAI_API_KEY"),
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     quirks=(
         when(
             "o[0-9]*",
@@ -125,7 +155,7 @@ openrouter = ProviderSpec(
     name="OpenRouter",
     base_url="https://openrouter.ai/api/v1",
     auth=Bearer("OPENROUTER_API_KEY"),
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     priority=90,
     price_book="openrouter",
     # Batch jobs, and names that move from model to model.
@@ -137,10 +167,11 @@ sandbox = ProviderSpec(
     slug="sandbox",
     name="Sandbox",
     base_url="{SANDBOX_URL}/v1",
+    settings={"SANDBOX_URL": ""},
     auth=NoAuth(),
     # The sandbox takes any key but, as the providers it stands in for, wants one.
     headers={"authorization": "Bearer sandbox"},
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     priority=100,
     is_sandbox=True,
     docs="https://platform.openai.com/docs/api-reference/chat",
@@ -150,9 +181,10 @@ sandbox_anthropic = ProviderSpec(
     slug="sandbox-anthropic",
     name="Sandbox (Anthropic wire)",
     base_url="{SANDBOX_URL}/v1",
+    settings={"SANDBOX_URL": ""},
     auth=NoAuth(),
     headers={**ANTHROPIC_VERSION, "x-api-key": "sandbox"},
-    endpoints=ANTHROPIC_STYLE,
+    endpoints=MESSAGES,
     usage=UsageConvention.CACHE_BESIDE_INPUT,
     priority=100,
     is_sandbox=True,
@@ -164,7 +196,7 @@ together = ProviderSpec(
     name="Together AI",
     base_url="https://api.together.xyz/v1",
     auth=Bearer("TOGETHER_API_KEY"),
-    endpoints=OPENAI_STYLE,
+    endpoints=CHAT,
     quirks=(
         rename(
             "max_completion_tokens",
@@ -205,19 +237,63 @@ PROVIDERS: Mapping[str, ProviderSpec] = by_slug(
     together,
 )
 
+GEMINI: Endpoints = {
+    Operation.CHAT: (
+        Endpoint(
+            Wire.GEMINI,
+            "/models/{model}:generateContent",
+            stream_path="/models/{model}:streamGenerateContent?alt=sse",
+        ),
+    ),
+}
+CONVERSE: Endpoints = {
+    Operation.CHAT: (
+        Endpoint(
+            Wire.BEDROCK_CONVERSE,
+            "/model/{model}/converse",
+            stream_path="/model/{model}/converse-stream",
+        ),
+    ),
+}
+
 # An operator's own provider: slug, name and address stand in its database row.
 TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
     {
         Wire.OPENAI_CHAT: ProviderSpec(
-            slug="", name="", base_url="", auth=Bearer(""), endpoints=OPENAI_STYLE
+            slug="",
+            name="",
+            base_url="",
+            auth=Bearer(""),
+            endpoints={**CHAT, **also(*OPENAI_PATHS)},
+        ),
+        Wire.OPENAI_RESPONSES: ProviderSpec(
+            slug="",
+            name="",
+            base_url="",
+            auth=Bearer(""),
+            endpoints={Operation.CHAT: (Endpoint(Wire.OPENAI_RESPONSES, "/responses"),)},
+        ),
+        Wire.OPENAI_JSON: ProviderSpec(
+            slug="", name="", base_url="", auth=Bearer(""), endpoints=also(*OPENAI_PATHS)
         ),
         Wire.ANTHROPIC_MESSAGES: ProviderSpec(
             slug="",
             name="",
             base_url="",
             auth=HeaderKey("x-api-key", ""),
-            endpoints=ANTHROPIC_STYLE,
+            endpoints=MESSAGES,
             headers=ANTHROPIC_VERSION,
+            usage=UsageConvention.CACHE_BESIDE_INPUT,
+        ),
+        Wire.GEMINI: ProviderSpec(
+            slug="", name="", base_url="", auth=HeaderKey("x-goog-api-key", ""), endpoints=GEMINI
+        ),
+        Wire.BEDROCK_CONVERSE: ProviderSpec(
+            slug="",
+            name="",
+            base_url="",
+            auth=Bearer(""),
+            endpoints=CONVERSE,
             usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
     }

@@ -8,7 +8,9 @@ from Django, an HTTP client or the inference app. *How* to speak a wire is in ``
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any, assert_never
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
@@ -17,6 +19,16 @@ class Operation(StrEnum):
     """What a client asks a provider to do."""
 
     CHAT = "chat"
+    """A conversation, whatever wire it is held on: chat completions, messages, responses, generateContent, converse."""
+    COUNT_TOKENS = "count_tokens"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    IMAGES = "images"
+    IMAGE_EDITS = "image_edits"
+    TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
+    RERANK = "rerank"
+    MODERATION = "moderation"
 
 
 class Wire(StrEnum):
@@ -25,6 +37,10 @@ class Wire(StrEnum):
     OPENAI_CHAT = "openai_chat"
     OPENAI_RESPONSES = "openai_responses"
     ANTHROPIC_MESSAGES = "anthropic_messages"
+    GEMINI = "gemini"
+    BEDROCK_CONVERSE = "bedrock_converse"
+    OPENAI_JSON = "openai_json"
+    """OpenAI's other endpoints and rerank: passed on as they are, never translated."""
 
 
 class UsageConvention(StrEnum):
@@ -45,7 +61,38 @@ class Tier(StrEnum):
 class Endpoint:
     wire: Wire
     path: str
-    """Appended to the provider's base URL; ``{model}`` stands for the upstream model id."""
+    """Appended to the provider's base URL. ``{model}`` stands for the upstream model id, which the body then does not name."""
+    stream_path: str = ""
+    """Where streams are asked for, when that is another place."""
+    models: tuple[str, ...] = ("*",)
+    """Globs over upstream ids, in lower case: what this endpoint serves."""
+
+    def serves(self, upstream_model: str) -> bool:
+        name = upstream_model.lower()
+        return any(glob == "*" or fnmatchcase(name, glob) for glob in self.models)
+
+    def path_for(self, upstream_model: str, *, stream: bool) -> str:
+        path = self.stream_path if stream and self.stream_path else self.path
+        return (
+            path.replace("{model}", quote(upstream_model, safe="/:@.-_"))
+            if "{model}" in path
+            else path
+        )
+
+
+Endpoints = Mapping[Operation, tuple[Endpoint, ...]]
+"""What a provider does, and where. The first endpoint that serves a model is used, unless a later one speaks the client's wire."""
+
+
+def endpoint_of(
+    endpoints: Endpoints, operation: Operation, upstream_model: str, wire: Wire
+) -> Endpoint | None:
+    """The endpoint to ask for a client that speaks ``wire``; None when the provider does not do this."""
+    serving = [e for e in endpoints.get(operation, ()) if e.serves(upstream_model)]
+    for endpoint in serving:
+        if endpoint.wire is wire:
+            return endpoint
+    return serving[0] if serving else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +104,28 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class HeaderKey:
-    """The secret alone in a header of the provider's own, as Anthropic's ``x-api-key``."""
+    """The secret in a header of the provider's own, as Anthropic's ``x-api-key``; ``scheme`` and a space before it if given."""
 
     header: str
     env: str
+    scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleServiceAccount:
+    """A short-lived bearer token, fetched with the service account's key: its JSON, or a path to it, is the secret."""
+
+    env: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSignature:
+    """AWS Signature Version 4. The secret is ``<access key id>:<secret access key>`` with an optional ``:<session token>``,
+    or a Bedrock API key, which is sent as a bearer token."""
+
+    env: str
+    service: str
+    region_env: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +133,20 @@ class NoAuth:
     """The provider asks for no secret: the sandbox, or a server in the operator's own network."""
 
 
-Auth = Bearer | HeaderKey | NoAuth
+Auth = Bearer | HeaderKey | GoogleServiceAccount | AwsSignature | NoAuth
 
 
 def auth_headers(auth: Auth, secret: str) -> dict[str, str]:
-    """The headers that carry ``secret``, which may also be a user's own key instead of the house's."""
+    """The headers that carry ``secret``, which may also be a user's own key instead of the house's.
+
+    None for a secret that is never sent as it is: what it signs or fetches is ``apps.inference.credentials``'.
+    """
     match auth:
         case Bearer():
             return {"authorization": f"Bearer {secret}"}
-        case HeaderKey(header=header):
-            return {header: secret}
-        case NoAuth():
+        case HeaderKey(header=header, scheme=scheme):
+            return {header: f"{scheme} {secret}" if scheme else secret}
+        case NoAuth() | GoogleServiceAccount() | AwsSignature():
             return {}
         case _:
             assert_never(auth)
@@ -124,9 +192,11 @@ class ProviderSpec:
     slug: str
     name: str
     base_url: str
-    """Without a trailing slash; ``{SANDBOX_URL}`` stands for the setting of that name."""
+    """Without a trailing slash; ``{NAME}`` stands for the environment variable of that name (``settings``)."""
     auth: Auth
-    endpoints: Mapping[Operation, Endpoint]
+    endpoints: Endpoints
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the base URL with their defaults; one without a default must be set before the provider is asked."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request, for example a fixed API version."""
     quirks: tuple[Quirk, ...] = ()
@@ -145,3 +215,8 @@ class ProviderSpec:
     """Put before a model's name that has no organisation; empty when the provider's own names always have one."""
     docs: str = ""
     """The page that was read to write this row."""
+
+    @property
+    def wire(self) -> Wire:
+        """The one it is known by: that of its first endpoint."""
+        return next(iter(self.endpoints.values()))[0].wire

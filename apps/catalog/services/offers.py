@@ -13,7 +13,7 @@ from apps.common import clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """A price's numbers: nano-USD per million tokens, ``request`` nano-USD per request."""
+    """A price's numbers, as in ``models.price``."""
 
     input: int
     output: int
@@ -21,6 +21,12 @@ class Amounts:
     cache_write_5m: int
     cache_write_1h: int
     reasoning: int
+    audio_input: int = 0
+    audio_output: int = 0
+    images: int = 0
+    characters: int = 0
+    seconds: int = 0
+    searches: int = 0
     request: int = 0
 
     @classmethod
@@ -33,7 +39,7 @@ class Amounts:
         cache_write_5m: int | None = None,
         cache_write_1h: int | None = None,
         reasoning: int | None = None,
-        request: int = 0,
+        **units: int,
     ) -> "Amounts":
         """What is not known costs what it would cost without a cache, and reasoning costs what output costs."""
         write_5m = input if cache_write_5m is None else cache_write_5m
@@ -44,7 +50,7 @@ class Amounts:
             cache_write_5m=write_5m,
             cache_write_1h=write_5m if cache_write_1h is None else cache_write_1h,
             reasoning=output if reasoning is None else reasoning,
-            request=request,
+            **units,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apps.catalog.models import Offering, PriceSource, Provider
 from apps.catalog.providers.registry import PROVIDERS, spec_of
-from apps.catalog.providers.spec import Operation, ProviderSpec, Wire
+from apps.catalog.providers.spec import ProviderSpec, Wire
 from apps.catalog.selectors import base_url_of
 from apps.catalog.services import offers
 from apps.catalog.services.errors import CatalogError
@@ -17,14 +17,19 @@ from apps.common import crypto
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
-ENDPOINT_PATHS = frozenset(spec_of("", wire).endpoints[Operation.CHAT].path for wire in Wire)
+ENDPOINT_PATHS = frozenset(
+    endpoint.path
+    for wire in Wire
+    for endpoints in spec_of("", wire).endpoints.values()
+    for endpoint in endpoints
+)
 
 
 def registered_facts(spec: ProviderSpec) -> dict[str, Any]:
     """Columns that a release decides. All other columns are the operator's once the row exists."""
     return {
         "name": spec.name,
-        "wire": spec.endpoints[Operation.CHAT].wire.value,
+        "wire": spec.wire.value,
         "usage": spec.usage.value,
         "is_sandbox": spec.is_sandbox,
         "docs": spec.docs,
@@ -100,9 +105,10 @@ def _new_provider(slug: str, *, wire: str, base_url: str) -> Provider:
     if not base_url:
         raise CatalogError("base_url", f"is needed: {slug} is a new provider.")
     if wire not in {known.value for known in Wire}:
-        known = " or ".join(known.value for known in Wire)
+        known = ", ".join(known.value for known in Wire)
         raise CatalogError(
-            "wire", f"must be {known}, not {wire!r}." if wire else f"is needed: {known}."
+            "wire",
+            f"must be one of {known}, not {wire!r}." if wire else f"is needed, one of {known}.",
         )
     return Provider(slug=slug, name=slug, wire=wire, usage=spec_of(slug, wire).usage)
 
@@ -142,10 +148,10 @@ def check_api_key_env(name: str) -> str:
 
 
 def endpoint_of(provider: Provider) -> str:
-    """Where a chat request goes, for showing; empty when the address is not known."""
+    """Where its main endpoint is, for showing; empty when the address is not known."""
     spec = spec_of(provider.slug, provider.wire)
     base_url = base_url_of(provider, spec)
-    return base_url + spec.endpoints[Operation.CHAT].path if base_url else ""
+    return base_url + next(iter(spec.endpoints.values()))[0].path if base_url else ""
 
 
 def set_api_key(provider: Provider, api_key: str) -> None:

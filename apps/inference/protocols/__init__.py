@@ -14,3 +14,8 @@ CODECS: Mapping[Wire, Codec] = MappingProxyType(
         Wire.ANTHROPIC_MESSAGES: anthropic_messages,
     }
 )
+
+
+def dialect(wire: Wire) -> Codec:
+    """The codec whose errors a client of this wire reads: OpenAI's where the wire is only passed on."""
+    return CODECS.get(wire, CODECS[Wire.OPENAI_CHAT])

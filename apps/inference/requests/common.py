@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from apps.common.errors import InvalidRequest
+from apps.common.usage import NOTHING, Usage
 
 T = TypeVar("T")
 
@@ -38,6 +39,10 @@ class RequestFacts:
     """``n``: answers asked for at once."""
     reasoning: bool = False
     """The request asks the model to think first."""
+    units: Usage = NOTHING
+    """What it will use beside text: images, characters, seconds, searches; the estimate and, unless reported, the bill."""
+    expected_output: int | None = None
+    """Output tokens to hold credit for; None where a conversation's limits decide."""
 
 
 def check(body: bytes, shape: type[T]) -> T:

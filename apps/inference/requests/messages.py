@@ -87,24 +87,59 @@ class Thinking(msgspec.Struct):
     budget_tokens: Tokens | None = None
 
 
-class MessagesBody(msgspec.Struct):
+class CountTokensBody(msgspec.Struct, kw_only=True):
     model: Name
     messages: Annotated[list[Message], Meta(min_length=1)]
-    max_tokens: Tokens
     system: str | list[Block] | None = None
-    stream: bool | None = None
-    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: Count | None = None
-    stop_sequences: list[str] | None = None
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
 
 
+class MessagesBody(CountTokensBody, kw_only=True):
+    max_tokens: Tokens
+    stream: bool | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Count | None = None
+    stop_sequences: list[str] | None = None
+
+
 def read_messages(raw: bytes) -> RequestFacts:
     """Check a messages request. Raises InvalidRequest naming the field."""
     body = check(raw, MessagesBody)
+    size, images = _input_size(body)
+    thinking = body.thinking
+    return RequestFacts(
+        model=body.model,
+        stream=bool(body.stream),
+        include_usage=True,
+        text_bytes=size,
+        images=images,
+        max_output_tokens=body.max_tokens,
+        choices=1,
+        reasoning=thinking is not None and thinking.type != "disabled",
+    )
+
+
+def read_count_tokens(raw: bytes) -> RequestFacts:
+    """The same without what only an answer needs."""
+    body = check(raw, CountTokensBody)
+    size, images = _input_size(body)
+    return RequestFacts(
+        model=body.model,
+        stream=False,
+        include_usage=False,
+        text_bytes=size,
+        images=images,
+        max_output_tokens=None,
+        choices=1,
+        expected_output=0,
+    )
+
+
+def _input_size(body: CountTokensBody) -> tuple[int, int]:
+    """(UTF-8 bytes of text, images)."""
     size, images = _content_size(body.system, "system") if body.system else (0, 0)
     for index, message in enumerate(body.messages):
         if isinstance(message.content, str):
@@ -119,16 +154,7 @@ def read_messages(raw: bytes) -> RequestFacts:
     thinking = body.thinking
     if thinking and (name := lacks(thinking, THINKING_NEEDS.get(thinking.type, ()))):
         raise missing(f"thinking.{name}")
-    return RequestFacts(
-        model=body.model,
-        stream=bool(body.stream),
-        include_usage=True,
-        text_bytes=size,
-        images=images,
-        max_output_tokens=body.max_tokens,
-        choices=1,
-        reasoning=thinking is not None and thinking.type != "disabled",
-    )
+    return size, images
 
 
 def _content_size(

@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 from typing_extensions import override
 
 from apps.catalog.models import Provider
+from apps.catalog.providers.spec import Wire
 from apps.catalog.selectors import why_not_asked
 from apps.catalog.services import providers
 from apps.catalog.services.errors import CatalogError
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         add.add_argument(
             "--base-url", default="", help="up to and with the version: https://host/v1"
         )
-        add.add_argument("--wire", default="", help="openai_chat or anthropic_messages")
+        add.add_argument("--wire", default="", help=f"one of {', '.join(Wire)}")
         add.add_argument(
             "--api-key-env", default="", help="variable with the key; none: no key is sent"
         )
