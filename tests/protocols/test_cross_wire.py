@@ -55,8 +55,8 @@ def test_every_request_translates_to_a_valid_one(case: Case, other: Wire):
 
 @pytest.mark.parametrize(("case", "other"), PAIRS, ids=str)
 def test_every_answer_means_the_same_whole_and_streamed(case: Case, other: Wire):
-    codec = CODECS[other]
     response = CODECS[case.wire].decode_response(case.response)
+    codec = CODECS[other]
 
     whole = codec.encode_response(response, identity=IDENTITY, usage=USAGE, price=price)
     events = events_of(case.wire, [case.stream])

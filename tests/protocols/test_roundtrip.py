@@ -18,6 +18,7 @@ from tests.protocols.cases import (
     received,
     with_plain_arguments,
 )
+from tests.protocols.responses_stream import plain_request
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -102,6 +103,8 @@ def test_unknown_keys_survive_at_every_level():
 
 def _plain(wire: Wire, body: dict[str, Any]) -> dict[str, Any]:
     """The body with the format's own synonyms written in one way."""
+    if wire is Wire.OPENAI_RESPONSES:
+        return plain_request(body)
     plain = {key: value for key, value in body.items() if value is not None}
     if wire is Wire.GEMINI:
         return _plain_gemini(plain)

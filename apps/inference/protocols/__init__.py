@@ -5,11 +5,17 @@ from types import MappingProxyType
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import Codec
-from apps.inference.protocols import anthropic_messages, gemini, openai_chat
+from apps.inference.protocols import (
+    anthropic_messages,
+    gemini,
+    openai_chat,
+    openai_responses,
+)
 
 CODECS: Mapping[Wire, Codec] = MappingProxyType(
     {
         Wire.OPENAI_CHAT: openai_chat,
+        Wire.OPENAI_RESPONSES: openai_responses,
         Wire.ANTHROPIC_MESSAGES: anthropic_messages,
         Wire.GEMINI: gemini,
     }

@@ -12,6 +12,7 @@ from typing import assert_never
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.events import (
@@ -28,6 +29,7 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.signatures import cover, written
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.anthropic_messages.errors import encode_stream_error
 from apps.inference.protocols.anthropic_messages.response import UniqueCallIds, encode_finish
 from apps.inference.protocols.anthropic_messages.usage import encode_usage
 
@@ -94,6 +96,9 @@ class AnthropicStreamEncoder:
         records.append(self._message_delta(usage))
         records.append(_record({"type": "message_stop"}))
         return b"".join(records)
+
+    def fail(self, error: GatewayzError) -> bytes:
+        return encode_stream_error(error, request_id=self._identity.id)
 
     def _message_start(self) -> bytes:
         """Usage is not known yet: the zeros here are superseded by message_delta, whose counts are cumulative."""

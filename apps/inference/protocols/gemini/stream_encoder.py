@@ -12,6 +12,7 @@ from typing import assert_never
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Reasoning, Text, ToolCall
@@ -29,6 +30,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.gemini.errors import encode_stream_error
 from apps.inference.protocols.gemini.finish import encode_finish
 from apps.inference.protocols.gemini.response import encode_answer, encode_call, encode_text
 from apps.inference.protocols.gemini.usage import encode_usage
@@ -99,6 +101,9 @@ class GeminiStreamEncoder:
             usage=encode_usage(usage, price=self._price),
         )
         return b"".join([*calls, encode_record(orjson.dumps(last))])
+
+    def fail(self, error: GatewayzError) -> bytes:
+        return encode_stream_error(error, request_id=self._identity.id)
 
     def _open(self, block: BlockStarted) -> None:
         if block.kind is BlockKind.TOOL_CALL:

@@ -10,6 +10,7 @@ from typing import assert_never
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.events import (
@@ -26,6 +27,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.openai_chat.errors import encode_stream_error
 from apps.inference.protocols.openai_chat.google_keys import encode_signature
 from apps.inference.protocols.openai_chat.response import encode_finish, made_up_call_id
 from apps.inference.protocols.openai_chat.usage import encode_usage
@@ -82,6 +84,9 @@ class OpenAIStreamEncoder:
             records.append(self._usage_chunk(usage))
         records.append(encode_record(b"[DONE]"))
         return b"".join(records)
+
+    def fail(self, error: GatewayzError) -> bytes:
+        return encode_stream_error(error, request_id=self._identity.id)
 
     def _role(self) -> bytes:
         if self._started:
