@@ -35,7 +35,7 @@ from apps.inference.relay import (
     StreamRelay,
 )
 from apps.inference.translated import TranslatedLane
-from apps.inference.verbatim import VerbatimLane
+from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 
 
 class Client(Protocol):
@@ -220,7 +220,7 @@ class Attempts:
         if surface.is_passed_on:
             return PassingLane(surface.operation, self.body)
         assert isinstance(self.body, dict)
-        if wire is surface.wire:
+        if wire is surface.wire and wire in VERBATIM_WIRES:
             return VerbatimLane(wire, self.body)
         return TranslatedLane(surface.wire, wire, self.body)
 

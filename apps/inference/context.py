@@ -5,6 +5,7 @@ request ends, however it ends.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,8 @@ class RequestContext:
     body: bytes
     headers: dict[str, str]
     """The few request headers that matter here, lower-case."""
+    path_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the body that the path says."""
     started: float = field(default_factory=clock.monotonic)
     progress: Progress = field(default_factory=Progress)
 

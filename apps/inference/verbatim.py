@@ -36,6 +36,10 @@ GATEWAY_FIELDS = frozenset(
 """Fields that speak to a gateway, not to a provider; named as dropped for as long as this one does not act on them."""
 
 
+VERBATIM_WIRES = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.ANTHROPIC_MESSAGES})
+"""Between equals on other wires the canonical form stands, which keeps what it does not know for its own wire."""
+
+
 class VerbatimLane:
     def __init__(self, wire: Wire, body: Json) -> None:
         self._wire = wire
