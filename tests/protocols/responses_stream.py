@@ -75,8 +75,10 @@ class Grammar:
         stem, _, phase = kind.rpartition(".")
         if stem in ("response.content_part", "response.reasoning_summary_part"):
             self._part(event, index, stem, phase)
-        else:
+        elif stem in _PARTS:
             self._text(event, index, stem, phase)
+        else:
+            assert stem == "response.web_search_call"
 
     def _part(self, event: Json, index: int, stem: str, phase: str) -> None:
         name = "content" if stem == "response.content_part" else "summary"

@@ -14,6 +14,7 @@ from apps.inference.protocols import CODECS
 from tests.protocols.cases import records_of
 
 OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+RESPONSES = Wire.OPENAI_RESPONSES
 
 
 def refusal_of(wire: Wire, body: dict[str, Any]) -> tuple[str | None, str]:
@@ -178,8 +179,9 @@ ERROR = errors.InsufficientCredits(
 )
 
 
-def test_openai_error_envelope():
-    assert CODECS[OPENAI].encode_error(ERROR, request_id="req_1") == {
+@pytest.mark.parametrize("wire", [OPENAI, RESPONSES])
+def test_openai_error_envelope(wire: Wire):
+    assert CODECS[wire].encode_error(ERROR, request_id="req_1") == {
         "error": {
             "message": "Not enough credits.",
             "type": "billing_error",
@@ -239,7 +241,7 @@ def test_stream_error_is_one_record_with_the_same_body(wire: Wire, event: str):
     assert orjson.loads(record.data) == codec.encode_error(ERROR, request_id="req_1")
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES])
 @pytest.mark.parametrize(
     "body", [{}, {"choices": []}, {"choices": [{}]}, {"content": "x"}, {"content": [{}]}]
 )
@@ -253,6 +255,7 @@ def test_answers_of_no_wire_are_malformed(wire: Wire, body: dict[str, Any]):
     [
         (OPENAI, {"error": {"message": "busy", "code": "overloaded"}}),
         (ANTHROPIC, {"type": "error", "error": {"message": "busy", "type": "overloaded"}}),
+        (RESPONSES, {"status": "failed", "error": {"message": "busy", "code": "overloaded"}}),
     ],
 )
 def test_error_in_the_body_of_an_answer_is_told_apart(wire: Wire, body: dict[str, Any]):

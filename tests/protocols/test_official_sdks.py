@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
+from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from apps.catalog.providers.spec import Wire
@@ -22,6 +25,7 @@ from tests.protocols.cases import (
 )
 
 ANTHROPIC_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def answer(case: Case, wire: Wire) -> dict[str, Any]:
@@ -66,3 +70,47 @@ def test_anthropics_types_read_our_events(case: Case):
 
     assert events[0].type == "message_start"
     assert events[-1].type == "message_stop"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_openais_types_read_our_responses(case: Case):
+    response = Response.model_validate(answer(case, Wire.OPENAI_RESPONSES), strict=True)
+
+    assert response.usage is not None
+    assert response.usage.total_tokens == USAGE.total
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_openais_types_read_our_response_events(case: Case):
+    events = [RESPONSE_EVENT.validate_json(data) for data in stream(case, Wire.OPENAI_RESPONSES)]
+
+    assert events[0].type == "response.created"
+    assert events[-1].type in ("response.completed", "response.incomplete")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_openais_accumulator_rebuilds_our_response(case: Case):
+    """Its snapshots are built from the deltas; the final response is our terminal record's."""
+    encoded = encode_stream(Wire.OPENAI_RESPONSES, events_of(case.wire, [case.stream]))
+
+    with openai_answering(encoded).responses.stream(model="m", input="x") as opened:
+        events: list[Any] = list(opened)
+        final = opened.get_final_response() if events[-1].type == "response.completed" else None
+
+    snapshots = {
+        event.output_index: event.snapshot
+        for event in events
+        if event.type in ("response.output_text.delta", "response.function_call_arguments.delta")
+    }
+    response = final or events[-1].response
+    for index, said in snapshots.items():
+        item = response.output[index]
+        assert said == (item.arguments if item.type == "function_call" else item.content[0].text)
+    assert snapshots or not response.output_text
+
+
+def openai_answering(body: bytes) -> OpenAI:
+    """The official client, to which every request is answered with this stream."""
+    reply = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    transport = httpx2.MockTransport(lambda _: reply)
+    return OpenAI(api_key="x", base_url="http://x", http_client=httpx2.Client(transport=transport))

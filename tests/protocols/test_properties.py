@@ -34,7 +34,8 @@ _JSON = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["choices", "delta", "content", "tool_calls", "function", "type", "index", "message",
-             "usage", "error", "content_block", "finish_reason", "id", "reasoning_details"]
+             "usage", "error", "content_block", "finish_reason", "id", "reasoning_details",
+             "item", "response", "output_index", "part", "text", "summary", "output", "arguments"]
         ),
         inner,
         max_size=4,
@@ -48,7 +49,18 @@ _JSON = st.recursive(
     wire=st.sampled_from(WIRES),
     bodies=st.lists(_JSON, min_size=1, max_size=3),
     kind=st.sampled_from(
-        ["", "message_start", "content_block_start", "content_block_delta", "message_delta"]
+        [
+            "",
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "message_delta",
+            "response.output_item.added",
+            "response.output_item.done",
+            "response.output_text.delta",
+            "response.content_part.done",
+            "response.completed",
+        ]
     ),
 )
 def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any], kind: str):
@@ -70,7 +82,9 @@ def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any],
 @settings(max_examples=300, deadline=None)
 @given(
     wire=st.sampled_from(WIRES),
-    body=st.dictionaries(st.sampled_from(["choices", "content", "error", "usage", "id"]), _JSON),
+    body=st.dictionaries(
+        st.sampled_from(["choices", "content", "error", "usage", "id", "output", "status"]), _JSON
+    ),
 )
 def test_no_body_breaks_decode_response_in_another_way(wire: Wire, body: dict[str, Any]):
     try:

@@ -12,6 +12,7 @@ from apps.inference.protocols import CODECS
 from tests.protocols.cases import price
 
 OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+RESPONSES = Wire.OPENAI_RESPONSES
 _COUNTS = st.integers(0, 10**7)
 
 
@@ -84,7 +85,27 @@ def test_anthropic_meters(raw: dict[str, Any], usage: Usage):
     assert CODECS[ANTHROPIC].decode_usage(raw) == usage
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize(
+    ("raw", "usage"),
+    [
+        ({"input_tokens": 5, "output_tokens": 3}, Usage(input=5, output=3)),
+        (
+            {
+                "input_tokens": 100,
+                "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30},
+                "output_tokens": 50,
+                "output_tokens_details": {"reasoning_tokens": 40},
+                "total_tokens": 150,
+            },
+            Usage(input=10, cache_read=60, cache_write_5m=30, output=10, reasoning=40),
+        ),
+    ],
+)
+def test_responses_meters(raw: dict[str, Any], usage: Usage):
+    assert CODECS[RESPONSES].decode_usage(raw) == usage
+
+
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES])
 @pytest.mark.parametrize("broken", [-1, 1.5, 3.0, True, "7", [], {}])
 def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
     for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"):
@@ -128,6 +149,24 @@ def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
                 "prompt_tokens": 5,
                 "completion_tokens": 1,
                 "prompt_tokens_details": {"cached_tokens": -1},
+            },
+        ),
+        (RESPONSES, None),
+        (RESPONSES, {"input_tokens": 5}),
+        (
+            RESPONSES,
+            {
+                "input_tokens": 5,
+                "output_tokens": 1,
+                "input_tokens_details": {"cached_tokens": 6},
+            },
+        ),
+        (
+            RESPONSES,
+            {
+                "input_tokens": 5,
+                "output_tokens": 1,
+                "output_tokens_details": {"reasoning_tokens": 2},
             },
         ),
         (ANTHROPIC, {"input_tokens": 5}),
@@ -178,16 +217,16 @@ def test_anthropic_usage_returns_whole(counts: tuple[int, ...]):
     assert codec.decode_usage(codec.encode_usage(usage, price=price)) == usage
 
 
-@given(counts=st.tuples(*[_COUNTS] * 5))
-def test_openai_usage_returns_whole(counts: tuple[int, ...]):
+@given(counts=st.tuples(*[_COUNTS] * 5), wire=st.sampled_from([OPENAI, RESPONSES]))
+def test_openais_usage_returns_whole(counts: tuple[int, ...], wire: Wire):
     usage = Usage(
         input=counts[0], cache_read=counts[1], cache_write_5m=counts[2],
         output=counts[3], reasoning=counts[4],
     )  # fmt: skip
-    codec = CODECS[OPENAI]
+    codec = CODECS[wire]
 
     encoded = codec.encode_usage(usage, price=price)
 
     assert codec.decode_usage(encoded) == usage
-    assert encoded["total_tokens"] == encoded["prompt_tokens"] + encoded["completion_tokens"]
+    assert encoded["total_tokens"] == usage.total
     assert encoded["cost"] == 0.00125
