@@ -19,6 +19,7 @@ from apps.inference.canonical.events import Event
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
+from tests.protocols.grammars import check_stream
 
 FIXTURES = Path(__file__).parent / "fixtures"
 IDENTITY = AnswerIdentity(id="gen-1", model="acme/model", created=1_753_000_000)
@@ -89,8 +90,11 @@ def encoder_for(wire: Wire, *, include_usage: bool = True) -> StreamEncoder:
 def encode_stream(
     wire: Wire, events: Sequence[Event], *, usage: Usage = USAGE, include_usage: bool = True
 ) -> bytes:
+    """Fails when the stream breaks its wire's grammar."""
     encoder = encoder_for(wire, include_usage=include_usage)
-    return b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
+    stream = b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
+    check_stream(wire, stream)
+    return stream
 
 
 def with_plain_arguments(response: ChatResponse) -> ChatResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tests.protocols.cases import records_of
+from apps.inference.canonical.sse import SseDecoder
 
 Json = dict[str, Any]
 
@@ -24,7 +24,8 @@ _PARTS = {
 
 def events_in(stream: bytes) -> list[Json]:
     """The events, each named alike in its record and in its data."""
-    records = records_of([stream])
+    decoder = SseDecoder()
+    records = decoder.feed(stream) + decoder.flush()
     events: list[Json] = [orjson.loads(record.data) for record in records]
     assert [record.event for record in records] == [event["type"] for event in events]
     return events

@@ -55,6 +55,10 @@ def test_terminal_facts_come_last(case: Case):
         (Wire.ANTHROPIC_MESSAGES, "refusal", FinishReason.CONTENT_FILTER),
         (Wire.ANTHROPIC_MESSAGES, "server_tools", FinishReason.STOP),
         (Wire.ANTHROPIC_MESSAGES, "tools_parallel", FinishReason.TOOL_CALLS),
+        (Wire.GEMINI, "tools_parallel", FinishReason.TOOL_CALLS),  # the host said "STOP"
+        (Wire.GEMINI, "length", FinishReason.LENGTH),
+        (Wire.GEMINI, "prompt_blocked", FinishReason.CONTENT_FILTER),
+        (Wire.GEMINI, "safety", FinishReason.CONTENT_FILTER),
     ],
 )
 def test_finish_reason_is_ours(wire: Wire, name: str, finish: FinishReason):

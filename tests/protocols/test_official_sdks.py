@@ -6,6 +6,8 @@ import httpx2
 import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
+from google.genai.chats import _validate_response
+from google.genai.types import GenerateContentResponse
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
@@ -26,6 +28,13 @@ from tests.protocols.cases import (
 
 ANTHROPIC_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+def read_by_google(body: dict[str, Any]) -> GenerateContentResponse:
+    """As google-genai's client reads a body; it passes over fields that it does not know."""
+    read = GenerateContentResponse._from_response(response=body, kwargs={})
+    assert isinstance(read, GenerateContentResponse)
+    return read
 
 
 def answer(case: Case, wire: Wire) -> dict[str, Any]:
@@ -114,3 +123,22 @@ def openai_answering(body: bytes) -> OpenAI:
     reply = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)
     transport = httpx2.MockTransport(lambda _: reply)
     return OpenAI(api_key="x", base_url="http://x", http_client=httpx2.Client(transport=transport))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_googles_types_read_our_answers(case: Case):
+    read = read_by_google(answer(case, Wire.GEMINI))
+
+    assert read.usage_metadata is not None
+    assert read.usage_metadata.total_token_count == USAGE.total
+    assert read.response_id == IDENTITY.id
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_googles_types_read_our_chunks(case: Case):
+    chunks = [read_by_google(orjson.loads(data)) for data in stream(case, Wire.GEMINI)]
+
+    assert all(_validate_response(chunk) for chunk in chunks)
+    assert chunks[-1].usage_metadata is not None
+    assert chunks[-1].candidates is not None
+    assert chunks[-1].candidates[0].finish_reason is not None

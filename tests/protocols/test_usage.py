@@ -11,7 +11,7 @@ from apps.common.usage import Usage
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import price
 
-OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 RESPONSES = Wire.OPENAI_RESPONSES
 _COUNTS = st.integers(0, 10**7)
 
@@ -105,13 +105,37 @@ def test_responses_meters(raw: dict[str, Any], usage: Usage):
     assert CODECS[RESPONSES].decode_usage(raw) == usage
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES])
+@pytest.mark.parametrize(
+    ("raw", "usage"),
+    [
+        ({"promptTokenCount": 5}, Usage(input=5)),  # zeros are left out
+        (
+            {
+                "promptTokenCount": 100,
+                "cachedContentTokenCount": 60,
+                "toolUsePromptTokenCount": 25,
+                "candidatesTokenCount": 10,
+                "thoughtsTokenCount": 40,
+                "totalTokenCount": 175,
+                "trafficType": "ON_DEMAND",
+            },
+            Usage(input=65, cache_read=60, output=10, reasoning=40),
+        ),
+    ],
+)
+def test_gemini_meters(raw: dict[str, Any], usage: Usage):
+    assert CODECS[GEMINI].decode_usage(raw) == usage
+
+
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI])
 @pytest.mark.parametrize("broken", [-1, 1.5, 3.0, True, "7", [], {}])
 def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
-    for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"):
-        whole = {
-            "prompt_tokens": 5, "completion_tokens": 5, "input_tokens": 5, "output_tokens": 5,
-        }  # fmt: skip
+    names = (
+        "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
+        "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
+    )  # fmt: skip
+    for name in names:
+        whole = dict.fromkeys(names, 5)
         is_read = CODECS[wire].decode_usage(whole | {name: 4}) != CODECS[wire].decode_usage(whole)
 
         found = CODECS[wire].decode_usage(whole | {name: broken})
@@ -188,6 +212,8 @@ def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
             },
         ),
         (ANTHROPIC, {"input_tokens": 5, "output_tokens": 1, "cache_creation": [1]}),
+        (GEMINI, {"candidatesTokenCount": 5}),
+        (GEMINI, {"promptTokenCount": 5, "cachedContentTokenCount": 6}),
     ],
 )
 def test_absent_and_contradicting_meters_are_no_usage(wire: Wire, raw: Any):
@@ -195,12 +221,18 @@ def test_absent_and_contradicting_meters_are_no_usage(wire: Wire, raw: Any):
 
 
 @pytest.mark.parametrize(
-    ("wire", "body"),
-    [(OPENAI, {"choices": [{"message": {"content": "a"}}]}), (ANTHROPIC, {"content": []})],
+    ("wire", "name", "body"),
+    [
+        (OPENAI, "usage", {"choices": [{"message": {"content": "a"}}]}),
+        (ANTHROPIC, "usage", {"content": []}),
+        (GEMINI, "usageMetadata", {"candidates": []}),
+    ],
 )
 @pytest.mark.parametrize(("raw", "reported"), [({"x": -1}, True), ({}, False), (None, False)])
-def test_absurd_usage_is_told_from_none(wire: Wire, body: dict[str, Any], raw: Any, reported: bool):
-    response = CODECS[wire].decode_response(body | {"usage": raw})
+def test_absurd_usage_is_told_from_none(
+    wire: Wire, name: str, body: dict[str, Any], raw: Any, reported: bool
+):
+    response = CODECS[wire].decode_response(body | {name: raw})
 
     assert response.usage is None
     assert response.usage_reported is reported
@@ -229,4 +261,16 @@ def test_openais_usage_returns_whole(counts: tuple[int, ...], wire: Wire):
 
     assert codec.decode_usage(encoded) == usage
     assert encoded["total_tokens"] == usage.total
+    assert encoded["cost"] == 0.00125
+
+
+@given(counts=st.tuples(*[_COUNTS] * 4))
+def test_gemini_usage_returns_whole(counts: tuple[int, ...]):
+    usage = Usage(input=counts[0], cache_read=counts[1], output=counts[2], reasoning=counts[3])
+    codec = CODECS[GEMINI]
+
+    encoded = codec.encode_usage(usage, price=price)
+
+    assert codec.decode_usage(encoded) == usage
+    assert encoded["totalTokenCount"] == usage.total
     assert encoded["cost"] == 0.00125

@@ -112,18 +112,18 @@ class GeminiStreamDecoder:
                 self._finish_message = str(candidate.get("finishMessage") or "")
 
     def _take_usage(self, usage: object) -> None:
-        """The last count of each meter; what is no object at all is kept as the nonsense that it is."""
+        """The last count of each meter; what is no object at all counts as an absurd count."""
         if isinstance(usage, dict):
             self._usage |= usage
         elif usage:
-            self._usage = {"promptTokenCount": usage}
+            self._usage = {"promptTokenCount": -1}
 
     def _read_part(self, part: Json, events: list[Event]) -> None:
         signature = _text(part.get("thoughtSignature") or "")
         if "text" in part:
             kind = BlockKind.REASONING if part.get("thought") else BlockKind.TEXT
             self._write(kind, _text(part["text"]), signature, events)
-        elif call := part.get("functionCall"):
+        elif (call := part.get("functionCall")) is not None:
             self._read_call(call, signature, events)
         elif part.keys() - {"thought", "thoughtSignature"}:
             self._close_prose(events)
