@@ -12,6 +12,7 @@ import orjson
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.canonical.signatures import uncover
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols.openai_responses.decode import ENCRYPTED_REASONING
 from apps.inference.protocols.openai_responses.errors import failure
@@ -54,7 +55,10 @@ def _is_readable(item: Json) -> bool:
     """
     if item.get("type") != "reasoning":
         return True
-    return bool(item.get("encrypted_content") or item.get("content"))
+    proof = item.get("encrypted_content")
+    if isinstance(proof, str) and proof:
+        return uncover(proof) is None  # another wire's, from an answer that was translated
+    return bool(item.get("content"))
 
 
 def count_item(item: Json, tally: Tally) -> None:

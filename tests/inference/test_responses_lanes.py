@@ -10,6 +10,8 @@ from apps.catalog.providers.spec import Endpoint, Wire
 from apps.common import errors
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import MalformedUpstream
+from apps.inference.canonical.events import BlockKind
+from apps.inference.canonical.signatures import cover
 from apps.inference.relay import AnswerShape
 from apps.inference.verbatim import VerbatimLane
 from apps.inference.verbatim_responses import ResponsesStream
@@ -62,7 +64,12 @@ def test_reasoning_that_nobody_has_stored_stays_behind():
     said = {"role": "assistant", "content": "ok"}
     open_thought = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}
 
-    assert sent(input=[bare, SEALED, open_thought, said])["input"] == [SEALED, open_thought, said]
+    covered = cover("sig", origin=Wire.ANTHROPIC_MESSAGES, kind=BlockKind.REASONING)
+    foreign = {"type": "reasoning", "summary": [], "encrypted_content": covered}
+
+    body = sent(input=[bare, foreign, SEALED, open_thought, said])
+
+    assert body["input"] == [SEALED, open_thought, said]
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])

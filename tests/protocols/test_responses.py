@@ -330,6 +330,48 @@ def test_reasoning_returns_only_to_its_maker():
     assert [block["type"] for block in elsewhere[1]["content"]] == ["text"]
 
 
+@pytest.mark.parametrize("case", [Case(ANTHROPIC, "thinking")], ids=str)
+def test_others_signatures_travel_through_a_client_of_this_wire(case: Case):
+    response = CODECS[case.wire].decode_response(case.response)
+    [thought] = [block for block in response.blocks if isinstance(block, Reasoning)]
+    answer = CODEC.encode_response(response, identity=IDENTITY, usage=USAGE, price=price)
+
+    again = CODEC.decode_request(asking({"role": "user", "content": "a"}, *answer["output"]))
+
+    assert again.messages[1].parts[0] == thought
+    assert "reasoning" not in [
+        item["type"] for item in CODEC.encode_request(again, model="m").body["input"]
+    ]
+
+
+def test_signature_of_a_call_travels_beside_it():
+    origin = Wire.GEMINI
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockStarted(0, BlockKind.TEXT),
+        BlockDelta(0, "Look", "proof of text", origin),
+        BlockFinished(0),
+        BlockStarted(1, BlockKind.TOOL_CALL, "c", "f", "proof of call", origin),
+        BlockDelta(1, "{}"),
+        BlockFinished(1),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+
+    final = check_stream(encode_stream(WIRE, events))
+
+    whole = CODEC.encode_response(fold(events), identity=IDENTITY, usage=USAGE, price=price)
+    assert whole["output"] == final["output"]
+    assert [item["type"] for item in final["output"]] == [
+        "message", "reasoning", "reasoning", "function_call",
+    ]  # fmt: skip
+    request = CODEC.decode_request(asking({"role": "user", "content": "a"}, *final["output"]))
+    text, call = request.messages[1].parts
+    assert isinstance(text, Text)
+    assert isinstance(call, ToolCall)
+    assert (text.signature, text.origin) == ("proof of text", origin)
+    assert (call.signature, call.origin) == ("proof of call", origin)
+
+
 def test_reasoning_without_proof_returns_to_chat_hosts():
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
     said = {"role": "assistant", "content": "ok"}

@@ -82,7 +82,7 @@ def test_hosts_without_deltas(item: dict[str, Any], blocks: tuple[Block, ...], w
 
 
 def test_ids_that_change_from_event_to_event_do_not_matter():
-    """https://github.com/vercel/ai/issues/9101: GitHub Copilot gives each event of an item another id."""
+    """GitHub Copilot gives each event of an item another id: https://github.com/BerriAI/litellm/pull/30072 (2026-06)."""
     events = stream(
         CREATED,
         ("output_item.added", {"output_index": 0, "item": CALL | {"arguments": ""}}),

@@ -8,6 +8,7 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 Ids and status of items are not kept: the gateway's requests are never stored, and there an id means nothing.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from apps.catalog.providers.spec import Wire
@@ -25,6 +26,7 @@ from apps.inference.canonical.content import (
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
+from apps.inference.canonical.signatures import settle
 from apps.inference.protocols.openai_responses.custom_tools import to_arguments
 
 _WIRE = Wire.OPENAI_RESPONSES
@@ -51,7 +53,12 @@ def decode_input(fields: Fields) -> tuple[tuple[Text, ...], tuple[Message, ...]]
             _append(turns, turn)
     if not turns and not system:
         fields.refuse("input", "must hold at least one item")
-    return tuple(system), tuple(turns)
+    return tuple(system), tuple(_settled(turn) for turn in turns)
+
+
+def _settled(turn: Message) -> Message:
+    """An answer's turn with other wires' signatures back on the parts that they prove."""
+    return replace(turn, parts=settle(turn.parts)) if turn.role is Role.ASSISTANT else turn
 
 
 def unknown(fields: Fields, *known: str) -> Extra:
@@ -134,7 +141,7 @@ def _with_message_keys(parts: tuple[Part, ...], keys: dict[str, Any]) -> tuple[P
         return parts
     first = parts[0]
     extra = {_WIRE: {**first.extra.get(_WIRE, {}), **dotted}}
-    return (Text(first.text, extra=extra), *parts[1:])
+    return (replace(first, extra=extra), *parts[1:])
 
 
 def _decode_content(fields: Fields, name: str) -> tuple[Part, ...]:

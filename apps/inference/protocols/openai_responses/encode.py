@@ -2,7 +2,8 @@
 
 https://platform.openai.com/docs/api-reference/responses/create (2026-07)
 The gateway keeps the conversation, not the provider: nothing is stored there, and reasoning comes back encrypted so that
-it can be sent again. Hosts and models that refuse one or the other are for their quirks.
+it can be sent again. Models that cannot reason refuse that, which is for their hosts' quirks:
+https://github.com/pydantic/pydantic-ai/issues/2865 (2025-09).
 """
 
 from typing import assert_never

@@ -28,7 +28,7 @@ _WIRE = Wire.OPENAI_RESPONSES
 _PARAGRAPH = "\n\n"
 _MESSAGE_KEY = "message."
 _LONGEST_CALL_ID = 64
-"""OpenAI refuses longer ones (2026-07: "Expected a string with maximum length 64")."""
+"""OpenAI refuses longer ones: https://github.com/AnswerDotAI/fastllm/issues/45 (2026-06)."""
 _ROLES = {Role.USER: "user", Role.ASSISTANT: "assistant", Role.SYSTEM: "developer"}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import AnswerIdentity, Json
 from apps.inference.canonical.events import BlockKind
+from apps.inference.canonical.signatures import cover, written
 from apps.inference.protocols.openai_responses.custom_tools import echoed_custom_names, to_input
 
 _PREFIXES = {
@@ -57,9 +58,17 @@ class ItemWriter:
         item: Json = {"type": "reasoning", "id": item_id, "summary": []}
         if text:
             item["summary"] = [{"type": "summary_text", "text": text}]
-        if signature and origin in (None, Wire.OPENAI_RESPONSES):
-            item["encrypted_content"] = signature
+        if signature:
+            item["encrypted_content"] = written(
+                signature, origin, own=Wire.OPENAI_RESPONSES, kind=BlockKind.REASONING
+            )
         return item
+
+    def carrier(self, position: int, signature: str, origin: Wire, kind: BlockKind) -> Json:
+        """Reasoning without text, for another wire's signature of a text or a call, which have no place for one."""
+        item_id = self.item_id(BlockKind.REASONING, position=position)
+        covered = cover(signature, origin=origin, kind=kind)
+        return self.reasoning(item_id, text="", signature=covered, origin=None)
 
 
 def message(item_id: str, parts: Collection[Json], *, status: str) -> Json:

@@ -204,31 +204,32 @@ def _encode_blocks(
     blocks: Sequence[Block], finish: FinishReason | None, *, identity: AnswerIdentity
 ) -> list[Json]:
     writer = ItemWriter(identity)
-    kept = [
-        block
-        for block in blocks
-        if not isinstance(block, Opaque) or block.wire == Wire.OPENAI_RESPONSES
-    ]
-    return [
-        _encode_block(
-            block,
-            writer,
-            position=position,
-            status=last_status(finish) if position == len(kept) - 1 else "completed",
-        )
-        for position, block in enumerate(kept)
-    ]
+    items: list[Json] = []
+    for block in blocks:
+        if isinstance(block, Opaque) and block.wire != Wire.OPENAI_RESPONSES:
+            continue
+        if isinstance(block, ToolCall) and block.signature and block.origin is not None:
+            kind = BlockKind.TOOL_CALL
+            items.append(writer.carrier(len(items), block.signature, block.origin, kind))
+        items.append(_encode_block(block, writer, position=len(items)))
+        if isinstance(block, Text) and block.signature and block.origin is not None:
+            items.append(writer.carrier(len(items), block.signature, block.origin, BlockKind.TEXT))
+    if items and "status" in items[-1] and not isinstance(blocks[-1], Opaque):
+        items[-1]["status"] = last_status(finish)
+    return items
 
 
-def _encode_block(block: Block, writer: ItemWriter, *, position: int, status: str) -> Json:
+def _encode_block(block: Block, writer: ItemWriter, *, position: int) -> Json:
     match block:
         case Text():
             part = part_of(BlockKind.TEXT, block.text)
-            return message(writer.item_id(BlockKind.TEXT, position=position), [part], status=status)
+            return message(
+                writer.item_id(BlockKind.TEXT, position=position), [part], status="completed"
+            )
         case Refusal():
             part = part_of(BlockKind.REFUSAL, block.text)
             item_id = writer.item_id(BlockKind.REFUSAL, position=position)
-            return message(item_id, [part], status=status)
+            return message(item_id, [part], status="completed")
         case Reasoning():
             item_id = writer.item_id(BlockKind.REASONING, position=position)
             return writer.reasoning(
@@ -240,9 +241,9 @@ def _encode_block(block: Block, writer: ItemWriter, *, position: int, status: st
                 call_id=writer.call_id(block.id, position=position),
                 name=block.name,
                 arguments=block.arguments,
-                status=status,
+                status="completed",
             )
         case Opaque():
-            return block.payload
+            return dict(block.payload)
         case _ as never:
             assert_never(never)

@@ -231,7 +231,10 @@ class ResponsesStreamDecoder:
 
 
 def _item_place(payload: Json) -> Hashable:
-    """Most hosts count items; the id is for those that do not, because at some it changes from event to event."""
+    """Most hosts count items. The id is only for those that do not: at some it changes from event to event.
+
+    https://github.com/BerriAI/litellm/pull/30072 (2026-06)
+    """
     place: Hashable = payload.get("output_index")
     if place is None:
         place = payload.get("item_id") or payload["item"]["id"]

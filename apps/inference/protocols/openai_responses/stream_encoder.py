@@ -93,9 +93,13 @@ class ResponsesStreamEncoder:
         """Records for the client, possibly none. Errors are the caller's to encode."""
         match event:
             case BlockDelta():
-                return self._end_items() + self._delta(self._open[event.index], event)
+                item = self._open[event.index]
+                written = self._end_items() + self._delta(item, event)
+                is_text = item.kind is BlockKind.TEXT
+                return written + self._proof(event, item.kind) if is_text else written
             case BlockStarted():
-                return self._start() + self._end_items() + self._add(event)
+                begun = self._start() + self._end_items()
+                return begun + self._proof(event, BlockKind.TOOL_CALL) + self._add(event)
             case BlockFinished():
                 self._ending.append(event.index)
                 return b""
@@ -106,7 +110,9 @@ class ResponsesStreamEncoder:
                 return b""
             case Opaque():
                 is_own = event.wire == Wire.OPENAI_RESPONSES
-                return self._start() + self._end_items() + self._whole(event) if is_own else b""
+                if not is_own:
+                    return b""
+                return self._start() + self._end_items() + self._whole(event.payload)
             case UsageReported() | UpstreamError():
                 return b""
             case _ as never:
@@ -174,19 +180,22 @@ class ResponsesStreamEncoder:
             part=part_of(block.kind, ""),
         )
 
-    def _whole(self, event: Opaque) -> bytes:
-        """An item that we do not know, as its host wrote it."""
+    def _whole(self, item: Json) -> bytes:
+        """An item that does not grow."""
+        place = {"output_index": len(self._output), "item": item}
+        self._output.append(item)
+        added = self._record("response.output_item.added", **place)
+        return added + self._record("response.output_item.done", **place)
+
+    def _proof(self, event: BlockStarted | BlockDelta, kind: BlockKind) -> bytes:
+        """The item that carries a signature of a text or of a call."""
+        if not event.signature or event.origin is None:
+            return b""
         position = len(self._output)
-        self._output.append(event.payload)
-        added = self._record(
-            "response.output_item.added", output_index=position, item=event.payload
-        )
-        return added + self._record(
-            "response.output_item.done", output_index=position, item=event.payload
-        )
+        return self._whole(self._writer.carrier(position, event.signature, event.origin, kind))
 
     def _delta(self, item: _Item, event: BlockDelta) -> bytes:
-        if event.signature:
+        if event.signature and item.kind is BlockKind.REASONING:
             item.signatures.append(event.signature)
             item.origin = event.origin
         if not event.text:
