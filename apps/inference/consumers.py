@@ -129,8 +129,13 @@ class InferenceConsumer(StreamConsumer):
         assert context.facts is not None
         if not context.facts.stream:
             return
-        codec = dialect(context.surface.wire)
-        await self.send_body(codec.encode_stream_error(error, request_id=context.id), more=False)
+        relay = context.progress.relay
+        if relay is None:
+            codec = dialect(context.surface.wire)
+            tail = codec.encode_stream_error(error, request_id=context.id)
+        else:
+            tail = relay.fail(error)
+        await self.send_body(tail, more=False)
 
 
 async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -21,6 +21,7 @@ from apps.inference.requests.messages import (
     read_count_tokens,
     read_messages,
 )
+from apps.inference.requests.responses import ResponsesBody, read_responses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,11 @@ class Surface:
     read_form: Callable[[Form], RequestFacts] | None = None
     form: tuple[str, ...] = ()
     """The fields of a form, for the document; a file's ends in ``*``."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Answers may be stored, and named by the next request."""
+        return self.wire is Wire.OPENAI_RESPONSES
 
     @property
     def is_billed(self) -> bool:
@@ -69,6 +75,15 @@ MESSAGES = Surface(
     body=MessagesBody,
     read=read_messages,
     summary="Create a message, streamed or whole, in Anthropic's format.",
+)
+RESPONSES = Surface(
+    name="openai_responses",
+    paths=("/v1/responses", "/responses"),
+    operation=Operation.CHAT,
+    wire=Wire.OPENAI_RESPONSES,
+    body=ResponsesBody,
+    read=read_responses,
+    summary="Create a response, streamed or whole, in the format of OpenAI's Responses.",
 )
 COUNT_TOKENS = Surface(
     name="count_tokens",
@@ -174,6 +189,7 @@ MODERATIONS = Surface(
 SURFACES: tuple[Surface, ...] = (
     CHAT_COMPLETIONS,
     MESSAGES,
+    RESPONSES,
     COUNT_TOKENS,
     GENERATE_CONTENT,
     COUNT_GEMINI_TOKENS,

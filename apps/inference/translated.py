@@ -3,6 +3,7 @@
 import orjson
 
 from apps.catalog.providers.spec import Endpoint, Quirk, Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.content import Reasoning, Refusal, Text, ToolCall
@@ -75,6 +76,9 @@ class TranslatedStream:
 
     def finish(self, usage: Usage) -> bytes:
         return self._encoder.finish(usage)
+
+    def fail(self, error: GatewayzError) -> bytes:
+        return self._encoder.fail(error)
 
     def _records(self, records: list[SseRecord]) -> bytes:
         ready: list[bytes] = []
