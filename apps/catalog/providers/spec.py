@@ -25,6 +25,7 @@ class Wire(StrEnum):
     OPENAI_CHAT = "openai_chat"
     ANTHROPIC_MESSAGES = "anthropic_messages"
     GEMINI = "gemini"
+    BEDROCK_CONVERSE = "bedrock_converse"
 
 
 class UsageConvention(StrEnum):
