@@ -26,6 +26,7 @@ from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import USAGE, WIRES, encode_stream, events_of, joined
 
+BEDROCK = Wire.BEDROCK_CONVERSE
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 
 
@@ -37,7 +38,9 @@ _JSON = st.recursive(
             ["choices", "delta", "content", "tool_calls", "function", "type", "index", "message",
              "usage", "error", "content_block", "finish_reason", "id", "reasoning_details",
              "candidates", "parts", "text", "functionCall", "name", "args", "thoughtSignature",
-             "usageMetadata", "finishReason", "promptFeedback", "extra_content"]
+             "usageMetadata", "finishReason", "promptFeedback", "extra_content",
+             "contentBlockIndex", "start", "toolUse", "toolUseId", "input", "reasoningContent",
+             "stopReason"]
         ),
         inner,
         max_size=4,
@@ -51,7 +54,18 @@ _JSON = st.recursive(
     wire=st.sampled_from(WIRES),
     bodies=st.lists(_JSON, min_size=1, max_size=3),
     kind=st.sampled_from(
-        ["", "message_start", "content_block_start", "content_block_delta", "message_delta"]
+        [
+            "",
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "message_delta",
+            "contentBlockStart",
+            "contentBlockDelta",
+            "contentBlockStop",
+            "messageStop",
+            "metadata",
+        ]
     ),
 )
 def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any], kind: str):
@@ -75,7 +89,7 @@ def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any],
     wire=st.sampled_from(WIRES),
     body=st.dictionaries(
         st.sampled_from(
-            ["choices", "content", "error", "usage", "id", "candidates", "usageMetadata"]
+            ["choices", "content", "error", "usage", "id", "candidates", "usageMetadata", "output"]
         ),
         _JSON,
     ),
@@ -170,3 +184,14 @@ def test_any_stream_keeps_its_text_and_calls_on_geminis_client_stream(events: li
         (call.id, call.name) for call in calls
     ]
     assert again.usage == replace(USAGE, input=12, cache_write_5m=0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=event_streams())
+def test_any_stream_survives_converses_client_stream(events: list[Event]):
+    again = fold(events_of(BEDROCK, [encode_stream(BEDROCK, events)]))
+
+    expected = fold(events)
+    assert again.blocks == expected.blocks
+    assert again.finish == expected.finish
+    assert again.usage == replace(USAGE, output=10, reasoning=0)
