@@ -15,7 +15,7 @@ from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime  # noqa: E402
 from apps.inference.limit_headers import with_limit_headers  # noqa: E402
-from apps.inference.operations import BY_PATH  # noqa: E402
+from apps.inference.operations import find_surface  # noqa: E402
 from gatewayz import sentry  # noqa: E402
 
 sentry.start()
@@ -25,7 +25,7 @@ everything_else = with_limit_headers(django_application)
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        if scope["path"] in BY_PATH:
+        if find_surface(scope["path"]) is not None:
             await consumers.answer(scope, receive, send)
             return
         if listing.is_plain_listing(scope):

@@ -18,6 +18,10 @@ app.conf.beat_schedule = {
         "task": "apps.inference.tasks.sweep_holds",
         "schedule": settings.HOLD_LEASE / 2,
     },
+    "forget responses that have been stored long enough": {
+        "task": "apps.inference.tasks.forget_expired_responses",
+        "schedule": crontab(minute=23),
+    },
     "read the price book": {
         "task": "apps.catalog.tasks.refresh_prices",
         "schedule": crontab(minute=17, hour="*/6"),

@@ -43,8 +43,15 @@ REFUSALS: tuple[type[GatewayzError], ...] = (
     errors.ServiceUnavailable,
 )
 
-ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody"}
+ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody", Wire.GEMINI: "GoogleErrorBody"}
 """The error envelope of a wire; OpenAI's where none is named."""
+
+MODEL_IN_PATH: Json = {
+    "name": "model",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+}
 
 ANSWER: Json = {
     "description": "The answer; with `stream` a series of server-sent events.",
@@ -71,6 +78,26 @@ ANTHROPIC_ERROR_BODY: Json = {
             },
         },
         "request_id": {"type": "string"},
+    },
+}
+
+
+GOOGLE_ERROR_BODY: Json = {
+    "title": "GoogleErrorBody",
+    "description": "Google's error envelope; the reason in details is from the closed list of docs/errors.md.",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "status", "details"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string"},
+                "status": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        }
     },
 }
 
@@ -113,6 +140,7 @@ def describe(surface: Surface) -> tuple[Json, Json]:
         + "".join(f" Also answered at {path}." for path in others),
         "tags": ["Inference"],
         "security": KEY_REQUIRED,
+        "parameters": [MODEL_IN_PATH] if "{model}" in surface.paths[0] else [],
         "requestBody": {"required": True, "content": content},
         "responses": {200: ANSWER, **_refusals(ENVELOPES.get(surface.wire, "ErrorBody"))},
     }
@@ -128,6 +156,8 @@ def _request_body(surface: Surface, prefix: str) -> tuple[Json, Json]:
             [surface.body], ref_template=f"{SCHEMA}{prefix}{{name}}"
         )
         return {"application/json": {"schema": body}}, schemas
+    if surface.read_json is not None:
+        return {"application/json": {"schema": {"type": "object"}}}, {}
     properties: Json = {}
     for field in surface.form:
         name = field.rstrip("*")
@@ -155,6 +185,7 @@ def _error_schemas() -> Json:
         **openai.pop("$defs"),
         "ErrorBody": openai,
         "AnthropicErrorBody": ANTHROPIC_ERROR_BODY,
+        "GoogleErrorBody": GOOGLE_ERROR_BODY,
     }
 
 

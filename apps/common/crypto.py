@@ -26,13 +26,22 @@ def _keyring(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
+def seal(data: bytes) -> str:
+    return _keyring(tuple(settings.KEYRING)).encrypt(data).decode()
+
+
+def unseal(ciphertext: str) -> bytes:
+    """Raises SecretUnreadable when the keyring has lost the key."""
+    try:
+        return _keyring(tuple(settings.KEYRING)).decrypt(ciphertext.encode())
+    except InvalidToken as error:
+        raise SecretUnreadable from error
+
+
 def encrypt(secret: str) -> str:
-    return _keyring(tuple(settings.KEYRING)).encrypt(secret.encode()).decode()
+    return seal(secret.encode())
 
 
 def decrypt(ciphertext: str) -> str:
     """Raises SecretUnreadable when the keyring has lost the key."""
-    try:
-        return _keyring(tuple(settings.KEYRING)).decrypt(ciphertext.encode()).decode()
-    except InvalidToken as error:
-        raise SecretUnreadable from error
+    return unseal(ciphertext).decode()

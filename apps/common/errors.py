@@ -183,6 +183,7 @@ ERROR_CODES: frozenset[str] = frozenset(
         "model_not_supported",
         "not_found",
         "permission_denied",
+        "previous_response_not_found",
         "rate_limit_exceeded",
         "request_too_large",
         "service_unavailable",

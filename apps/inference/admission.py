@@ -49,7 +49,7 @@ async def identify(context: RequestContext) -> None:
     """Raises Unauthenticated."""
     secret = read_secret(
         authorization=context.headers.get("authorization"),
-        x_api_key=context.headers.get("x-api-key"),
+        x_api_key=context.headers.get("x-api-key") or context.headers.get("x-goog-api-key"),
     )
     context.key = await authenticate(secret)
 
@@ -61,8 +61,8 @@ def read_body(context: RequestContext) -> Body:
         form = read_form(context.body, context.headers.get("content-type", ""))
         context.facts = surface.read_form(form)
         return form
-    assert surface.read is not None
-    context.facts = surface.read(context.body)
+    if surface.read is not None:
+        context.facts = surface.read(context.body)
     try:
         body: Json = json.loads(context.body)
         if context.body.count(b"{") + context.body.count(b"[") > MOST_NESTING:
@@ -73,6 +73,11 @@ def read_body(context: RequestContext) -> Body:
             "The body is not valid JSON: its text must be UTF-8, its numbers finite, its nesting moderate.",
             code="invalid_json",
         ) from error
+    if surface.read_json is not None:
+        if not isinstance(body, dict):
+            raise InvalidRequest("The body must be a JSON object.", code="invalid_type")
+        body |= context.path_fields
+        context.facts = surface.read_json(body)
     return body
 
 

@@ -1,20 +1,30 @@
-"""GET /v1/generation?id=: what a request was, used and cost; true from the moment its answer ends."""
+"""What can be read after a request: GET /v1/generation?id=, true from the moment its answer ends, and stored responses."""
 
 import time
+from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
+import orjson
+from django.http import HttpRequest, HttpResponse
 from ninja import Router
+from pydantic import Field
 
 from apps.billing.selectors import is_on_hold
 from apps.common import clock
-from apps.common.errors import NotFound
+from apps.common.errors import InvalidRequest, NotFound
 from apps.common.money import nano_to_usd
 from apps.common.principal import organization_of
+from apps.inference import conversations
 from apps.inference.models import RequestRecord
-from apps.inference.schemas import Generation, GenerationBody
+from apps.inference.schemas import (
+    DeletedResponse,
+    Generation,
+    GenerationBody,
+    InputItems,
+    StoredResponseBody,
+)
 from apps.inference.selectors import find_record
 
-router = Router(tags=["Generations"])
+router = Router(tags=["Generations and responses"])
 
 PATIENCE_SECONDS = 5.0
 """How long a look-up waits for a settlement under way."""
@@ -33,6 +43,72 @@ def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A
         if not pending or clock.monotonic() > deadline:
             raise NotFound(f"There is no generation '{id[:60]}' of this organisation.", param="id")
         time.sleep(0.02)
+
+
+@router.get(
+    "/responses/{response_id}", response=StoredResponseBody, summary="Read a stored response"
+)
+def read_response(request: HttpRequest, response_id: str) -> HttpResponse:
+    """As its client got it. OpenAI's Responses, https://platform.openai.com/docs/api-reference/responses/get."""
+    return _json(_stored(request, response_id).response)
+
+
+@router.delete(
+    "/responses/{response_id}", response=DeletedResponse, summary="Forget a stored response"
+)
+def delete_response(request: HttpRequest, response_id: str) -> DeletedResponse:
+    if not conversations.forget(response_id, organization_id=organization_of(request)):
+        raise _no_response(response_id)
+    return DeletedResponse(id=response_id)
+
+
+@router.get(
+    "/responses/{response_id}/input_items",
+    response=InputItems,
+    summary="Read the input of a stored response",
+)
+def read_input_items(
+    request: HttpRequest,
+    response_id: str,
+    limit: Annotated[int, Field(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+    after: str = "",
+) -> InputItems:
+    """The items of its own turn, the latest first unless asked otherwise."""
+    items = _stored(request, response_id).input
+    if order == "desc":
+        items = items[::-1]
+    ids = [str(item["id"]) for item in items]
+    if after and after not in ids:
+        raise InvalidRequest(
+            "'after' names no item of this response.", param="after", code="invalid_value"
+        )
+    start = ids.index(after) + 1 if after else 0
+    page = items[start : start + limit]
+    return InputItems(
+        data=page,
+        first_id=str(page[0]["id"]) if page else None,
+        last_id=str(page[-1]["id"]) if page else None,
+        has_more=start + limit < len(items),
+    )
+
+
+def _stored(request: HttpRequest, response_id: str) -> conversations.Content:
+    found = conversations.find(response_id, organization_id=organization_of(request))
+    if found is None:
+        raise _no_response(response_id)
+    return found
+
+
+def _no_response(response_id: str) -> NotFound:
+    return NotFound(
+        f"There is no stored response '{response_id[:60]}' of this organisation.",
+        param="response_id",
+    )
+
+
+def _json(body: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
 def _present(record: RequestRecord) -> Generation:

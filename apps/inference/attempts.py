@@ -18,7 +18,7 @@ from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
 from apps.common.money import nano_to_usd
 from apps.common.usage import Usage
-from apps.inference import upstream
+from apps.inference import conversations, upstream
 from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
 from apps.inference.faults import FaultKind, UpstreamFault
@@ -35,7 +35,7 @@ from apps.inference.relay import (
     StreamRelay,
 )
 from apps.inference.translated import TranslatedLane
-from apps.inference.verbatim import VerbatimLane
+from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 
 
 class Client(Protocol):
@@ -163,6 +163,7 @@ class Attempts:
         progress.first_content_at = clock.monotonic()
         usage = self._final_usage(call.target)
         body = _finish(relay, usage)
+        await self._keep(body)
         progress.usage = usage
         headers = [
             (b"content-type", relay.media_type.encode()),
@@ -177,7 +178,7 @@ class Attempts:
         self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
     ) -> None:
         progress = self.context.progress
-        relay = lane.stream(shape)
+        relay = progress.relay = lane.stream(shape)
         progress.tally = relay.tally
         held: list[bytes] = []
         # Closed at once when the client goes away, so that the provider stops at once.
@@ -195,8 +196,13 @@ class Attempts:
             await self.client.send_body(b"".join(held), more=True)
         usage = self._final_usage(call.target)
         tail = _finish(relay, usage)
+        await self._keep(tail)
         progress.usage = usage
         await self.client.send_body(tail, more=False)
+
+    async def _keep(self, tail: bytes) -> None:
+        if self.context.surface.is_kept:
+            await conversations.keep(self.context, tail)
 
     async def _commit(self, target: Target, dropped: tuple[str, ...]) -> None:
         """From here on the answer is this host's."""
@@ -222,7 +228,7 @@ class Attempts:
         if surface.is_passed_on:
             return PassingLane(surface.operation, self.body)
         assert isinstance(self.body, dict)
-        if wire is surface.wire:
+        if wire is surface.wire and wire in VERBATIM_WIRES:
             return VerbatimLane(wire, self.body)
         return TranslatedLane(surface.wire, wire, self.body)
 
@@ -233,6 +239,7 @@ class Attempts:
                 id=self.context.id,
                 model=target.offering.model_id,
                 created=int(clock.now().timestamp()),
+                echo=self.context.echo,
             ),
             price=price_usage(target),
             include_usage=self.context.facts.include_usage,

@@ -14,7 +14,7 @@ from apps.inference.admission import peek_limits
 from apps.inference.attempts import AnswerBroken
 from apps.inference.context import RequestContext
 from apps.inference.limit_headers import find_key
-from apps.inference.operations import BY_PATH, Surface
+from apps.inference.operations import find_surface
 from apps.inference.pipeline import serve
 from apps.inference.protocols import dialect
 from apps.inference.runtime import current
@@ -23,6 +23,7 @@ READ_HEADERS: frozenset[bytes] = frozenset(
     {
         b"authorization",
         b"x-api-key",
+        b"x-goog-api-key",
         b"anthropic-version",
         b"anthropic-beta",
         b"content-type",
@@ -41,15 +42,9 @@ class InferenceConsumer(StreamConsumer):
     max_body_bytes: ClassVar[int] = settings.MAX_BODY_BYTES  # type: ignore[misc]
     slowest_read_seconds: ClassVar[float] = settings.SLOWEST_READ_SECONDS  # type: ignore[misc]
 
-    @property
-    def surface(self) -> Surface:
-        return BY_PATH[self.scope["path"]]
-
     @override
     async def handle(self, body: bytes) -> None:
-        context = RequestContext(
-            id=new_id("gen"), surface=self.surface, body=body, headers=self._headers()
-        )
+        context = self._context(body)
         if self.scope["method"] != "POST":
             await self._refuse(
                 context, MethodNotAllowed("Send a POST request."), extra=[(b"allow", b"POST")]
@@ -70,9 +65,7 @@ class InferenceConsumer(StreamConsumer):
     @override
     async def refuse(self, error: GatewayzError) -> None:
         metrics.refusals.labels(error.code).inc()
-        context = RequestContext(
-            id=new_id("gen"), surface=self.surface, body=b"", headers=self._headers()
-        )
+        context = self._context(b"")
         await self._refuse(context, error, extra=[(b"connection", b"close")])
 
     async def _refuse(
@@ -81,6 +74,18 @@ class InferenceConsumer(StreamConsumer):
         """Answer without a look at the body, whoever asks; a valid key still learns its limits."""
         context.key = await find_key(context.headers)
         await self._answer_error(context, error, extra)
+
+    def _context(self, body: bytes) -> RequestContext:
+        found = find_surface(self.scope["path"])
+        assert found is not None
+        surface, path_fields = found
+        return RequestContext(
+            id=new_id("gen"),
+            surface=surface,
+            body=body,
+            headers=self._headers(),
+            path_fields=path_fields,
+        )
 
     def _headers(self) -> dict[str, str]:
         found = {
@@ -124,8 +129,13 @@ class InferenceConsumer(StreamConsumer):
         assert context.facts is not None
         if not context.facts.stream:
             return
-        codec = dialect(context.surface.wire)
-        await self.send_body(codec.encode_stream_error(error, request_id=context.id), more=False)
+        relay = context.progress.relay
+        if relay is None:
+            codec = dialect(context.surface.wire)
+            tail = codec.encode_stream_error(error, request_id=context.id)
+        else:
+            tail = relay.fail(error)
+        await self.send_body(tail, more=False)
 
 
 async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -5,6 +5,7 @@ request ends, however it ends.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from apps.common import clock
 from apps.common.usage import Usage
 from apps.inference.operations import Surface
 from apps.inference.planner import Target
-from apps.inference.relay import Tally
+from apps.inference.relay import StreamRelay, Tally
 from apps.inference.requests.common import RequestFacts
 from apps.keys.selectors import KeySnapshot
 
@@ -49,6 +50,8 @@ class Progress:
     first_content_at: float | None = None
     delivered: bool = False
     """Part of the answer was handed to the client."""
+    relay: StreamRelay | None = None
+    """Of the stream that is being delivered."""
     usage: Usage | None = None
     """The final usage of a complete answer, as the client was told."""
 
@@ -60,8 +63,15 @@ class RequestContext:
     body: bytes
     headers: dict[str, str]
     """The few request headers that matter here, lower-case."""
+    path_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the body that the path says."""
     started: float = field(default_factory=clock.monotonic)
     progress: Progress = field(default_factory=Progress)
+
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the request that the answer repeats, on wires that do so."""
+    own_input: list[dict[str, Any]] = field(default_factory=list)
+    """The items of this turn, without the history that was put before them."""
 
     # Set by admission, in this order:
     key: KeySnapshot | None = None

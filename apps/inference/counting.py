@@ -1,13 +1,15 @@
-"""Counting tokens for a model whose host cannot: our own estimate, in the shape of Anthropic's answer."""
+"""Counting tokens for a model whose host cannot: our own estimate, in the shape of Anthropic's answer or Google's."""
 
 import orjson
 
+from apps.catalog.providers.spec import Wire
 from apps.inference.attempts import Client
 from apps.inference.context import RequestContext
 
 
 async def answer(context: RequestContext, client: Client) -> None:
-    body = orjson.dumps({"input_tokens": context.estimated_input})
+    name = "totalTokens" if context.surface.wire is Wire.GEMINI else "input_tokens"
+    body = orjson.dumps({name: context.estimated_input})
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

@@ -43,7 +43,8 @@ async def find_key(headers: dict[str, str]) -> KeySnapshot | None:
     """The key of an answer that does not depend on it: None when there is none, or none that is valid."""
     try:
         secret = read_secret(
-            authorization=headers.get("authorization"), x_api_key=headers.get("x-api-key")
+            authorization=headers.get("authorization"),
+            x_api_key=headers.get("x-api-key") or headers.get("x-goog-api-key"),
         )
         return await authenticate(secret)
     except (Unauthenticated, *LEDGER_AWAY):

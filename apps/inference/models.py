@@ -94,3 +94,22 @@ class RequestRecord(models.Model):
     @property
     def total_output(self) -> int:
         return self.output_tokens + self.reasoning_tokens + self.audio_output_tokens
+
+
+class StoredResponse(models.Model):
+    """A response that a client may name in its next request, or read again (apps.inference.conversations)."""
+
+    id = models.CharField(max_length=40, primary_key=True, help_text="The generation's.")
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    api_key = models.ForeignKey("keys.ApiKey", on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    previous = models.CharField(max_length=40, blank=True, help_text="The response before it.")
+    content = models.TextField(editable=False, help_text="Encrypted.")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    @override
+    def __str__(self) -> str:
+        return self.id

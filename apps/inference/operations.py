@@ -5,6 +5,7 @@ The consumer's look-up and the OpenAPI document are made from this table.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -13,12 +14,14 @@ from apps.inference.requests import others
 from apps.inference.requests.chat import ChatBody, read_chat
 from apps.inference.requests.common import RequestFacts
 from apps.inference.requests.forms import Form
+from apps.inference.requests.gemini import read_gemini
 from apps.inference.requests.messages import (
     CountTokensBody,
     MessagesBody,
     read_count_tokens,
     read_messages,
 )
+from apps.inference.requests.responses import ResponsesBody, read_responses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,16 @@ class Surface:
     body: type[msgspec.Struct] | None = None
     """What ``read`` checks; the OpenAPI document shows it. None for a form."""
     read: Callable[[bytes], RequestFacts] | None = None
+    read_json: Callable[[dict[str, Any]], RequestFacts] | None = None
+    """In place of ``read`` where fields of the body stand in the path."""
     read_form: Callable[[Form], RequestFacts] | None = None
     form: tuple[str, ...] = ()
     """The fields of a form, for the document; a file's ends in ``*``."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Answers may be stored, and named by the next request."""
+        return self.wire is Wire.OPENAI_RESPONSES
 
     @property
     def is_billed(self) -> bool:
@@ -66,6 +76,15 @@ MESSAGES = Surface(
     read=read_messages,
     summary="Create a message, streamed or whole, in Anthropic's format.",
 )
+RESPONSES = Surface(
+    name="openai_responses",
+    paths=("/v1/responses", "/responses"),
+    operation=Operation.CHAT,
+    wire=Wire.OPENAI_RESPONSES,
+    body=ResponsesBody,
+    read=read_responses,
+    summary="Create a response, streamed or whole, in the format of OpenAI's Responses.",
+)
 COUNT_TOKENS = Surface(
     name="count_tokens",
     paths=("/v1/messages/count_tokens", "/messages/count_tokens"),
@@ -74,6 +93,25 @@ COUNT_TOKENS = Surface(
     body=CountTokensBody,
     read=read_count_tokens,
     summary="Count the input tokens of a message, in Anthropic's format. Free.",
+)
+GENERATE_CONTENT = Surface(
+    name="gemini",
+    paths=(
+        "/v1beta/models/{model}:generateContent",
+        "/v1beta/models/{model}:streamGenerateContent",
+    ),
+    operation=Operation.CHAT,
+    wire=Wire.GEMINI,
+    read_json=read_gemini,
+    summary="Generate content, streamed or whole, in Google's format.",
+)
+COUNT_GEMINI_TOKENS = Surface(
+    name="gemini_count_tokens",
+    paths=("/v1beta/models/{model}:countTokens",),
+    operation=Operation.COUNT_TOKENS,
+    wire=Wire.GEMINI,
+    read_json=read_gemini,
+    summary="Estimate the input tokens of contents, in Google's format. Free.",
 )
 COMPLETIONS = Surface(
     name="completions",
@@ -151,7 +189,10 @@ MODERATIONS = Surface(
 SURFACES: tuple[Surface, ...] = (
     CHAT_COMPLETIONS,
     MESSAGES,
+    RESPONSES,
     COUNT_TOKENS,
+    GENERATE_CONTENT,
+    COUNT_GEMINI_TOKENS,
     COMPLETIONS,
     EMBEDDINGS,
     IMAGES,
@@ -161,9 +202,32 @@ SURFACES: tuple[Surface, ...] = (
     RERANK,
     MODERATIONS,
 )
-BY_PATH: dict[str, Surface] = {path: surface for surface in SURFACES for path in surface.paths}
+BY_PATH: dict[str, Surface] = {
+    path: surface for surface in SURFACES for path in surface.paths if "{" not in path
+}
+
+GEMINI_MODELS = ("/v1beta/models/", "/v1/models/")
+"""What stands before the model's name; Google's SDK asks at either, by its version."""
+GEMINI_METHODS: dict[str, tuple[Surface, bool]] = {
+    "generateContent": (GENERATE_CONTENT, False),
+    "streamGenerateContent": (GENERATE_CONTENT, True),
+    "countTokens": (COUNT_GEMINI_TOKENS, False),
+}
+"""What stands behind the model's name and a colon, and whether that is a stream."""
+
+
+def find_surface(path: str) -> tuple[Surface, dict[str, Any]] | None:
+    """The surface of a path, and the fields of the body that the path says."""
+    if surface := BY_PATH.get(path):
+        return surface, {}
+    if path.startswith(GEMINI_MODELS):
+        name, _, method = path.rpartition(":")
+        if found := GEMINI_METHODS.get(method):
+            surface, stream = found
+            return surface, {"model": name.partition("/models/")[2], "stream": stream}
+    return None
 
 
 def is_api(path: str) -> bool:
     """Whether a client of the API is asking: then every answer is JSON. A slash at the end is a slip of the same client."""
-    return path.startswith("/v1/") or path.rstrip("/") in BY_PATH
+    return path.startswith(("/v1/", "/v1beta/")) or path.rstrip("/") in BY_PATH

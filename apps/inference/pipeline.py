@@ -2,6 +2,7 @@
 
     identify     whose key is this                                  keys/authenticate.py
     read_body    is the body what its wire says                     requests/
+    expand       what was said before, for a client that names it   conversations.py
     choose       which model, which hosts, in which order           catalog/selectors.py, planner.py
     take_slot    is the key within its limits                       keys' limits, common/ratelimit.py
     place_hold   is the expected cost covered                       billing/services/ledger.py
@@ -17,7 +18,7 @@ import structlog
 
 from apps.common.consumers import ClientTooSlow
 from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
-from apps.inference import admission, closing, counting, metrics
+from apps.inference import admission, closing, conversations, counting, metrics
 from apps.inference.attempts import AnswerBroken, Attempts, Client
 from apps.inference.context import RequestContext
 from apps.inference.faults import FaultKind
@@ -37,6 +38,9 @@ async def serve(context: RequestContext, client: Client) -> None:
     try:
         await admission.identify(context)
         body = admission.read_body(context)
+        if context.surface.is_kept:
+            assert isinstance(body, dict)
+            body = await conversations.expand(context, body)
         await admission.choose(context)
         await admission.take_slot(context, runtime)
         if context.surface.is_billed:

@@ -16,6 +16,7 @@ import orjson
 
 from apps.catalog.providers.quirks import apply_quirks
 from apps.catalog.providers.spec import Endpoint, Quirk
+from apps.common.errors import GatewayzError
 from apps.common.usage import NOTHING, Usage
 from apps.inference.canonical.codec import AnswerIdentity, MalformedUpstream, PriceUsage
 from apps.inference.canonical.events import UpstreamError
@@ -117,6 +118,10 @@ class StreamRelay(Protocol):
 
     def finish(self, usage: Usage) -> bytes:
         """The closing records for the client."""
+        ...
+
+    def fail(self, error: GatewayzError) -> bytes:
+        """The closing records of an answer that broke: after them nothing may follow."""
         ...
 
 

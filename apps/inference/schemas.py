@@ -1,7 +1,7 @@
 """JSON of the inference app's read routes."""
 
 import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Schema
 
@@ -41,6 +41,29 @@ class Generation(Schema):
     first_token_ms: int | None
     latency_ms: int
     attempts: list[dict[str, Any]]
+
+
+class StoredResponseBody(Schema):
+    """OpenAI's Response object; only what every one has is named."""
+
+    id: str
+    object: Literal["response"]
+    status: str
+    output: list[dict[str, Any]]
+
+
+class DeletedResponse(Schema):
+    id: str
+    object: Literal["response"] = "response"
+    deleted: bool = True
+
+
+class InputItems(Schema):
+    object: Literal["list"] = "list"
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class GenerationBody(Schema):

@@ -3,9 +3,17 @@
 import structlog
 from celery import shared_task
 
+from apps.common import clock
+from apps.inference import conversations
 from apps.inference.sweep import sweep
 
 log = structlog.get_logger(__name__)
+
+
+@shared_task
+def forget_expired_responses() -> None:
+    if forgotten := conversations.forget_expired(clock.now()):
+        log.info("responses.forgotten", number=forgotten)
 
 
 @shared_task

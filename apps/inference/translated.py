@@ -3,6 +3,7 @@
 import orjson
 
 from apps.catalog.providers.spec import Endpoint, Quirk, Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.content import Reasoning, Refusal, Text, ToolCall
@@ -17,7 +18,7 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer
 from apps.inference.canonical.response import ChatResponse
-from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from apps.inference.relay import (
     JSON_TYPE,
@@ -59,7 +60,7 @@ class TranslatedLane:
 class TranslatedStream:
     def __init__(self, shape: AnswerShape, *, client: Codec, upstream: Codec) -> None:
         self.tally = Tally()
-        self._sse = SseDecoder()
+        self._framing = upstream.framing()
         self._decoder = upstream.stream_decoder()
         self._encoder = client.stream_encoder(
             identity=shape.identity, price=shape.price, include_usage=shape.include_usage
@@ -67,21 +68,23 @@ class TranslatedStream:
         self._kinds: dict[int, BlockKind] = {}
 
     def feed(self, data: bytes) -> bytes:
-        return self._records(self._sse.feed(data))
+        return self._records(self._framing.feed(data))
 
     def end(self) -> bytes:
-        rest = self._records(self._sse.flush())
+        rest = self._records(self._framing.flush())
         return rest + b"".join([self._event(event) for event in self._decoder.flush()])
 
     def finish(self, usage: Usage) -> bytes:
         return self._encoder.finish(usage)
 
+    def fail(self, error: GatewayzError) -> bytes:
+        return self._encoder.fail(error)
+
     def _records(self, records: list[SseRecord]) -> bytes:
         ready: list[bytes] = []
         for record in records:
-            if record.data == b"[DONE]" or record.event == "message_stop":
-                self.tally.ended = True
             ready += [self._event(event) for event in self._decoder.feed(record)]
+        self.tally.ended = self._decoder.ended
         return b"".join(ready)
 
     def _event(self, event: Event) -> bytes:
@@ -131,7 +134,7 @@ class TranslatedAnswer:
         except ErrorInsteadOfAnswer as found:
             self.tally.error = found.error
             return
-        self.tally.take_usage(response.usage, reported=bool(raw.get("usage")))
+        self.tally.take_usage(response.usage, reported=response.usage_reported)
         self.tally.finish_reason = response.finish.value if response.finish else ""
         self._count(response)
 

@@ -22,6 +22,13 @@ from apps.inference.relay import (
     Tally,
     outgoing_json,
 )
+from apps.inference.verbatim_responses import (
+    ResponsesStream,
+    count_item,
+    finish_of,
+    rename,
+    responses_body,
+)
 from apps.inference.verbatim_streams import (
     ChatStream,
     MessagesStream,
@@ -34,6 +41,10 @@ GATEWAY_FIELDS = frozenset(
     {"models", "provider", "route", "transforms", "session_id", "recover", "max_cost"}
 )
 """Fields that speak to a gateway, not to a provider; named as dropped for as long as this one does not act on them."""
+
+
+VERBATIM_WIRES = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.ANTHROPIC_MESSAGES})
+"""Between equals on other wires the canonical form stands, which keeps what it does not know for its own wire."""
 
 
 class VerbatimLane:
@@ -53,11 +64,13 @@ class VerbatimLane:
         if self._wire is Wire.OPENAI_CHAT and body.get("stream"):
             # Streams are always metered, whether the client asked for usage or not.
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        return body
+        return responses_body(body) if self._wire is Wire.OPENAI_RESPONSES else body
 
     def stream(self, shape: AnswerShape) -> StreamRelay:
         if self._wire is Wire.OPENAI_CHAT:
             return ChatStream(shape, CODECS[self._wire])
+        if self._wire is Wire.OPENAI_RESPONSES:
+            return ResponsesStream(shape, CODECS[self._wire])
         return MessagesStream(shape, CODECS[self._wire])
 
     def answer(self, shape: AnswerShape) -> JsonRelay:
@@ -65,7 +78,7 @@ class VerbatimLane:
 
 
 class VerbatimAnswer:
-    """A whole JSON answer of either wire."""
+    """A whole JSON answer of any wire."""
 
     def __init__(self, shape: AnswerShape, codec: Codec, wire: Wire) -> None:
         self.tally = Tally()
@@ -82,8 +95,8 @@ class VerbatimAnswer:
             raise MalformedUpstream("the body is not JSON") from error
         if not isinstance(answer, dict):
             raise MalformedUpstream("the body is not a JSON object")
-        if answer.get("error"):
-            self.tally.error = read_error(answer["error"])
+        if answer.get("error") or answer.get("status") == "failed":
+            self.tally.error = read_error(answer.get("error"))
             return
         self._body = answer
         raw = answer.get("usage")
@@ -91,6 +104,8 @@ class VerbatimAnswer:
         try:
             if self._wire is Wire.OPENAI_CHAT:
                 self._count_choices(answer.get("choices") or [])
+            elif self._wire is Wire.OPENAI_RESPONSES:
+                self._count_items(answer)
             else:
                 self._count_blocks(answer)
         except (AttributeError, TypeError, KeyError) as error:
@@ -98,6 +113,8 @@ class VerbatimAnswer:
 
     def finish(self, usage: Usage) -> bytes:
         body = self._body
+        if self._wire is Wire.OPENAI_RESPONSES:
+            body = rename(body, self._shape)
         body["id"], body["model"] = self._shape.identity.id, self._shape.identity.model
         body["usage"] = with_cost(
             self._codec, body.get("usage") or {}, self.tally, usage, self._shape
@@ -118,6 +135,11 @@ class VerbatimAnswer:
                 function = call.get("function") or {}
                 tally.add_output(text_of(function.get("name")) + text_of(function.get("arguments")))
             tally.finish(choice.get("finish_reason"))
+
+    def _count_items(self, answer: Json) -> None:
+        for item in answer["output"]:
+            count_item(item, self.tally)
+        self.tally.finish(finish_of(answer))
 
     def _count_blocks(self, answer: Json) -> None:
         tally = self.tally

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
@@ -109,6 +110,10 @@ class ChatStream:
             "usage": with_cost(self._codec, self._raw_usage, self.tally, usage, self._shape),
         }
         return encode_record(orjson.dumps(chunk)) + tail
+
+    def fail(self, error: GatewayzError) -> bytes:
+        """The closing records of an answer that broke."""
+        return self._codec.encode_stream_error(error, request_id=self._shape.identity.id)
 
     def _record(self, record: SseRecord) -> bytes:
         data = record.data
@@ -249,6 +254,10 @@ class MessagesStream:
         return encode_record(orjson.dumps(self._message_delta), "message_delta") + encode_record(
             b'{"type":"message_stop"}', "message_stop"
         )
+
+    def fail(self, error: GatewayzError) -> bytes:
+        """The closing records of an answer that broke."""
+        return self._codec.encode_stream_error(error, request_id=self._shape.identity.id)
 
     def _record(self, record: SseRecord) -> bytes:
         try:

@@ -52,7 +52,9 @@ def read_blocks(content: Any, path: str) -> list[dict[str, Any]]:
 
 
 def _check_block(block: dict[str, Any], path: str) -> None:
-    match block.get("type"):
+    if block.get("citations") is not None and block.get("type") != "text":
+        checks.expect_object(block["citations"], f"{path}.citations")
+    match checks.expect_text(block.get("type"), f"{path}.type"):
         case "text":
             if not checks.expect_text(block.get("text"), f"{path}.text"):
                 raise Refused("messages: text content blocks must be non-empty")
@@ -63,7 +65,8 @@ def _check_block(block: dict[str, Any], path: str) -> None:
         case "search_result":
             for name in ("source", "title"):
                 checks.expect_text(block.get(name), f"{path}.{name}")
-            if not read_blocks(block.get("content"), f"{path}.content"):
+            content = checks.expect_list(block.get("content"), f"{path}.content")
+            if not read_blocks(content, f"{path}.content"):
                 raise Refused(f"{path}.search_result.content: at least one block is required")
         case "container_upload":
             checks.expect_text(block.get("file_id"), f"{path}.file_id")
@@ -103,7 +106,10 @@ def _check_source(source: dict[str, Any], kind: str, path: str) -> None:
         names = " or ".join(f"'{name}'" for name in media)
         raise Refused(f"{path}.{source['type']}.media_type: Input should be {names}")
     if source["type"] == "content":
-        for block in read_blocks(source.get("content"), f"{path}.content"):
+        blocks = read_blocks(source.get("content"), f"{path}.content")
+        if not blocks:
+            raise Refused(f"{path}.content: at least one block is required")
+        for block in blocks:
             if block["type"] not in ("text", "image"):
                 raise Refused(f"{path}.content: Input tag {block['type']!r} is not expected here")
 

@@ -148,7 +148,7 @@ def speak(job: Job) -> Outgoing:
         raise Refused(
             "Missing required parameter: 'voice'.", param="voice", code="missing_required_parameter"
         )
-    wanted = body.get("response_format") or "mp3"
+    wanted = checks.expect_text(body.get("response_format") or "mp3", "response_format")
     if wanted not in MEDIA_TYPES:
         raise Refused(
             f"The sandbox speaks {', '.join(MEDIA_TYPES)}, not {wanted!r}.", param="response_format"

@@ -284,7 +284,8 @@ def _read_thinking(body: dict[str, Any], limit: int | None) -> str | None:
         case "disabled":
             return None
         case "adaptive":
-            return str((extra.get("output_config") or {}).get("effort") or "medium")
+            config = checks.expect_object(extra.get("output_config") or {}, "output_config")
+            return str(config.get("effort") or "medium")
         case "enabled":
             budget = checks.expect_whole(
                 thinking.get("budget_tokens"), "thinking.budget_tokens", low=LEAST_THINKING

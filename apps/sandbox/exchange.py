@@ -29,7 +29,7 @@ class Exchange:
 
     async def serve(self, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        seen = Seen(request.path, headers)
+        seen = Seen(request.path, headers, request.query_string)
         answer_id = f"{endpoint.prefix}{self._run}{next(self._numbers):08d}"
         with self.stats.track(seen):
             try:

@@ -34,7 +34,7 @@ from typing import Any, Literal
 import orjson
 
 from apps.sandbox.options import Options
-from apps.sandbox.samples import build_sample
+from apps.sandbox.samples import UnusableSchema, build_sample
 from apps.sandbox.tokens import CHARACTERS_PER_TOKEN, Segment, count_tokens
 
 MODELS = ("echo", "reasoner", "long")
@@ -195,6 +195,8 @@ def _names(prompt: Prompt, name: str) -> int:
 
 
 def _build_arguments(tool: Tool) -> dict[str, Any]:
+    if tool.schema is not None and not isinstance(tool.schema, dict):
+        raise UnusableSchema(f"Invalid schema for tool {tool.name!r}: it is not an object.")
     sample = build_sample({"type": "object", **(tool.schema or {})})
     return sample if isinstance(sample, dict) else {}
 

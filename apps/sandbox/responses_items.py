@@ -53,7 +53,9 @@ def read_items(given: Any, store: ResponseStore) -> list[Item]:
 
 
 def _read_item(item: Item, path: str, store: ResponseStore) -> Item:
-    kind = item.get("type") or ("message" if "role" in item else "item_reference")
+    kind = checks.expect_text(
+        item.get("type") or ("message" if "role" in item else "item_reference"), f"{path}.type"
+    )
     match kind:
         case "message":
             return _read_message(item, path)
@@ -95,7 +97,7 @@ def _require_text(item: Item, name: str, path: str) -> str:
 
 
 def _read_message(item: Item, path: str) -> Item:
-    role = item.get("role")
+    role = checks.expect_text(item.get("role"), f"{path}.role")
     if role not in ROLES:
         raise refuse_value(role, f"{path}.role", sorted(ROLES))
     content = item.get("content")
@@ -142,7 +144,9 @@ def _resolve(item_id: str, store: ResponseStore) -> Item:
 
 
 def _read_reasoning(item: Item, path: str, store: ResponseStore) -> Item:
-    checks.expect_list(item.get("summary"), f"{path}.summary")
+    for index, part in enumerate(checks.expect_list(item.get("summary"), f"{path}.summary")):
+        place = f"{path}.summary[{index}]"
+        _require_text(checks.expect_object(part, place), "text", place)
     encrypted = item.get("encrypted_content")
     if encrypted is None:
         return _resolve(_require_text(item, "id", path), store)
@@ -189,7 +193,7 @@ def texts_of(item: Item) -> Iterator[str]:
         case "message":
             yield from (_text_of(part) for part in item["content"])
         case "reasoning":
-            yield from (part.get("text", "") for part in item["summary"])
+            yield from (part["text"] for part in item["summary"])
         case "function_call" | "custom_tool_call" as kind:
             yield item["name"] + item[CALLS[kind]]
         case "function_call_output" | "custom_tool_call_output":

@@ -24,6 +24,7 @@ class Seen:
 
     path: str
     headers: dict[str, str]
+    query: str = ""
     body: bytes = b""
     model: str = ""
     outcome: Outcome | None = None
@@ -35,6 +36,7 @@ class Seen:
             body = self.body.decode(errors="replace")
         return {
             "path": self.path,
+            "query": self.query,
             "model": self.model,
             "outcome": self.outcome or "open",
             "headers": self.headers,

@@ -22,6 +22,9 @@ MAX_ATTEMPTS = 6
 # A client that reads nothing for so long is taken for gone.
 SLOWEST_READ_SECONDS = 60.0
 
+# Responses that a client stored are forgotten after so long, as at OpenAI.
+RESPONSES_KEPT_FOR = timedelta(days=30)
+
 HOLD_LEASE = timedelta(seconds=env.integer("HOLD_LEASE_SECONDS", least=2))
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from apps.inference.operations import BY_PATH
+from apps.inference.operations import SURFACES
 from gatewayz.api import api
 
 PUBLIC, KEY, STAFF = "public", "key", "staff"
@@ -25,6 +25,10 @@ ROUTES = {
     "/v1/credits": KEY,
     "/v1/key": KEY,
     "/v1/generation": KEY,
+    "/v1/responses": KEY,
+    "/responses": KEY,
+    "/v1/responses/<response_id>": KEY,
+    "/v1/responses/<response_id>/input_items": KEY,
     "/v1/chat/completions": KEY,
     "/chat/completions": KEY,
     "/v1/messages": KEY,
@@ -32,6 +36,9 @@ ROUTES = {
     "/v1/messages/count_tokens": KEY,
     "/messages/count_tokens": KEY,
     "/v1/completions": KEY,
+    "/v1beta/models/{model}:generateContent": KEY,
+    "/v1beta/models/{model}:streamGenerateContent": KEY,
+    "/v1beta/models/{model}:countTokens": KEY,
     "/v1/embeddings": KEY,
     "/v1/images/generations": KEY,
     "/v1/images/edits": KEY,
@@ -41,8 +48,9 @@ ROUTES = {
     "/v1/moderations": KEY,
     "/admin/": STAFF,  # and everything below it
 }
-INFERENCE = sorted(BY_PATH)
-DJANGO_BEHIND_A_KEY = sorted({path for path, who in ROUTES.items() if who == KEY} - set(BY_PATH))
+SURFACE_PATHS = {path for surface in SURFACES for path in surface.paths}
+INFERENCE = sorted(path.replace("{model}", "sandbox/echo") for path in SURFACE_PATHS)
+DJANGO_BEHIND_A_KEY = sorted({path for path, who in ROUTES.items() if who == KEY} - SURFACE_PATHS)
 OPEN_TO_STRANGERS_IN_ADMIN = {"/admin/login/"}
 
 
@@ -67,7 +75,7 @@ ADMIN_PAGES = [
 def test_every_route_is_declared_when_the_urls_are_walked():
     served = {"/admin/" if path.startswith("/admin/") else path for path in DJANGO_ROUTES}
 
-    assert served | set(BY_PATH) == set(ROUTES)
+    assert served | SURFACE_PATHS == set(ROUTES)
 
 
 def test_ninja_operation_has_the_declared_authentication_when_walked():
@@ -97,7 +105,7 @@ def test_inference_route_answers_401_when_there_is_no_key(gateway, path):
     response = httpx.post(gateway.url + path, json={}, verify=False)
 
     assert response.status_code == 401
-    assert response.json()["error"]["code"] == "missing_api_key"
+    assert '"missing_api_key"' in response.text
 
 
 @pytest.mark.django_db

@@ -22,7 +22,7 @@ from genai_prices.types import (
 
 from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import offers, pricing, refresh
+from apps.catalog.services import offers, pricing, refresh, sandbox
 from apps.catalog.services.price_book import BASE_TIER
 from apps.catalog.tasks import refresh_prices
 from tests.catalog.finding import find
@@ -293,6 +293,6 @@ def test_bootstrap_brings_an_empty_database_to_life_when_run_twice(db, settings)
     settings.SANDBOX_ENABLED, settings.SANDBOX_URL = True, "http://127.0.0.1:9"
     first, second = refresh.bootstrap(), refresh.bootstrap()
 
-    assert first.sandbox_models == second.sandbox_models == 4
+    assert first.sandbox_models == second.sandbox_models == len(sandbox.MODELS)
     assert second.prices.added == 0
     assert find("sandbox/echo").offerings

@@ -367,7 +367,7 @@ def test_tells_the_request_id_where_the_sdk_looks_for_it(anthropic_client: Anthr
 def test_tool_results_with_an_object_are_let_through_when_the_hosts_own_tools_ran(
     anthropic_client: Anthropic,
 ):
-    """``code_execution_tool_result`` and others hold an object, not text or blocks; the sandbox does not know them."""
+    """``code_execution_tool_result`` and others hold an object, not text or blocks; this one has no call before it, which the host refuses."""
     result = {
         "type": "code_execution_tool_result",
         "tool_use_id": "srvtoolu_1",

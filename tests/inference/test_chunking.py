@@ -1,6 +1,7 @@
 """How the network cuts a stream, ends its lines or keeps it alive makes no difference to the client."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.relay import AnswerShape, Lane, StreamRelay
 from apps.inference.translated import TranslatedLane
-from apps.inference.verbatim import VerbatimLane
+from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 from tests.protocols.cases import CASES, IDENTITY, USAGE, WIRES, Case, portions, price
 from tests.surfaces import SURFACES, Surface, ask, read_events, texts_of, without_identity
 
@@ -68,8 +69,16 @@ def test_client_gets_the_same_tool_calls_when_the_host_writes_them_otherwise(
 
 
 def lane_of(client: Wire, host: Wire) -> Lane:
-    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
-    return VerbatimLane(client, body) if client is host else TranslatedLane(client, host, body)
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "input": "Hello",
+        "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
+    }
+    if client is host and client in VERBATIM_WIRES:
+        return VerbatimLane(client, body)
+    return TranslatedLane(client, host, body)
 
 
 def relay_of(client: Wire, host: Wire) -> StreamRelay:
@@ -169,4 +178,10 @@ def test_lane_keeps_the_usage_when_a_later_chunk_has_an_empty_one(
     assert relay.tally.usage == Usage(input=9, output=2)
     assert not relay.tally.usage_rejected
     events, _ = read_events(relay.finish(Usage(input=9, output=2)))
-    assert [event["usage"] for event in events if event.get("usage")]
+    assert [usage for event in events if (usage := usage_in(event))]
+
+
+def usage_in(event: dict[str, Any]) -> Any:
+    """Wherever the wire puts it."""
+    response = event.get("response") or {}
+    return event.get("usage") or event.get("usageMetadata") or response.get("usage")

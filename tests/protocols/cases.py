@@ -1,7 +1,8 @@
 """The fixture tree as test cases, and the few moves that every test here makes.
 
 ``fixtures/<wire>/<case>/{request.json,response.json,stream.sse}`` are written by hand from the published formats. The
-stream and the response of a case say the same, so each checks how the other is read.
+stream and the response of a case say the same, so each checks how the other is read. A binary stream is written as
+``stream.jsonl``, an event a line: ``{"<name>": <payload>}``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +17,11 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
 from apps.inference.canonical.content import Block, Reasoning, Text, ToolCall
 from apps.inference.canonical.events import Event
+from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.response import ChatResponse
-from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
+from tests.protocols.grammars import check_stream
 
 FIXTURES = Path(__file__).parent / "fixtures"
 IDENTITY = AnswerIdentity(id="gen-1", model="acme/model", created=1_753_000_000)
@@ -35,7 +38,8 @@ class Case:
 
     @property
     def request(self) -> dict[str, Any]:
-        return self._json("request.json")
+        """As the surface hands it to the codec."""
+        return received(self.wire, self._json("request.json"))
 
     @property
     def response(self) -> dict[str, Any]:
@@ -43,7 +47,12 @@ class Case:
 
     @property
     def stream(self) -> bytes:
-        return (FIXTURES / self.wire / self.name / "stream.sse").read_bytes()
+        folder = FIXTURES / self.wire / self.name
+        if self.wire is not Wire.BEDROCK_CONVERSE:
+            return (folder / "stream.sse").read_bytes()
+        lines = (folder / "stream.jsonl").read_bytes().splitlines()
+        events = [event for line in lines for event in orjson.loads(line).items()]
+        return b"".join(encode_message(orjson.dumps(data), event=name) for name, data in events)
 
     def _json(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads((FIXTURES / self.wire / self.name / name).read_bytes())
@@ -51,7 +60,15 @@ class Case:
 
 
 CASES = [Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))]
+SSE_CASES = [case for case in CASES if case.wire is not Wire.BEDROCK_CONVERSE]
 WIRES = list(CODECS)
+PAIRS = [(case, wire) for case in CASES for wire in WIRES if wire is not case.wire]
+MODEL_IN_URL = frozenset({Wire.GEMINI, Wire.BEDROCK_CONVERSE})
+
+
+def received(wire: Wire, body: dict[str, Any], *, model: str = "m") -> dict[str, Any]:
+    """A body with what some wires have in the URL instead, as their surfaces put it in."""
+    return {"model": model, **body} if wire in MODEL_IN_URL else body
 
 
 def price(usage: Usage) -> dict[str, Any]:
@@ -62,15 +79,15 @@ def portions(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def records_of(chunks: Iterable[bytes]) -> list[SseRecord]:
-    decoder = SseDecoder()
-    records = [record for chunk in chunks for record in decoder.feed(chunk)]
-    return records + decoder.flush()
+def records_of(chunks: Iterable[bytes], wire: Wire = Wire.OPENAI_CHAT) -> list[SseRecord]:
+    framing = CODECS[wire].framing()
+    records = [record for chunk in chunks for record in framing.feed(chunk)]
+    return records + framing.flush()
 
 
 def events_of(wire: Wire, chunks: Iterable[bytes]) -> list[Event]:
     decoder = CODECS[wire].stream_decoder()
-    events = [event for record in records_of(chunks) for event in decoder.feed(record)]
+    events = [event for record in records_of(chunks, wire) for event in decoder.feed(record)]
     return events + list(decoder.flush())
 
 
@@ -81,8 +98,11 @@ def encoder_for(wire: Wire, *, include_usage: bool = True) -> StreamEncoder:
 def encode_stream(
     wire: Wire, events: Sequence[Event], *, usage: Usage = USAGE, include_usage: bool = True
 ) -> bytes:
+    """Fails when the stream breaks its wire's grammar."""
     encoder = encoder_for(wire, include_usage=include_usage)
-    return b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
+    stream = b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
+    check_stream(wire, stream)
+    return stream
 
 
 def with_plain_arguments(response: ChatResponse) -> ChatResponse:

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from apps.catalog.providers.spec import Wire
+from apps.common.usage import Usage
 from apps.inference.canonical.codec import MalformedUpstream
 from apps.inference.canonical.content import Reasoning, Text, ToolCall
 from apps.inference.canonical.events import (
@@ -18,12 +19,14 @@ from apps.inference.canonical.events import (
     UpstreamError,
     UsageReported,
 )
+from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.fold import fold
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import events_of
 
-OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
+BEDROCK = Wire.BEDROCK_CONVERSE
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
@@ -35,6 +38,18 @@ def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> byte
 def message_event(kind: str, **fields: Any) -> bytes:
     body = orjson.dumps({"type": kind, **fields})
     return f"event: {kind}\n".encode() + b"data: " + body + b"\n\n"
+
+
+def gemini_chunk(*parts: dict[str, Any], finish: str = "", **more: Any) -> bytes:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}}
+    if finish:
+        candidate["finishReason"] = finish
+    body = {"candidates": [candidate], "responseId": "g1", "modelVersion": "m", **more}
+    return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+def converse_event(name: str, **payload: Any) -> bytes:
+    return encode_message(orjson.dumps(payload), event=name)
 
 
 def call_delta(index: int | None, arguments: str, **more: Any) -> dict[str, Any]:
@@ -202,10 +217,210 @@ def test_whole_input_at_the_start_of_an_anthropic_block():
             b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n',
             UpstreamError("overloaded_error", "busy"),
         ),
+        (
+            GEMINI,
+            b'data: {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}\n\n',
+            UpstreamError("UNAVAILABLE", "busy"),
+        ),
+        (
+            BEDROCK,
+            encode_message(b'{"message":"busy"}', event="throttlingException", is_exception=True),
+            UpstreamError("throttlingException", "busy"),
+        ),
     ],
 )
 def test_errors_inside_a_stream_are_events(wire: Wire, stream: bytes, error: UpstreamError):
     assert events_of(wire, [stream]) == [error]
+
+
+def test_cut_gemini_stream_has_usage_and_no_finish():
+    chunk = gemini_chunk({"text": "a"}, usageMetadata={"promptTokenCount": 4})
+
+    events = events_of(GEMINI, [chunk])
+
+    assert events == [
+        Started("g1", "m"),
+        BlockStarted(0, BlockKind.TEXT),
+        BlockDelta(0, "a"),
+        BlockFinished(0),
+        UsageReported(Usage(input=4)),
+    ]
+
+
+def test_a_meter_that_a_later_gemini_chunk_leaves_out_still_counts():
+    first = {"promptTokenCount": 9, "cachedContentTokenCount": 4}
+    last = {"promptTokenCount": 9, "candidatesTokenCount": 5}
+    stream = [
+        gemini_chunk({"text": "a"}, usageMetadata=first),
+        gemini_chunk(finish="STOP", usageMetadata=last),
+    ]
+
+    assert fold(events_of(GEMINI, stream)).usage == Usage(input=5, cache_read=4, output=5)
+
+
+@pytest.mark.parametrize("usage", [[1], "many", 7, {"promptTokenCount": -5}])
+def test_nonsense_in_the_place_of_geminis_usage_is_reported_as_such(usage: Any):
+    response = fold(events_of(GEMINI, [gemini_chunk({"text": "a"}, usageMetadata=usage)]))
+
+    assert response.usage is None
+    assert response.usage_reported
+
+
+def test_gemini_calls_without_ids_get_different_ones_that_stay_the_same():
+    call = {"functionCall": {"name": "f", "args": {"a": 1}}}
+    streams = [gemini_chunk(call, call), gemini_chunk(call)]
+
+    responses = [fold(events_of(GEMINI, streams)) for _ in range(2)]
+
+    ids = [block.id for block in responses[0].blocks if isinstance(block, ToolCall)]
+    assert len(set(ids)) == 3
+    assert responses[0] == responses[1]
+
+
+def test_gemini_ids_are_made_up_of_what_is_said_when_the_answer_has_none():
+    def ids(argument: int) -> list[str]:
+        call = {"functionCall": {"name": "f", "args": {"a": argument}}}
+        response = fold(events_of(GEMINI, [gemini_chunk(call, call, responseId="")]))
+        return [block.id for block in response.blocks if isinstance(block, ToolCall)]
+
+    assert len(set(ids(1) + ids(2))) == 4
+    assert ids(1) == ids(1)
+
+
+def test_a_signature_seals_the_text_before_it():
+    stream = [
+        gemini_chunk({"text": "a"}),
+        gemini_chunk({"text": "b"}),
+        gemini_chunk({"text": "", "thoughtSignature": "s1"}),
+        gemini_chunk({"text": "c", "thoughtSignature": "s2"}, finish="STOP"),
+    ]
+
+    assert fold(events_of(GEMINI, stream)).blocks == (
+        Text("ab", signature="s1", origin=GEMINI),
+        Text("c", signature="s2", origin=GEMINI),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("STOP", FinishReason.STOP),
+        ("OTHER", FinishReason.STOP),
+        ("UNHEARD_OF", FinishReason.STOP),
+        ("MAX_TOKENS", FinishReason.LENGTH),
+        ("RECITATION", FinishReason.CONTENT_FILTER),
+        ("SPII", FinishReason.CONTENT_FILTER),
+        ("BLOCKLIST", FinishReason.CONTENT_FILTER),
+        ("FINISH_REASON_UNSPECIFIED", None),
+    ],
+)
+def test_geminis_reasons_are_ours(reason: str, finish: FinishReason | None):
+    assert fold(events_of(GEMINI, [gemini_chunk({"text": "a"}, finish=reason)])).finish is finish
+
+
+@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+def test_geminis_failing_finish_reasons_are_errors(reason: str):
+    *_, last = events_of(GEMINI, [gemini_chunk(finish=reason)])
+
+    assert isinstance(last, UpstreamError)
+    assert last.code == reason
+
+
+def test_converse_blocks_may_interleave_and_need_no_end():
+    stream = [
+        converse_event("messageStart", role="assistant"),
+        converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "a"}),
+        converse_event(
+            "contentBlockStart",
+            contentBlockIndex=1,
+            start={"toolUse": {"toolUseId": "t", "name": "f"}},
+        ),
+        converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "b"}),
+        converse_event("somethingNew", a=1),
+        converse_event("messageStop", stopReason="tool_use"),
+    ]
+
+    response = fold(events_of(BEDROCK, stream))
+
+    assert response.blocks == (Text("ab"), ToolCall(id="t", name="f", arguments="{}"))
+    assert response.finish is FinishReason.TOOL_CALLS
+    assert not response.usage_reported
+
+
+def test_cut_converse_stream_has_no_finish():
+    stream = [converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "a"})]
+
+    assert events_of(BEDROCK, stream) == [
+        BlockStarted(0, BlockKind.TEXT),
+        BlockDelta(0, "a"),
+        BlockFinished(0),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use"])
+def test_converses_failing_stop_reasons_are_errors(reason: str):
+    *_, last = events_of(BEDROCK, [converse_event("messageStop", stopReason=reason)])
+
+    assert isinstance(last, UpstreamError)
+
+
+def test_tools_that_run_at_amazon_are_passed_over():
+    use = {"toolUseId": "t", "name": "nova_grounding", "type": "server_tool_use"}
+    stream = [
+        converse_event("contentBlockStart", contentBlockIndex=0, start={"toolUse": use}),
+        converse_event(
+            "contentBlockDelta", contentBlockIndex=0, delta={"toolUse": {"input": "{}"}}
+        ),
+        converse_event("contentBlockStop", contentBlockIndex=0),
+        converse_event("contentBlockDelta", contentBlockIndex=1, delta={"text": "a"}),
+        converse_event("messageStop", stopReason="end_turn"),
+    ]
+
+    response = fold(events_of(BEDROCK, stream))
+
+    assert response.blocks == (Text("a"),)
+    assert response.finish is FinishReason.STOP
+
+
+def test_gemini_answer_without_candidates_has_no_content():
+    response = CODECS[GEMINI].decode_response({"usageMetadata": {"promptTokenCount": 4}})
+
+    assert response.blocks == ()
+    assert response.finish is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "before", "marker"),
+    [
+        (
+            OPENAI,
+            SseRecord("", b'{"choices":[{"finish_reason":"stop"}]}'),
+            SseRecord("", b"[DONE]"),
+        ),
+        (
+            ANTHROPIC,
+            SseRecord(
+                "message_delta", b'{"type":"message_delta","delta":{"stop_reason":"end_turn"}}'
+            ),
+            SseRecord("message_stop", b'{"type":"message_stop"}'),
+        ),
+        (
+            BEDROCK,
+            SseRecord("messageStop", b'{"stopReason":"end_turn"}'),
+            SseRecord("metadata", b'{"usage":{"inputTokens":1,"outputTokens":1}}'),
+        ),
+    ],
+)
+def test_decoder_has_ended_only_after_the_wires_own_marker(
+    wire: Wire, before: SseRecord, marker: SseRecord
+):
+    decoder = CODECS[wire].stream_decoder()
+
+    list(decoder.feed(before))
+    assert not decoder.ended
+
+    list(decoder.feed(marker))
+    assert decoder.ended
 
 
 def test_failing_finish_reason_is_an_error():
@@ -226,10 +441,15 @@ def test_failing_finish_reason_is_an_error():
         b'{"choices":[{"delta":{"tool_calls":["x"]}}]}',
         b'{"type":"content_block_delta","index":7,"delta":{}}',
         b'{"type":"message_start"}',
+        b'{"candidates":[1]}',
+        b'{"candidates":[{"content":{"parts":[{"text":7}]}}]}',
+        b'{"candidates":[{"content":{"parts":[{"functionCall":{}}]}}]}',
+        b'{"candidates":[{"content":{"parts":[{"functionCall":{"args":{}}}]}}]}',
     ],
 )
 def test_records_of_no_wire_are_malformed(data: bytes):
     wire = ANTHROPIC if b'"type"' in data or b"choices" not in data else OPENAI
+    wire = GEMINI if b"candidates" in data else wire
 
     with pytest.raises(MalformedUpstream):
         list(CODECS[wire].stream_decoder().feed(SseRecord("", data)))

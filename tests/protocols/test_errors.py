@@ -13,7 +13,9 @@ from apps.inference.canonical.failures import ErrorInsteadOfAnswer
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import records_of
 
-OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
+RESPONSES = Wire.OPENAI_RESPONSES
+BEDROCK = Wire.BEDROCK_CONVERSE
 
 
 def refusal_of(wire: Wire, body: dict[str, Any]) -> tuple[str | None, str]:
@@ -173,13 +175,156 @@ def test_anthropic_request_is_refused_by_field(change: dict[str, Any], param: st
     assert refusal_of(ANTHROPIC, body) == (param, code)
 
 
+def says_parts(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"contents": [{"parts": [{"text": "a"}, *parts]}]}
+
+
+def config(**fields: Any) -> dict[str, Any]:
+    return {"generationConfig": fields}
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "code"),
+    [
+        ({"model": None}, "model", "missing_field"),
+        ({"contents": None}, "contents", "missing_field"),
+        ({"contents": []}, "contents", "invalid_value"),
+        ({"contents": "hi"}, "contents", "invalid_type"),
+        ({"contents": [{"role": "user"}]}, "contents[0].parts", "missing_field"),
+        ({"contents": [{"role": "assistant", "parts": []}]}, "contents[0].role", "invalid_value"),
+        (says_parts({"text": 7}), "contents[0].parts[1].text", "invalid_type"),
+        (
+            says_parts({"inlineData": {"data": "x"}}),
+            "contents[0].parts[1].inlineData.mimeType",
+            "missing_field",
+        ),
+        (
+            says_parts({"file_data": {"mime_type": "image/png"}}),
+            "contents[0].parts[1].fileData.fileUri",
+            "missing_field",
+        ),
+        (
+            says_parts({"functionCall": {"args": {}}}),
+            "contents[0].parts[1].functionCall.name",
+            "missing_field",
+        ),
+        (
+            says_parts({"functionCall": {"name": "f", "args": "{}"}}),
+            "contents[0].parts[1].functionCall.args",
+            "invalid_type",
+        ),
+        (
+            says_parts({"functionResponse": {"name": "f", "response": "x"}}),
+            "contents[0].parts[1].functionResponse.response",
+            "invalid_type",
+        ),
+        ({"systemInstruction": 7}, "systemInstruction", "invalid_type"),
+        (
+            {"systemInstruction": {"parts": [{"inlineData": {}}]}},
+            "systemInstruction.parts[0].text",
+            "missing_field",
+        ),
+        (config(temperature=2.1), "generationConfig.temperature", "invalid_value"),
+        (config(maxOutputTokens=0), "generationConfig.maxOutputTokens", "invalid_value"),
+        (config(stopSequences="x"), "generationConfig.stopSequences", "invalid_type"),
+        (config(responseSchema=[]), "generationConfig.responseSchema", "invalid_type"),
+        (
+            config(thinkingConfig={"thinkingBudget": -2}),
+            "generationConfig.thinkingConfig.thinkingBudget",
+            "invalid_value",
+        ),
+        (
+            {"tools": [{"functionDeclarations": [{}]}]},
+            "tools[0].functionDeclarations[0].name",
+            "missing_field",
+        ),
+        (
+            {"toolConfig": {"functionCallingConfig": {"mode": "SOMETIMES"}}},
+            "toolConfig.functionCallingConfig.mode",
+            "invalid_value",
+        ),
+    ],
+)
+def test_gemini_request_is_refused_by_field(change: dict[str, Any], param: str, code: str):
+    body = {"model": "m", "contents": [{"parts": [{"text": "a"}]}]} | change
+
+    assert refusal_of(GEMINI, body) == (param, code)
+
+
+def says_blocks(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": "a"}, *blocks]}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "code"),
+    [
+        ({"model": None}, "model", "missing_field"),
+        ({"messages": []}, "messages", "invalid_value"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_field"),
+        (
+            {"messages": [{"role": "user", "content": "hi"}]},
+            "messages[0].content",
+            "invalid_type",
+        ),
+        (
+            {"messages": [{"role": "tool", "content": []}]},
+            "messages[0].role",
+            "invalid_value",
+        ),
+        (says_blocks({"text": 7}), "messages[0].content[1].text", "invalid_type"),
+        (
+            says_blocks({"image": {"format": "bmp", "source": {}}}),
+            "messages[0].content[1].image.format",
+            "invalid_value",
+        ),
+        (
+            says_blocks({"toolUse": {"toolUseId": "a", "name": "f"}}),
+            "messages[0].content[1].toolUse.input",
+            "missing_field",
+        ),
+        (
+            says_blocks({"toolResult": {"content": []}}),
+            "messages[0].content[1].toolResult.toolUseId",
+            "missing_field",
+        ),
+        (
+            says_blocks({"cachePoint": {"type": "default", "ttl": "2h"}}),
+            "messages[0].content[1].cachePoint.ttl",
+            "invalid_value",
+        ),
+        ({"system": [{}]}, "system[0].text", "missing_field"),
+        (
+            {"inferenceConfig": {"temperature": 1.5}},
+            "inferenceConfig.temperature",
+            "invalid_value",
+        ),
+        ({"toolConfig": {}}, "toolConfig.tools", "missing_field"),
+        (
+            {"toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]}},
+            "toolConfig.tools[0].toolSpec.inputSchema",
+            "missing_field",
+        ),
+        (
+            {"outputConfig": {"textFormat": {"structure": {"jsonSchema": {"schema": "{"}}}}},
+            "outputConfig.textFormat.structure.jsonSchema.schema",
+            "invalid_value",
+        ),
+    ],
+)
+def test_converse_request_is_refused_by_field(change: dict[str, Any], param: str, code: str):
+    body = {"model": "m", "messages": [{"role": "user", "content": [{"text": "a"}]}]} | change
+
+    assert refusal_of(BEDROCK, body) == (param, code)
+
+
 ERROR = errors.InsufficientCredits(
     "Not enough credits.", details={"needed_usd": 0.2, "available_usd": 0.1, "message": "not this"}
 )
 
 
-def test_openai_error_envelope():
-    assert CODECS[OPENAI].encode_error(ERROR, request_id="req_1") == {
+@pytest.mark.parametrize("wire", [OPENAI, RESPONSES])
+def test_openai_error_envelope(wire: Wire):
+    assert CODECS[wire].encode_error(ERROR, request_id="req_1") == {
         "error": {
             "message": "Not enough credits.",
             "type": "billing_error",
@@ -229,7 +374,57 @@ def test_anthropic_error_types_are_its_own(error: GatewayzError, kind: str):
     assert CODECS[ANTHROPIC].encode_error(error, request_id="r")["error"]["type"] == kind
 
 
-@pytest.mark.parametrize(("wire", "event"), [(OPENAI, ""), (ANTHROPIC, "error")])
+def test_google_error_envelope():
+    body = CODECS[GEMINI].encode_error(ERROR, request_id="req_1")
+
+    info, request = body["error"].pop("details")
+    assert body == {
+        "error": {"code": 402, "message": "Not enough credits.", "status": "FAILED_PRECONDITION"}
+    }
+    assert info["reason"] == "insufficient_credits"
+    assert info["metadata"]["needed_usd"] == "0.2"
+    assert request["requestId"] == "req_1"
+
+
+def test_amazons_error_body():
+    assert CODECS[BEDROCK].encode_error(ERROR, request_id="req_1") == {
+        "__type": "AccessDeniedException",
+        "message": "Not enough credits.",
+        "reason": "insufficient_credits",
+        "param": None,
+        "requestId": "req_1",
+        "needed_usd": 0.2,
+        "available_usd": 0.1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (errors.UpstreamInvalid("x"), "internalServerException"),
+        (errors.RateLimited("x"), "throttlingException"),
+        (errors.InvalidRequest("x"), "validationException"),
+        (errors.UpstreamTimeout("x"), "modelStreamErrorException"),
+    ],
+)
+def test_converse_stream_errors_are_those_that_a_stream_may_hold(error: GatewayzError, event: str):
+    encoded = CODECS[BEDROCK].encode_stream_error(error, request_id="r")
+
+    [record] = records_of([encoded], BEDROCK)
+
+    assert record.event == event
+    assert orjson.loads(record.data)["message"] == "x"
+
+
+def test_google_error_names_the_field():
+    error = errors.InvalidRequest("'contents' is required.", param="contents")
+
+    details = CODECS[GEMINI].encode_error(error, request_id="r")["error"]["details"]
+
+    assert details[-1]["fieldViolations"][0]["field"] == "contents"
+
+
+@pytest.mark.parametrize(("wire", "event"), [(OPENAI, ""), (ANTHROPIC, "error"), (GEMINI, "")])
 def test_stream_error_is_one_record_with_the_same_body(wire: Wire, event: str):
     codec = CODECS[wire]
 
@@ -239,7 +434,7 @@ def test_stream_error_is_one_record_with_the_same_body(wire: Wire, event: str):
     assert orjson.loads(record.data) == codec.encode_error(ERROR, request_id="req_1")
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI, BEDROCK])
 @pytest.mark.parametrize(
     "body", [{}, {"choices": []}, {"choices": [{}]}, {"content": "x"}, {"content": [{}]}]
 )
@@ -253,6 +448,9 @@ def test_answers_of_no_wire_are_malformed(wire: Wire, body: dict[str, Any]):
     [
         (OPENAI, {"error": {"message": "busy", "code": "overloaded"}}),
         (ANTHROPIC, {"type": "error", "error": {"message": "busy", "type": "overloaded"}}),
+        (RESPONSES, {"status": "failed", "error": {"message": "busy", "code": "overloaded"}}),
+        (GEMINI, {"error": {"code": 503, "message": "busy", "status": "overloaded"}}),
+        (BEDROCK, {"__type": "overloaded", "message": "busy"}),
     ],
 )
 def test_error_in_the_body_of_an_answer_is_told_apart(wire: Wire, body: dict[str, Any]):

@@ -47,10 +47,21 @@ def test_terminal_facts_come_last(case: Case):
         (Wire.OPENAI_CHAT, "tools_parallel", FinishReason.TOOL_CALLS),  # the host said "stop"
         (Wire.OPENAI_CHAT, "length", FinishReason.LENGTH),
         (Wire.OPENAI_CHAT, "refusal", FinishReason.STOP),
+        (Wire.OPENAI_RESPONSES, "tools_parallel", FinishReason.TOOL_CALLS),
+        (Wire.OPENAI_RESPONSES, "length", FinishReason.LENGTH),
+        (Wire.OPENAI_RESPONSES, "filtered", FinishReason.CONTENT_FILTER),
+        (Wire.OPENAI_RESPONSES, "refusal", FinishReason.STOP),
         (Wire.ANTHROPIC_MESSAGES, "stop_sequence", FinishReason.STOP_SEQUENCE),
         (Wire.ANTHROPIC_MESSAGES, "refusal", FinishReason.CONTENT_FILTER),
         (Wire.ANTHROPIC_MESSAGES, "server_tools", FinishReason.STOP),
         (Wire.ANTHROPIC_MESSAGES, "tools_parallel", FinishReason.TOOL_CALLS),
+        (Wire.GEMINI, "tools_parallel", FinishReason.TOOL_CALLS),  # the host said "STOP"
+        (Wire.GEMINI, "length", FinishReason.LENGTH),
+        (Wire.BEDROCK_CONVERSE, "tools_parallel", FinishReason.TOOL_CALLS),
+        (Wire.BEDROCK_CONVERSE, "stop_sequence", FinishReason.STOP_SEQUENCE),
+        (Wire.BEDROCK_CONVERSE, "guardrail", FinishReason.CONTENT_FILTER),
+        (Wire.GEMINI, "prompt_blocked", FinishReason.CONTENT_FILTER),
+        (Wire.GEMINI, "safety", FinishReason.CONTENT_FILTER),
     ],
 )
 def test_finish_reason_is_ours(wire: Wire, name: str, finish: FinishReason):

@@ -1,5 +1,6 @@
 """What holds for any stream, however odd."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,7 +26,8 @@ from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import USAGE, WIRES, encode_stream, events_of, joined
 
-OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
+BEDROCK = Wire.BEDROCK_CONVERSE
+OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 
 
 _JSON = st.recursive(
@@ -34,7 +36,12 @@ _JSON = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["choices", "delta", "content", "tool_calls", "function", "type", "index", "message",
-             "usage", "error", "content_block", "finish_reason", "id", "reasoning_details"]
+             "usage", "error", "content_block", "finish_reason", "id", "reasoning_details",
+             "item", "response", "output_index", "part", "text", "summary", "output", "arguments",
+             "candidates", "parts", "text", "functionCall", "name", "args", "thoughtSignature",
+             "usageMetadata", "finishReason", "promptFeedback", "extra_content",
+             "contentBlockIndex", "start", "toolUse", "toolUseId", "input", "reasoningContent",
+             "stopReason"]
         ),
         inner,
         max_size=4,
@@ -48,7 +55,23 @@ _JSON = st.recursive(
     wire=st.sampled_from(WIRES),
     bodies=st.lists(_JSON, min_size=1, max_size=3),
     kind=st.sampled_from(
-        ["", "message_start", "content_block_start", "content_block_delta", "message_delta"]
+        [
+            "",
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "message_delta",
+            "response.output_item.added",
+            "response.output_item.done",
+            "response.output_text.delta",
+            "response.content_part.done",
+            "response.completed",
+            "contentBlockStart",
+            "contentBlockDelta",
+            "contentBlockStop",
+            "messageStop",
+            "metadata",
+        ]
     ),
 )
 def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any], kind: str):
@@ -70,7 +93,22 @@ def test_no_record_breaks_a_stream_in_another_way(wire: Wire, bodies: list[Any],
 @settings(max_examples=300, deadline=None)
 @given(
     wire=st.sampled_from(WIRES),
-    body=st.dictionaries(st.sampled_from(["choices", "content", "error", "usage", "id"]), _JSON),
+    body=st.dictionaries(
+        st.sampled_from(
+            [
+                "choices",
+                "content",
+                "error",
+                "usage",
+                "id",
+                "output",
+                "status",
+                "candidates",
+                "usageMetadata",
+            ]
+        ),
+        _JSON,
+    ),
 )
 def test_no_body_breaks_decode_response_in_another_way(wire: Wire, body: dict[str, Any]):
     try:
@@ -147,3 +185,29 @@ def _said(events: list[Event], kind: BlockKind) -> str:
         for event in events
         if isinstance(event, BlockDelta) and kinds[event.index] is kind
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=event_streams())
+def test_any_stream_keeps_its_text_and_calls_on_geminis_client_stream(events: list[Event]):
+    again = fold(events_of(GEMINI, [encode_stream(GEMINI, events)]))
+
+    calls = [block for block in fold(events).blocks if isinstance(block, ToolCall)]
+    assert joined(again.blocks, Text) == _said(events, BlockKind.TEXT)
+    assert joined(again.blocks, Reasoning) == _said(events, BlockKind.REASONING)
+    # Arguments must be an object on this wire, and those of these streams are not.
+    assert [(block.id, block.name) for block in again.blocks if isinstance(block, ToolCall)] == [
+        (call.id, call.name) for call in calls
+    ]
+    assert again.usage == replace(USAGE, input=12, cache_write_5m=0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=event_streams())
+def test_any_stream_survives_converses_client_stream(events: list[Event]):
+    again = fold(events_of(BEDROCK, [encode_stream(BEDROCK, events)]))
+
+    expected = fold(events)
+    assert again.blocks == expected.blocks
+    assert again.finish == expected.finish
+    assert again.usage == replace(USAGE, output=10, reasoning=0)

@@ -326,6 +326,7 @@ def test_takes_snake_case_and_a_key_in_the_query(sandbox: SandboxProcess) -> Non
     answer = post(sandbox.base_url, path, body, headers={"x-goog-api-key": ""})
 
     assert answer.json["candidates"][0]["finishReason"] == "MAX_TOKENS"
+    assert sandbox.stats()["last_request"]["query"] == "key=sk-test"
 
 
 @pytest.mark.parametrize(

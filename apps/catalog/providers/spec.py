@@ -115,12 +115,15 @@ Endpoints = Mapping[Operation, tuple[Endpoint, ...]]
 def endpoint_of(
     endpoints: Endpoints, operation: Operation, upstream_model: str, wire: Wire
 ) -> Endpoint | None:
-    """The endpoint to ask for a client that speaks ``wire``; None when the provider does not do this."""
+    """The endpoint to ask for a client that speaks ``wire``; None when the provider does not do this.
+
+    Conversations are translated when no endpoint speaks it; everything else is passed on as it is or not at all.
+    """
     serving = [e for e in endpoints.get(operation, ()) if e.serves(upstream_model)]
     for endpoint in serving:
         if endpoint.wire is wire:
             return endpoint
-    return serving[0] if serving else None
+    return serving[0] if serving and operation is Operation.CHAT else None
 
 
 @dataclass(frozen=True, slots=True)

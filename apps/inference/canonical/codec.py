@@ -5,7 +5,7 @@ client <--encode_response-- ChatResponse <--decode_response-- upstream
 client <--StreamEncoder-- Event* <--StreamDecoder-- upstream
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,6 +31,8 @@ class AnswerIdentity:
     model: str
     created: int
     """Unix seconds."""
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the request that the answer repeats, on wires that do so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,22 @@ class EncodedRequest:
     """Client parameters that this wire cannot carry, by the names the client used."""
 
 
+class Framing(Protocol):
+    """How a wire cuts its stream into records: bytes in any portions to records. One instance per stream."""
+
+    def feed(self, chunk: bytes) -> list[SseRecord]:
+        """The records that end in this chunk. Raises MalformedUpstream."""
+        ...
+
+    def flush(self) -> list[SseRecord]:
+        """The record that the stream ended in, if the framing allows that."""
+        ...
+
+
 class StreamDecoder(Protocol):
+    ended: bool
+    """True once the wire's own end marker was seen: whatever follows is no part of the answer. Not every wire has one."""
+
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one SSE record. Raises MalformedUpstream when the record is not of this wire."""
         ...
@@ -59,6 +76,10 @@ class StreamEncoder(Protocol):
         """The closing records: finish reason, usage with its cost, terminal marker."""
         ...
 
+    def fail(self, error: GatewayzError) -> bytes:
+        """The closing records of an answer that broke: after them nothing may follow."""
+        ...
+
 
 class Codec(Protocol):
     def decode_request(self, body: Json) -> ChatRequest:
@@ -74,6 +95,8 @@ class Codec(Protocol):
     def encode_response(
         self, response: ChatResponse, *, identity: AnswerIdentity, usage: Usage, price: PriceUsage
     ) -> Json: ...
+
+    def framing(self) -> Framing: ...
 
     def stream_decoder(self) -> StreamDecoder: ...
 
@@ -92,5 +115,5 @@ class Codec(Protocol):
     def encode_error(self, error: GatewayzError, *, request_id: str) -> Json: ...
 
     def encode_stream_error(self, error: GatewayzError, *, request_id: str) -> bytes:
-        """The dialect's in-stream error record, for a stream whose status line has already been sent."""
+        """The dialect's in-stream error record, for a stream of which no record was made by an encoder."""
         ...

@@ -30,6 +30,10 @@ class Text:
     text: str
     cache: CacheTtl | None = None
     extra: Extra = field(default_factory=dict)
+    signature: str = ""
+    """Gemini's proof of the thoughts behind the text."""
+    origin: Wire | None = None
+    """The wire that made the signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,10 @@ class ToolCall:
     name: str
     arguments: str
     """JSON text exactly as the model wrote it: it may be malformed, or empty for no arguments."""
+    signature: str = ""
+    """Gemini's proof of the thoughts behind the call, without which it refuses the call's result."""
+    origin: Wire | None = None
+    """The wire that made the signature."""
     cache: CacheTtl | None = None
     extra: Extra = field(default_factory=dict)
 
@@ -83,7 +91,7 @@ class Reasoning:
     data: str = ""
     """Encrypted or redacted reasoning that only its maker can read."""
     origin: Wire | None = None
-    """The wire that made signature and data. None in an answer that has just arrived."""
+    """The wire that made signature and data."""
     extra: Extra = field(default_factory=dict)
 
 

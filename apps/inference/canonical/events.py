@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 
 
@@ -40,6 +41,10 @@ class BlockStarted:
     kind: BlockKind
     tool_call_id: str = ""
     tool_name: str = ""
+    signature: str = ""
+    """Of a tool call: known when it begins, and some clients read it only from the first fragment."""
+    origin: Wire | None = None
+    """The wire that made the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,9 @@ class BlockDelta:
     index: int
     text: str = ""
     signature: str = ""
-    """Proof of origin of a reasoning block (Anthropic); only ever sent back to the wire that made it."""
+    """The maker's proof of the block: of reasoning (Anthropic, Gemini) or of text (Gemini). Sent back to no other wire."""
+    origin: Wire | None = None
+    """The wire that made the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,12 @@ class UpstreamError:
 class Opaque:
     wire: str
     payload: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What to call it in a report: its type or role; on wires that have neither, the key that tells what it is."""
+        named = self.payload.get("type") or self.payload.get("role")
+        return str(named or next(iter(self.payload), ""))
 
 
 Event = (

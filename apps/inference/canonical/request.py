@@ -87,6 +87,8 @@ class ReasoningConfig:
     budget_tokens: int | None = None
     effort: str | None = None
     """minimal, low, medium, high, xhigh or max; passed on as the client wrote it."""
+    show_thoughts: bool | None = None
+    """Whether the answer is to hold the thoughts (Gemini); None leaves it to the wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ class ChatResponse:
     stop_sequence: str | None = None
     usage: Usage | None = None
     """None when the provider sent no usage or an absurd one."""
+    usage_reported: bool = False
+    """Whether it sent any: tells an absurd one from none."""
 
 
 def settled_finish(reported: FinishReason, *, has_tool_calls: bool) -> FinishReason:

@@ -5,12 +5,21 @@ from types import MappingProxyType
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import Codec
-from apps.inference.protocols import anthropic_messages, openai_chat
+from apps.inference.protocols import (
+    anthropic_messages,
+    bedrock_converse,
+    gemini,
+    openai_chat,
+    openai_responses,
+)
 
 CODECS: Mapping[Wire, Codec] = MappingProxyType(
     {
         Wire.OPENAI_CHAT: openai_chat,
+        Wire.OPENAI_RESPONSES: openai_responses,
         Wire.ANTHROPIC_MESSAGES: anthropic_messages,
+        Wire.GEMINI: gemini,
+        Wire.BEDROCK_CONVERSE: bedrock_converse,
     }
 )
 

@@ -11,7 +11,7 @@ from apps.inference.protocols.anthropic_messages.decode import decode_request
 from apps.inference.protocols.anthropic_messages.encode import encode_request
 from apps.inference.protocols.anthropic_messages.errors import encode_error, encode_stream_error
 from apps.inference.protocols.anthropic_messages.response import decode_response, encode_response
-from apps.inference.protocols.anthropic_messages.stream_decoder import stream_decoder
+from apps.inference.protocols.anthropic_messages.stream_decoder import framing, stream_decoder
 from apps.inference.protocols.anthropic_messages.stream_encoder import stream_encoder
 from apps.inference.protocols.anthropic_messages.usage import decode_usage, encode_usage
 
@@ -24,6 +24,7 @@ __all__ = [
     "encode_response",
     "encode_stream_error",
     "encode_usage",
+    "framing",
     "stream_decoder",
     "stream_encoder",
 ]

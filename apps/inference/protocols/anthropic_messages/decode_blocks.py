@@ -20,6 +20,7 @@ from apps.inference.canonical.content import (
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
+from apps.inference.canonical.signatures import settle
 
 _ROLES = {role.value: role for role in (Role.USER, Role.ASSISTANT, Role.SYSTEM)}
 _TTLS = {ttl.value: ttl for ttl in CacheTtl}
@@ -79,7 +80,7 @@ def _decode_content(fields: Fields) -> tuple[Part, ...]:
         return (Text(content),)
     if not isinstance(content, list):
         fields.refuse("content", "must be a string or an array of blocks", code="invalid_type")
-    return tuple(_decode_block(block) for block in fields.objects("content"))
+    return settle(_decode_block(block) for block in fields.objects("content"))
 
 
 def _decode_block(block: Fields) -> Part:

@@ -43,9 +43,11 @@ _MODES = {ToolMode.AUTO: "auto", ToolMode.NONE: "none", ToolMode.REQUIRED: "any"
 
 def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     dropped: list[str] = foreign_keys(request.extra, _WIRE)
-    dropped.extend(name for name in _NO_WORD_FOR if getattr(request, name) is not None)
+    dropped.extend(
+        request.name_of(name) for name in _NO_WORD_FOR if getattr(request, name) is not None
+    )
     if request.n is not None and request.n > 1:
-        dropped.append("n")
+        dropped.append(request.name_of("n"))
     system, messages = encode_conversation(request, dropped)
     max_tokens = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
     body: Json = {"model": model, "max_tokens": max_tokens, "messages": messages}
@@ -76,7 +78,7 @@ def _encode_sampling(request: ChatRequest, dropped: list[str], *, thinks: bool) 
     if request.top_k is not None:
         found["top_k"] = request.top_k
     if thinks and request.origin is not _WIRE:
-        dropped.extend(found)
+        dropped.extend(request.name_of(name) for name in found)
         found = {}
     stop = [text for text in request.stop if request.origin is _WIRE or text.strip()]
     if stop:
@@ -95,7 +97,7 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
         elif tool.wire == _WIRE:
             tools.append(tool.payload)
         else:
-            dropped.append(f"tools.{tool.payload.get('type', '')}")
+            dropped.append(f"tools.{tool.name}")
     if not tools:
         return {}  # a choice without tools is refused
     choice = _encode_tool_choice(request.tool_choice, request.parallel_tool_calls)

@@ -101,7 +101,7 @@ def _encode_part(part: Part, dropped: list[str]) -> list[Json]:
         case Opaque():
             if part.wire == _WIRE:
                 return [part.payload]
-            dropped.append(str(part.payload.get("type") or part.payload.get("role", "")))
+            dropped.append(part.name)
             return []
         case Reasoning():
             return _encode_reasoning(part, dropped)

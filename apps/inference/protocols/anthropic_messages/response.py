@@ -13,12 +13,14 @@ from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
-from apps.inference.canonical.events import FinishReason, Opaque, UpstreamError
+from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.signatures import carrier, written
 from apps.inference.protocols.anthropic_messages.encode_blocks import arguments_object
 from apps.inference.protocols.anthropic_messages.usage import decode_usage, encode_usage
 
+_WIRE = Wire.ANTHROPIC_MESSAGES
 _FINISH = {
     "end_turn": FinishReason.STOP,
     "pause_turn": FinishReason.STOP,
@@ -54,6 +56,7 @@ def decode_response(body: Json) -> ChatResponse:
         finish=finish,
         stop_sequence=body.get("stop_sequence"),
         usage=decode_usage(body.get("usage")),
+        usage_reported=bool(body.get("usage")),
     )
 
 
@@ -79,12 +82,14 @@ def _decode_block(block: Json) -> Block:
         case "text":
             return Text(block["text"])
         case "thinking":
-            return Reasoning(text=block["thinking"], signature=block.get("signature") or "")
+            signature = block.get("signature") or ""
+            origin = _WIRE if signature else None
+            return Reasoning(text=block["thinking"], signature=signature, origin=origin)
         case "tool_use":
             arguments = orjson.dumps(block["input"]).decode()
             return ToolCall(id=block["id"], name=block["name"], arguments=arguments)
         case _:
-            return Opaque(Wire.ANTHROPIC_MESSAGES, block)
+            return Opaque(_WIRE, block)
 
 
 def encode_response(
@@ -111,8 +116,14 @@ def encode_finish(reason: FinishReason | None, *, has_refusal: bool) -> str:
 
 def _encode_blocks(blocks: Sequence[Block], *, identity: AnswerIdentity) -> list[Json]:
     ids = UniqueCallIds(identity)
-    encoded = (_encode_block(block, ids) for block in blocks)
-    return [block for block in encoded if block is not None]
+    encoded: list[Json] = []
+    for block in blocks:
+        proof = carrier(block) if isinstance(block, Text | ToolCall) else ""
+        thought = [{"type": "thinking", "thinking": "", "signature": proof}] if proof else []
+        found = _encode_block(block, ids)
+        said = [] if found is None else [found]
+        encoded += thought + said if isinstance(block, ToolCall) else said + thought
+    return encoded
 
 
 def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
@@ -120,7 +131,9 @@ def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
         case Text() | Refusal():
             return {"type": "text", "text": block.text} if block.text else None
         case Reasoning():
-            return {"type": "thinking", "thinking": block.text, "signature": block.signature}
+            kind = BlockKind.REASONING
+            signature = written(block.signature, block.origin, own=_WIRE, kind=kind)
+            return {"type": "thinking", "thinking": block.text, "signature": signature}
         case ToolCall():
             return {
                 "type": "tool_use",
@@ -129,7 +142,7 @@ def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
                 "input": arguments_object(block.arguments),
             }
         case Opaque():
-            return block.payload if block.wire == Wire.ANTHROPIC_MESSAGES else None
+            return block.payload if block.wire == _WIRE else None
         case _ as never:
             assert_never(never)
 

@@ -25,7 +25,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.failures import MalformedUpstream
-from apps.inference.canonical.sse import SseRecord
+from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.anthropic_messages.response import decode_finish, reported_error
 from apps.inference.protocols.anthropic_messages.usage import decode_usage
 
@@ -47,9 +47,12 @@ class _Block:
 
 
 class AnthropicStreamDecoder:
-    __slots__ = ("_blocks", "_calls_tools", "_count", "_stop_reason", "_stop_sequence", "_usage")
+    __slots__ = (
+        "_blocks", "_calls_tools", "_count", "_stop_reason", "_stop_sequence", "_usage", "ended",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.ended = False
         self._blocks: dict[int, _Block] = {}
         """Open blocks by the provider's index."""
         self._count = 0
@@ -99,6 +102,9 @@ class AnthropicStreamDecoder:
             case "message_delta":
                 self._read_message_delta(payload)
                 return ()
+            case "message_stop":
+                self.ended = True
+                return ()
             case "error":
                 return [reported_error(payload) or UpstreamError("", "")]
             case _:
@@ -134,7 +140,7 @@ class AnthropicStreamDecoder:
         text = _text(start.get("text") or start.get("thinking") or "")
         signature = _text(start.get("signature") or "")
         if text or signature:
-            events.append(BlockDelta(index, text, signature))
+            events.append(BlockDelta(index, text, signature, _origin_of(signature)))
         return events
 
     def _read_delta(self, block: _Block, delta: Json) -> Iterable[Event]:
@@ -152,7 +158,8 @@ class AnthropicStreamDecoder:
                 block.has_input = True
                 return (BlockDelta(block.index, text),)
             case "signature_delta":
-                return (BlockDelta(block.index, "", _text(delta["signature"])),)
+                signature = _text(delta["signature"])
+                return (BlockDelta(block.index, "", signature, _origin_of(signature)),)
             case _:
                 return ()
 
@@ -174,10 +181,18 @@ def _text(value: Any) -> str:
     return value
 
 
+def _origin_of(signature: str) -> Wire | None:
+    return Wire.ANTHROPIC_MESSAGES if signature else None
+
+
 def _gathered(block: _Block) -> Json:
     """The whole block: what it started with, and the input that followed in fragments."""
     text = "".join(block.gathered)
     return block.start | {"input": orjson.loads(text)} if text else block.start
+
+
+def framing() -> SseDecoder:
+    return SseDecoder()
 
 
 def stream_decoder() -> AnthropicStreamDecoder:

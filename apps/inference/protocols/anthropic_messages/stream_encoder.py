@@ -12,6 +12,7 @@ from typing import assert_never
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.events import (
@@ -26,9 +27,15 @@ from apps.inference.canonical.events import (
     UpstreamError,
     UsageReported,
 )
+from apps.inference.canonical.signatures import cover, written
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.anthropic_messages.errors import encode_stream_error
 from apps.inference.protocols.anthropic_messages.response import UniqueCallIds, encode_finish
 from apps.inference.protocols.anthropic_messages.usage import encode_usage
+
+_WIRE = Wire.ANTHROPIC_MESSAGES
+_NO_BLOCK = -1
+"""The index of a block that no event speaks of."""
 
 
 @dataclass(slots=True)
@@ -63,7 +70,7 @@ class AnthropicStreamEncoder:
             case BlockDelta():
                 return self._take_delta(event)
             case BlockStarted():
-                return self._message_start() + self._enqueue(_Waiting(event))
+                return self._message_start() + self._enqueue_block(event)
             case BlockFinished():
                 return self._finish_block(event.index)
             case Started():
@@ -72,7 +79,7 @@ class AnthropicStreamEncoder:
                 self._finish = event
                 return b""
             case Opaque():
-                if event.wire != Wire.ANTHROPIC_MESSAGES:
+                if event.wire != _WIRE:
                     return b""
                 return self._message_start() + self._enqueue(_Waiting(event, is_finished=True))
             case UsageReported() | UpstreamError():
@@ -89,6 +96,9 @@ class AnthropicStreamEncoder:
         records.append(self._message_delta(usage))
         records.append(_record({"type": "message_stop"}))
         return b"".join(records)
+
+    def fail(self, error: GatewayzError) -> bytes:
+        return encode_stream_error(error, request_id=self._identity.id)
 
     def _message_start(self) -> bytes:
         """Usage is not known yet: the zeros here are superseded by message_delta, whose counts are cumulative."""
@@ -120,21 +130,30 @@ class AnthropicStreamEncoder:
             return b""
         return self._open_first() + self._close_finished()
 
+    def _enqueue_block(self, event: BlockStarted) -> bytes:
+        proof = b""
+        if event.signature and event.origin is not None:
+            proof = self._enqueue(_carrier(event.signature, event.origin, event.kind))
+        return proof + self._enqueue(_Waiting(event))
+
     def _take_delta(self, event: BlockDelta) -> bytes:
-        first = self._queue[0]
-        if isinstance(first.start, BlockStarted) and first.start.index == event.index:
-            return self._delta(first.start.kind, event)
-        self._waiting(event.index).deltas.append(event)
+        place, block, kind = self._find(event.index)
+        if event.signature and event.origin is not None and kind is BlockKind.TEXT:
+            self._queue.insert(place + 1, _carrier(event.signature, event.origin, kind))
+        if place == 0:
+            return self._delta(kind, event)
+        block.deltas.append(event)
         return b""
 
     def _finish_block(self, index: int) -> bytes:
-        self._waiting(index).is_finished = True
+        _, block, _ = self._find(index)
+        block.is_finished = True
         return self._close_finished()
 
-    def _waiting(self, index: int) -> _Waiting:
-        for block in self._queue:
+    def _find(self, index: int) -> tuple[int, _Waiting, BlockKind]:
+        for place, block in enumerate(self._queue):
             if isinstance(block.start, BlockStarted) and block.start.index == index:
-                return block
+                return place, block, block.start.kind
         raise KeyError(index)
 
     def _close_finished(self) -> bytes:
@@ -195,12 +214,21 @@ class AnthropicStreamEncoder:
         if event.text:
             records.append(self._block_delta({"type": "thinking_delta", "thinking": event.text}))
         if event.signature:
-            signature = {"type": "signature_delta", "signature": event.signature}
-            records.append(self._block_delta(signature))
+            kind = BlockKind.REASONING
+            signature = written(event.signature, event.origin, own=_WIRE, kind=kind)
+            delta = {"type": "signature_delta", "signature": signature}
+            records.append(self._block_delta(delta))
         return b"".join(records)
 
     def _block_delta(self, delta: Json) -> bytes:
         return _record({"type": "content_block_delta", "index": self._position, "delta": delta})
+
+
+def _carrier(signature: str, origin: Wire, kind: BlockKind) -> _Waiting:
+    """A thinking block without text, for a signature that Anthropic has no other place for."""
+    covered = cover(signature, origin=origin, kind=kind)
+    start = BlockStarted(_NO_BLOCK, BlockKind.REASONING)
+    return _Waiting(start, [BlockDelta(_NO_BLOCK, "", covered)], is_finished=True)
 
 
 def _record(payload: Json) -> bytes:

@@ -19,6 +19,7 @@ from apps.inference.canonical.content import (
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
+from apps.inference.protocols.openai_chat.google_keys import origin_of, take_signature
 
 REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_details")
 """The three places where hosts and clients put reasoning text, most specific first."""
@@ -109,7 +110,7 @@ def _decode_assistant(message: Fields) -> Message:
     extra = message.rest(_ASSISTANT_KEYS)
     parts: list[Part] = []
     parts.extend(_take_reasoning(message.body, extra))
-    parts.extend(_decode_content(message))
+    parts.extend(_sign_text(_decode_content(message), extra))
     if refusal := message.text("refusal"):
         parts.append(Refusal(refusal))
     parts.extend(_decode_tool_call(call) for call in message.objects("tool_calls"))
@@ -121,15 +122,28 @@ def _decode_assistant(message: Fields) -> Message:
 _CALL_KEYS = frozenset({"id", "type", "function", "index"})
 
 
+def _sign_text(parts: tuple[Part, ...], extra: Json) -> tuple[Part, ...]:
+    """The signature of a message is that of its text, the last one if there are several."""
+    if not parts or not isinstance(parts[-1], Text):
+        return parts
+    signature = take_signature(extra)
+    signed = replace(parts[-1], signature=signature, origin=origin_of(signature))
+    return (*parts[:-1], signed)
+
+
 def _decode_tool_call(call: Fields) -> Part:
     if call.body.get("type", "function") != "function":
         return Opaque(Wire.OPENAI_CHAT, call.body)
     function = call.required_object("function")
+    extra = call.rest(_CALL_KEYS)
+    signature = take_signature(extra)
     return ToolCall(
         id=call.required_name("id"),
         name=function.required_name("name"),
         arguments=function.required_text("arguments"),
-        extra=unknown(call, _CALL_KEYS),
+        signature=signature,
+        origin=origin_of(signature),
+        extra={Wire.OPENAI_CHAT: extra} if extra else {},
     )
 
 

@@ -78,7 +78,7 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
             if tool.wire == Wire.OPENAI_CHAT:
                 tools.append(tool.payload)
             else:
-                dropped.append(f"tools.{tool.payload.get('type', '')}")
+                dropped.append(f"tools.{tool.name}")
             continue
         dropped.extend(foreign_keys(tool.extra, Wire.OPENAI_CHAT))
         tools.append(_encode_tool(tool, request, dropped))

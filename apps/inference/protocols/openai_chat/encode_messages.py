@@ -26,6 +26,7 @@ from apps.inference.canonical.content import (
 )
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.request import ChatRequest, Message, Role
+from apps.inference.protocols.openai_chat.google_keys import with_signature
 
 _PARAGRAPH = "\n\n"
 
@@ -56,6 +57,10 @@ def _encode_turn(turn: Message, request: ChatRequest, dropped: list[str]) -> lis
     dropped.extend(foreign_keys(turn.extra, Wire.OPENAI_CHAT))
     own = own_keys(turn.extra, Wire.OPENAI_CHAT)
     if turn.role is Role.ASSISTANT:
+        if request.origin is Wire.OPENAI_CHAT:
+            for part in turn.parts:
+                if isinstance(part, Text):
+                    own = with_signature(own, part.signature, part.origin)
         return [_encode_assistant(turn, request, dropped) | own]
     if turn.role is Role.SYSTEM:
         content = _encode_content(turn.parts, request, dropped)
@@ -146,6 +151,8 @@ def _encode_tool_call(call: ToolCall, request: ChatRequest, dropped: list[str]) 
     encode_cache(call.cache, request, dropped)
     function = {"name": call.name, "arguments": call.arguments}
     own = own_keys(call.extra, Wire.OPENAI_CHAT)
+    if request.origin is Wire.OPENAI_CHAT:  # the host may be Google's; others refuse the key
+        own = with_signature(own, call.signature, call.origin)
     return {"id": call.id, "type": "function", "function": function, **own}
 
 
@@ -211,5 +218,5 @@ def _is_own(part: Opaque, dropped: list[str]) -> bool:
     """Whether this wire wrote the part; names it as dropped otherwise."""
     if part.wire == Wire.OPENAI_CHAT:
         return True
-    dropped.append(str(part.payload.get("type", "")))
+    dropped.append(part.name)
     return False

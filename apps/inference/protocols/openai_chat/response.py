@@ -16,12 +16,17 @@ from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, To
 from apps.inference.canonical.events import FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.protocols.openai_chat.google_keys import (
+    encode_signature,
+    origin_of,
+    read_signature,
+)
 from apps.inference.protocols.openai_chat.usage import decode_usage, encode_usage
 
 KNOWN_MESSAGE_KEYS = frozenset(
     {
         "role", "content", "refusal", "tool_calls", "function_call",
-        "reasoning", "reasoning_content", "reasoning_details",
+        "reasoning", "reasoning_content", "reasoning_details", "extra_content",
     }
 )  # fmt: skip
 
@@ -69,6 +74,7 @@ def decode_response(body: Json) -> ChatResponse:
         blocks=blocks,
         finish=finish,
         usage=decode_usage(body.get("usage")),
+        usage_reported=bool(body.get("usage")),
     )
 
 
@@ -146,8 +152,10 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
     thought += "".join(text for text, is_reasoning in pieces if is_reasoning)
     if thought:
         blocks.append(Reasoning(text=thought))
-    if text := "".join(text for text, is_reasoning in pieces if not is_reasoning):
-        blocks.append(Text(text))
+    text = "".join(text for text, is_reasoning in pieces if not is_reasoning)
+    signature = read_signature(message)
+    if text or signature:
+        blocks.append(Text(text, signature=signature, origin=origin_of(signature)))
     if refusal := message.get("refusal"):
         blocks.append(Refusal(str(refusal)))
     for position, call in enumerate(message.get("tool_calls") or ()):
@@ -159,10 +167,13 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
 
 def _decode_call(call: Json, *, answer_id: str, position: int) -> ToolCall:
     function = call["function"]
+    signature = read_signature(call)
     return ToolCall(
         id=str(call.get("id") or made_up_call_id(answer_id=answer_id, position=position)),
         name=str(function["name"]),
         arguments=arguments_text(function.get("arguments")),
+        signature=signature,
+        origin=origin_of(signature),
     )
 
 
@@ -205,6 +216,7 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
         match block:
             case Text():
                 texts.append(block.text)
+                rest |= encode_signature(block.signature, block.origin)
             case Reasoning():
                 thoughts.append(block.text)
             case Refusal():
@@ -212,7 +224,8 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
             case ToolCall():
                 made_up = made_up_call_id(answer_id=identity.id, position=len(calls))
                 function = {"name": block.name, "arguments": block.arguments}
-                calls.append({"id": block.id or made_up, "type": "function", "function": function})
+                call = {"id": block.id or made_up, "type": "function", "function": function}
+                calls.append(call | encode_signature(block.signature, block.origin))
             case Opaque():
                 rest |= block.payload if block.wire == Wire.OPENAI_CHAT else {}
             case _ as never:

@@ -26,7 +26,8 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.failures import MalformedUpstream
-from apps.inference.canonical.sse import SseRecord
+from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.protocols.openai_chat.google_keys import origin_of, read_signature
 from apps.inference.protocols.openai_chat.response import (
     KNOWN_MESSAGE_KEYS,
     arguments_text,
@@ -53,10 +54,11 @@ class _Call:
 class OpenAIStreamDecoder:
     __slots__ = (
         "_answer_id", "_blocks", "_calls", "_calls_in_order", "_finish_reason", "_prose_index",
-        "_prose_kind", "_started", "_usage",
+        "_prose_kind", "_started", "_usage", "ended",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.ended = False
         self._started = False
         self._answer_id = ""
         self._blocks = 0
@@ -72,6 +74,7 @@ class OpenAIStreamDecoder:
         """Events of one chunk. ``[DONE]`` is accepted and not required."""
         data = record.data
         if not data or data == b"[DONE]":
+            self.ended = self.ended or bool(data)
             return ()
         events: list[Event] = []
         try:
@@ -135,6 +138,8 @@ class OpenAIStreamDecoder:
             for text, is_reasoning in prose_pieces(content):
                 kind = BlockKind.REASONING if is_reasoning else BlockKind.TEXT
                 self._write(kind, text, events)
+        if signature := read_signature(delta):
+            self._write(BlockKind.TEXT, "", events, signature)
         if refusal := delta.get("refusal"):
             self._write(BlockKind.REFUSAL, str(refusal), events)
         if calls := delta.get("tool_calls"):
@@ -143,13 +148,13 @@ class OpenAIStreamDecoder:
         if not delta.keys() <= KNOWN_MESSAGE_KEYS and (rest := unmodelled(delta)):
             events.append(Opaque(Wire.OPENAI_CHAT, rest))
 
-    def _write(self, kind: BlockKind, text: str, events: list[Event]) -> None:
+    def _write(self, kind: BlockKind, text: str, events: list[Event], signature: str = "") -> None:
         if kind is not self._prose_kind:
             self._close_prose(events)
             self._prose_kind = kind
             self._prose_index = self._next_index()
             events.append(BlockStarted(self._prose_index, kind))
-        events.append(BlockDelta(self._prose_index, text))
+        events.append(BlockDelta(self._prose_index, text, signature, origin_of(signature)))
 
     def _close_prose(self, events: list[Event]) -> None:
         if self._prose_kind is not None:
@@ -162,7 +167,7 @@ class OpenAIStreamDecoder:
         text = arguments_text(function.get("arguments"))
         call = self._call_of(fragment, has_name=bool(name))
         if call.index is None and name:
-            self._open_call(call, name, events)
+            self._open_call(call, name, events, read_signature(fragment))
         if call.index is None:
             call.held += text
         elif text:
@@ -187,10 +192,11 @@ class OpenAIStreamDecoder:
         self._calls_in_order.append(call)
         return call
 
-    def _open_call(self, call: _Call, name: str, events: list[Event]) -> None:
+    def _open_call(self, call: _Call, name: str, events: list[Event], signature: str = "") -> None:
         self._close_prose(events)
         call.index = self._next_index()
-        events.append(BlockStarted(call.index, BlockKind.TOOL_CALL, call.id, name))
+        kind, origin = BlockKind.TOOL_CALL, origin_of(signature)
+        events.append(BlockStarted(call.index, kind, call.id, name, signature, origin))
         if call.held:
             events.append(BlockDelta(call.index, call.held))
 
@@ -203,6 +209,10 @@ def _error_of(chunk: Json, event_name: str) -> UpstreamError | None:
     if event_name == "error" and "error" not in chunk:
         return reported_error({"error": chunk})
     return reported_error(chunk)
+
+
+def framing() -> SseDecoder:
+    return SseDecoder()
 
 
 def stream_decoder() -> OpenAIStreamDecoder:

@@ -10,6 +10,7 @@ from typing import assert_never
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.events import (
@@ -26,6 +27,8 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.openai_chat.errors import encode_stream_error
+from apps.inference.protocols.openai_chat.google_keys import encode_signature
 from apps.inference.protocols.openai_chat.response import encode_finish, made_up_call_id
 from apps.inference.protocols.openai_chat.usage import encode_usage
 
@@ -82,6 +85,9 @@ class OpenAIStreamEncoder:
         records.append(encode_record(b"[DONE]"))
         return b"".join(records)
 
+    def fail(self, error: GatewayzError) -> bytes:
+        return encode_stream_error(error, request_id=self._identity.id)
+
     def _role(self) -> bytes:
         if self._started:
             return b""
@@ -99,13 +105,17 @@ class OpenAIStreamEncoder:
             "id": block.tool_call_id or made_up,
             "type": "function",
             "function": {"name": block.tool_name, "arguments": ""},
+            **encode_signature(block.signature, block.origin),
         }
         return self._chunk({"tool_calls": [call]})
 
     def _delta(self, event: BlockDelta) -> bytes:
-        if not event.text:
-            return b""  # a signature: OpenAI has no place for it
         key = self._keys.get(event.index)
+        proof = encode_signature(event.signature, event.origin) if key == "content" else {}
+        if proof:
+            return self._chunk({"content": event.text, **proof})
+        if not event.text:
+            return b""  # a signature of reasoning: OpenAI has no place for it
         if key is not None:
             return self._chunk({key: event.text})
         function = {"arguments": event.text}
