@@ -121,7 +121,8 @@ class Attempts:
         provider = target.offering.provider
         wire = target.endpoint.wire
         lane = self._lane(wire)
-        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, provider.quirks)
+        quirks = (*provider.quirks, *target.endpoint.quirks)
+        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, quirks)
         headers = {
             "content-type": outgoing.content_type,
             "accept-encoding": "identity",
@@ -132,11 +133,12 @@ class Attempts:
             beta := self.context.headers.get("anthropic-beta")
         ):
             headers["anthropic-beta"] = beta
-        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         stream = self.context.facts.stream
+        url = target.offering.url(target.endpoint, stream=stream)
+        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         call = upstream.Call(
             target=target,
-            url=target.offering.url(target.endpoint, stream=stream),
+            url=url,
             body=outgoing.body,
             headers=headers,
             first_content=first_content,
