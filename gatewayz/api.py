@@ -5,10 +5,12 @@ from ninja.errors import ValidationError
 
 from apps.billing.api import router as billing
 from apps.catalog.api import router as catalog
+from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.common.middleware import error_response
 from apps.inference.api import router as inference
 from apps.inference.quotes_api import router as quotes
+from apps.inference.statistics_api import router as statistics
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
 from gatewayz.openapi import DocumentedAPI
@@ -22,7 +24,7 @@ api = DocumentedAPI(
     openapi_url="/openapi.json",
     urls_namespace="v1",
 )
-for router in (catalog, billing, keys, inference, quotes):
+for router in (catalog, providers, statistics, billing, keys, inference, quotes):
     api.add_router("", router)
 
 

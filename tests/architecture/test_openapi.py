@@ -9,7 +9,21 @@ from apps.inference.operations import SURFACES
 from gatewayz.management.commands.export_openapi import render
 
 ROOT = Path(__file__).resolve().parents[2]
-PUBLIC = {"/v1/models", "/v1/models/{model_id}"}
+PUBLIC = {
+    "/v1/models",
+    "/v1/models/{model_id}",
+    "/v1/providers",
+    "/v1/provider",
+    "/v1/provider/{slug}",
+    "/v1/provider/{slug}/stats",
+    "/v1/provider/{slug}/top-models",
+    "/v1/gateways",
+    "/v1/gateways/status",
+    "/v1/gateways/summary",
+    "/v1/gateway/{slug}/stats",
+    "/v1/routers",
+    "/v1/ranking/models",
+}
 
 
 @pytest.fixture
