@@ -326,14 +326,22 @@ def test_cohere_knows_two_efforts_when_sent():
 def test_cohere_embeddings_lose_dimensions_when_sent():
     given = {"input": ["a"], "dimensions": 256, "user": "u"}
 
-    assert sent("cohere", "embed-v4.0", operation=Operation.EMBEDDINGS, **given) == (
+    assert sent(
+        "cohere", "embed-v4.0", operation=Operation.EMBEDDINGS, wire=Wire.OPENAI_JSON, **given
+    ) == (
         {"input": ["a"]},
         {"dimensions", "user"},
     )
 
 
 def test_nvidia_embeddings_say_what_the_text_is_when_the_client_does_not():
-    found, _ = sent("nvidia", "nvidia/nv-embedqa", operation=Operation.EMBEDDINGS, input="a")
+    found, _ = sent(
+        "nvidia",
+        "nvidia/nv-embedqa",
+        operation=Operation.EMBEDDINGS,
+        wire=Wire.OPENAI_JSON,
+        input="a",
+    )
 
     assert found == {"input": "a", "input_type": "query"}
 
