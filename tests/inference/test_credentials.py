@@ -403,22 +403,44 @@ async def test_accounts_are_bounded_when_users_bring_their_own(monkeypatch, rsa_
         assert len(credentials._accounts_here()) == 2
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize(
+    ("secret", "status"),
+    [("AKIASANDBOX:sandbox-secret", 200), ("AKIASANDBOX:another", 503), ("ABSKexample", 200)],
+    ids=["signed", "signed wrong", "bearer"],
+)
+def test_bedrock_answers_when_a_request_goes_the_whole_way(
+    gateway, customer, upstream, committed, secret, status, streamed
+):
+    model = "acme/at-bedrock"
+    offer_at("bedrock", secret, upstream.base_url, model=model, upstream_model="echo")
+    publish()
+
+    answer = ask_for(gateway, customer, model, stream=streamed)
+
+    assert answer.status_code == status, answer.text
+    assert (b"Hello" in answer.content) == (status == 200)
+
+
 def offer_at_vertex(secret, base_url, *, model):
-    """A model at Vertex AI's row, whose address and key are given; the second host is the sandbox's."""
-    price = offers.Amounts.of(input=1, output=1)
+    offer_at("google-vertex", secret, base_url, model=model, upstream_model="echo-maas")
+
+
+def offer_at(slug, secret, base_url, *, model, upstream_model):
+    """A model at a row that ships, whose address and key are given; asked before any other host."""
     providers.add_provider(
-        "google-vertex",
+        slug,
         model=model,
-        upstream_model="echo-maas",
+        upstream_model=upstream_model,
         base_url=base_url,
-        amounts=price,
+        amounts=offers.Amounts.of(input=1, output=1),
         priority=0,
     )
-    providers.set_api_key(Provider.objects.get(pk="google-vertex"), secret)
+    providers.set_api_key(Provider.objects.get(pk=slug), secret)
 
 
-def ask_for(gateway, customer, model):
-    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+def ask_for(gateway, customer, model, **changes):
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **changes}
     return gateway.client(customer).post("/v1/chat/completions", json=body)
 
 
