@@ -7,9 +7,10 @@ price whose ``valid_from`` lay in the future comes into force.
 import datetime
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -209,66 +210,141 @@ def read_provider(row: Provider) -> ProviderSnapshot | None:
     )
 
 
-def rates_of(price: Price, *, markup_ppm: int) -> Rates:
-    def marked_up(amount: int) -> int:
-        return divide_half_up(amount * (PPM + markup_ppm), PPM)
+def marked_up(amounts: Iterable[int], *, markup_ppm: int) -> Iterator[int]:
+    """What a client pays when the provider takes these."""
+    if not markup_ppm:
+        return iter(amounts)
+    return (divide_half_up(amount * (PPM + markup_ppm), PPM) for amount in amounts)
 
-    amounts = {name: marked_up(getattr(price, name)) for name in AMOUNTS}
-    return Rates(**amounts, price_id=price.pk)
+
+def public_id(model_id: str, variant: str) -> str:
+    """``acme/large`` and, for what is offered free of charge, ``acme/large:free``."""
+    return f"{model_id}:{variant}" if variant else model_id
 
 
 def load_catalog() -> CatalogSnapshot:
+    """Plain values instead of model instances: a third of the time with thousands of rows (docs/performance.md)."""
     rows = {row.slug: row for row in Provider.objects.all()}
     providers = {slug: found for slug, row in rows.items() if (found := read_provider(row))}
-    prices = {price.offering_id: price for price in prices_in_force(clock.now())}
-    offerings: dict[str, list[Offering]] = defaultdict(list)
-    for offering in Offering.objects.filter(is_active=True):
-        offerings[offering.model_id].append(offering)
-
+    priced = {
+        offering: (price_id, amounts)
+        for offering, price_id, *amounts in prices_in_force(clock.now())
+        .order_by()
+        .values_list("offering_id", "pk", *AMOUNTS)
+    }
+    hosts = _read_hosts()
     models: dict[str, ModelSnapshot] = {}
-    for model in Model.objects.filter(is_active=True).order_by("id"):
-        hosts = offerings[model.id]
-        reachable = [host for host in hosts if host.provider_id in providers]
-        served = [
-            OfferingSnapshot(
-                id=host.pk,
-                model_id=model.id,
-                provider=providers[host.provider_id],
-                upstream_model=host.upstream_model,
-                rates=rates_of(prices[host.pk], markup_ppm=rows[host.provider_id].markup_ppm),
-                context_length=host.context_length or model.context_length,
-                max_output_tokens=host.max_output_tokens or model.max_output_tokens,
-                priority=host.priority,
+    for values in Model.objects.filter(is_active=True).order_by("id").values_list(*MODEL_FACTS):
+        facts = dict(zip(MODEL_FACTS, values, strict=True))
+        for name, variant in _names_of(facts["id"], hosts):
+            models[name] = _read_model(
+                name, facts, hosts[facts["id"], variant], providers, rows, priced
             )
-            for host in reachable
-            if host.pk in prices
-        ]
-        models[model.id] = ModelSnapshot(
-            id=model.id,
-            name=model.name,
-            description=model.description,
-            created=model.created_at,
-            context_length=model.context_length,
-            max_output_tokens=model.max_output_tokens,
-            input_modalities=tuple(model.input_modalities),
-            output_modalities=tuple(model.output_modalities),
-            supported_parameters=tuple(model.supported_parameters),
-            offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
-            is_priced=any(host.pk in prices for host in reachable or hosts),
-        )
     return CatalogSnapshot(
         models=models,
-        names=_other_names(models, offerings),
+        names=_other_names(models, hosts),
         providers=providers,
         listing=Prepared(render_list(model for model in models.values() if model.offerings)),
     )
 
 
-def _other_names(
-    models: Mapping[str, ModelSnapshot], offerings: Mapping[str, Iterable[Offering]]
-) -> dict[str, str]:
+MODEL_FACTS = (
+    "id", "name", "description", "created_at", "context_length", "max_output_tokens", "input_modalities",
+    "output_modalities", "supported_parameters",
+)  # fmt: skip
+
+
+class Host(NamedTuple):
+    """An offering that is on."""
+
+    id: int
+    model_id: str
+    variant: str
+    provider: str
+    upstream_model: str
+    context_length: int | None
+    max_output_tokens: int | None
+    priority: int
+    quantization: str
+
+
+Hosts = Mapping[tuple[str, str], list[Host]]
+"""By model and variant."""
+Priced = Mapping[int, tuple[int, list[int]]]
+"""By offering: the price row and its amounts."""
+
+
+def _read_hosts() -> Hosts:
+    hosts: dict[tuple[str, str], list[Host]] = defaultdict(list)
+    found = Offering.objects.filter(is_active=True, withdrawn_at=None).order_by("pk")
+    for values in found.values_list(
+        "pk", "model_id", "variant", "provider_id", "upstream_model", "context_length", "max_output_tokens",
+        "priority", "quantization",
+    ):  # fmt: skip
+        host = Host(*values)
+        hosts[host.model_id, host.variant].append(host)
+        if host.variant:
+            hosts[host.model_id, VARIANTS].append(host)
+    return hosts
+
+
+VARIANTS = "*"
+"""In place of a variant: all of them."""
+
+
+def _names_of(model_id: str, hosts: Hosts) -> list[tuple[str, str]]:
+    """Public ids and their variants. A model that is only offered in a special way has no ordinary id."""
+    variants = sorted({host.variant for host in hosts[model_id, VARIANTS]})
+    special = [(public_id(model_id, variant), variant) for variant in variants]
+    return special if special and not hosts[model_id, ""] else [(model_id, ""), *special]
+
+
+def _read_model(
+    name: str,
+    facts: dict[str, Any],
+    hosts: list[Host],
+    providers: Mapping[str, ProviderSnapshot],
+    rows: Mapping[str, Provider],
+    priced: Priced,
+) -> ModelSnapshot:
+    reachable = [host for host in hosts if host.provider in providers]
+    served = []
+    for host in reachable:
+        if host.id not in priced:
+            continue
+        price_id, amounts = priced[host.id]
+        rates = marked_up(amounts, markup_ppm=rows[host.provider].markup_ppm)
+        served.append(
+            OfferingSnapshot(
+                id=host.id,
+                model_id=name,
+                provider=providers[host.provider],
+                upstream_model=host.upstream_model,
+                rates=Rates(**dict(zip(AMOUNTS, rates, strict=True)), price_id=price_id),
+                context_length=host.context_length or facts["context_length"],
+                max_output_tokens=host.max_output_tokens or facts["max_output_tokens"],
+                priority=host.priority,
+                quantization=host.quantization,
+            )
+        )
+    return ModelSnapshot(
+        id=name,
+        name=facts["name"],
+        description=facts["description"],
+        created=facts["created_at"],
+        context_length=facts["context_length"],
+        max_output_tokens=facts["max_output_tokens"],
+        input_modalities=tuple(facts["input_modalities"]),
+        output_modalities=tuple(facts["output_modalities"]),
+        supported_parameters=tuple(facts["supported_parameters"]),
+        offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
+        is_priced=any(host.id in priced for host in reachable or hosts),
+    )
+
+
+def _other_names(models: Mapping[str, ModelSnapshot], hosts: Hosts) -> dict[str, str]:
     """Lower-cased names to ids. An id beats an alias, an alias beats a bare name."""
-    names = _bare_names(models, offerings)
+    names = _bare_names(models, hosts)
     for alias, model_id in ModelAlias.objects.values_list("alias", "model_id"):
         if model_id in models:
             names[alias] = model_id
@@ -276,23 +352,27 @@ def _other_names(
     return names
 
 
-def _bare_names(
-    models: Mapping[str, ModelSnapshot], offerings: Mapping[str, Iterable[Offering]]
-) -> dict[str, str]:
+def _bare_names(models: Mapping[str, ModelSnapshot], hosts: Hosts) -> dict[str, str]:
     """Ids without their organisation and names at providers, where they mean one model only.
 
     When they mean several, the one that its own vendor serves is meant: ``gpt-4o`` is OpenAI's.
     """
     meant: dict[str, set[str]] = defaultdict(set)
     meant_by_vendor: dict[str, set[str]] = defaultdict(set)
-    for model in models.values():
-        full = {model.id.lower(), *(host.upstream_model.lower() for host in offerings[model.id])}
-        names = full | {name.rpartition("/")[2] for name in full}
-        by_vendor = any(host.provider_id == model.owner for host in offerings[model.id])
-        for name in names:
-            meant[name].add(model.id)
+    for model_id in models:
+        meant[model_id.lower()].add(model_id)
+        meant[model_id.lower().rpartition("/")[2]].add(model_id)
+    for (model_id, variant), offered in hosts.items():
+        name = public_id(model_id, variant)
+        if name not in models:
+            continue
+        owner = model_id.partition("/")[0]
+        by_vendor = any(host.provider == owner for host in offered)
+        spelled = {name.lower(), *(host.upstream_model.lower() for host in offered)}
+        for spelling in spelled | {name.rpartition("/")[2] for name in spelled}:
+            meant[spelling].add(name)
             if by_vendor:
-                meant_by_vendor[name].add(model.id)
+                meant_by_vendor[spelling].add(name)
     found: dict[str, str] = {}
     for name, ids in meant.items():
         candidates = meant_by_vendor[name] or ids

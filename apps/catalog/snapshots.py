@@ -82,6 +82,8 @@ class OfferingSnapshot:
     context_length: int | None
     max_output_tokens: int | None
     priority: int
+    quantization: str = ""
+    """Empty when unknown."""
 
     def endpoint(self, operation: Operation, wire: Wire) -> Endpoint | None:
         """Where this operation is asked for, best on ``wire``; None when the provider does not do it with this model."""

@@ -41,6 +41,11 @@ from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 class Client(Protocol):
     """The client's side of an answer."""
 
+    @property
+    def is_gone(self) -> bool:
+        """It has closed its connection."""
+        ...
+
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
 
     async def send_body(self, body: bytes, *, more: bool) -> None: ...
@@ -300,6 +305,7 @@ def final_usage_of(context: RequestContext, target: Target) -> Usage:
         most_output=min(filter(None, allowed), default=None),
         choices=context.facts.choices,
         units=context.facts.units,
+        body_bytes=len(context.body),
     )
     return usage
 

@@ -235,13 +235,13 @@ def test_public_id_names_the_vendor_when_the_upstream_name_does_not(book):
 
     assert set(Model.objects.values_list("id", flat=True)) == {
         "openai/gpt-x",
-        "groq/llama-x",
+        "meta-llama/llama-x",
         "qwen/qwen-x",
     }
     assert set(Offering.objects.values_list("provider", "upstream_model", "model")) == {
         ("openai", "gpt-x", "openai/gpt-x"),
         ("openrouter", "openai/gpt-x", "openai/gpt-x"),
-        ("groq", "llama-x", "groq/llama-x"),
+        ("groq", "llama-x", "meta-llama/llama-x"),
         ("groq", "qwen/qwen-x", "qwen/qwen-x"),
         ("together", "Qwen/Qwen-X", "qwen/qwen-x"),
     }

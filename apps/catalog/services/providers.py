@@ -126,7 +126,7 @@ def check_base_url(base_url: str) -> str:
             "base_url",
             f"must be an http:// or https:// address such as https://host/v1, not {base_url!r}.",
         )
-    for path in sorted(ENDPOINT_PATHS, key=len, reverse=True):  # the longest that fits
+    for path in sorted(ENDPOINT_PATHS, key=len, reverse=True):
         if address.endswith(path):
             raise CatalogError(
                 "base_url", f"must end before {path}, which is added: {address.removesuffix(path)}"
