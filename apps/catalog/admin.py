@@ -22,7 +22,8 @@ from apps.catalog.models import (
     Provider,
 )
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.selectors import why_not_asked, with_current_price
+from apps.catalog.reach import why_not_asked
+from apps.catalog.selectors import with_current_price
 from apps.catalog.services import feeds, proposals, providers
 from apps.common.money import format_usd
 

@@ -24,7 +24,7 @@ from apps.catalog.providers.listed import ListedModel, Listing, read_models
 from apps.catalog.providers.listings import LISTINGS, listing_of
 from apps.catalog.providers.registry import spec_of
 from apps.catalog.providers.spec import ProviderSpec, auth_headers
-from apps.catalog.selectors import base_url_of, secret_of, why_not_asked
+from apps.catalog.reach import base_url_of, secret_of, why_not_asked
 from apps.catalog.services import absence, intake
 from apps.catalog.services.fetching import Fetch, ListRefused, ListUnchanged
 from apps.catalog.services.offers import Amounts
