@@ -99,7 +99,7 @@ def test_header_is_left_out_when_its_variable_is_not_set(environment):
     [
         ("vllm", "VLLM_BASE_URL"),
         ("ollama", "OLLAMA_BASE_URL"),
-        ("lm-studio", "LM_STUDIO_BASE_URL"),
+        ("lmstudio", "LM_STUDIO_BASE_URL"),
     ],
 )
 def test_own_server_is_asked_without_a_key_when_it_has_an_address(environment, slug, variable):
@@ -151,7 +151,7 @@ def test_no_file_is_read_when_the_key_was_entered_by_hand(environment, tmp_path)
 
 def test_region_is_known_to_the_signature_when_the_row_is_read(environment):
     environment(AWS_BEDROCK_API_KEY="a:b", AWS_REGION="eu-west-1")
-    provider = read("bedrock")
+    provider = read("aws-bedrock")
 
     assert provider.settings == {"AWS_REGION": "eu-west-1"}
     assert provider.base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com"

@@ -88,7 +88,7 @@ def test_signature_is_the_published_one_when_the_example_is_signed(
 )
 @settings(max_examples=60, deadline=None)
 def test_signature_is_botocores_when_any_model_and_body_are_signed(model, body, token):
-    path = PROVIDERS["bedrock"].endpoints[Operation.CHAT][0].path_for(model, stream=False)
+    path = PROVIDERS["aws-bedrock"].endpoints[Operation.CHAT][0].path_for(model, stream=False)
     url = "https://bedrock-runtime.eu-west-1.amazonaws.com" + path
     theirs = botocore.awsrequest.AWSRequest(
         "POST", _as_sent(url), data=body, headers={"content-type": "application/json"}
@@ -413,7 +413,7 @@ def test_bedrock_answers_when_a_request_goes_the_whole_way(
     gateway, customer, upstream, committed, secret, status, streamed
 ):
     model = "acme/at-bedrock"
-    offer_at("bedrock", secret, upstream.base_url, model=model, upstream_model="echo")
+    offer_at("aws-bedrock", secret, upstream.base_url, model=model, upstream_model="echo")
     publish()
 
     answer = ask_for(gateway, customer, model, stream=streamed)
