@@ -13,7 +13,7 @@ django_application = get_asgi_application()
 # Channels and the apps may only be imported once Django is set up.
 from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
-from apps.inference import consumers, runtime  # noqa: E402
+from apps.inference import consumers, runtime, websockets  # noqa: E402
 from apps.inference.limit_headers import with_limit_headers  # noqa: E402
 from apps.inference.operations import find_surface  # noqa: E402
 from gatewayz import sentry  # noqa: E402
@@ -34,8 +34,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
+    elif scope["path"] == websockets.PATH:
+        await websockets.chat(scope, receive, send)
     else:
-        # No WebSocket route yet: refuse the handshake.
+        # No such WebSocket: refuse the handshake.
         await send({"type": "websocket.close", "code": 4404})
 
 

@@ -23,7 +23,7 @@ from apps.catalog.providers.spec import (
     auth_env,
     endpoint_of,
 )
-from apps.catalog.selectors import read_provider
+from apps.catalog.reach import read_provider
 from apps.catalog.services.providers import registered_facts
 from apps.catalog.snapshots import ProviderSnapshot
 from apps.inference.relay import outgoing_json

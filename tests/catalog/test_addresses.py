@@ -8,7 +8,7 @@ import structlog
 from apps.catalog.models import Provider
 from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.providers.spec import NoAuth, Operation, Wire, endpoint_of
-from apps.catalog.selectors import read_provider, why_not_asked
+from apps.catalog.reach import read_provider, why_not_asked
 from apps.catalog.services.providers import registered_facts
 from apps.common import crypto
 
