@@ -41,7 +41,7 @@ VARIABLES: dict[str, Variable] = {
     ),
     "DEBUG": Variable("false", "Django debug pages, and daphne behind `manage.py runserver`"),
     "ALLOWED_HOSTS": Variable(
-        "localhost,127.0.0.1,[::1]", "Host names Django answers to, comma separated"
+        "localhost,127.0.0.1,[::1]", "Host names that the gateway answers to, comma separated"
     ),
     "CSRF_TRUSTED_ORIGINS": Variable(
         "", "Origins (https://host) allowed to post forms, comma separated"

@@ -1,17 +1,29 @@
 """Django's routes. The inference routes never come here: gatewayz.asgi answers them first."""
 
+from typing import NoReturn
+
 from django.contrib import admin
+from django.http import Http404, HttpRequest
 from django.urls import path
+from django.views.decorators.common import no_append_slash
 
 from apps.monitoring import views as monitoring
 from apps.web import views as web
 from gatewayz.api import api
+
+
+@no_append_slash
+def nothing(_request: HttpRequest) -> NoReturn:
+    """The root of the API is only a name: /v1 is not redirected to it."""
+    raise Http404
+
 
 urlpatterns = [
     path("", web.home),
     path("health", monitoring.health),
     path("health/ready", monitoring.ready),
     path("metrics", monitoring.metrics),
+    path("v1/", nothing),
     path("v1/", api.urls),
     path("admin/", admin.site.urls),
 ]
