@@ -8,6 +8,7 @@ from apps.catalog.api import router as catalog
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.common.middleware import error_response
 from apps.inference.api import router as inference
+from apps.inference.quotes_api import router as quotes
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
 from gatewayz.openapi import DocumentedAPI
@@ -21,7 +22,7 @@ api = DocumentedAPI(
     openapi_url="/openapi.json",
     urls_namespace="v1",
 )
-for router in (catalog, billing, keys, inference):
+for router in (catalog, billing, keys, inference, quotes):
     api.add_router("", router)
 
 

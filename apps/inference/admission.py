@@ -175,17 +175,22 @@ async def take_slot(context: RequestContext, runtime: Runtime) -> None:
     )
 
 
-async def place_hold(context: RequestContext, runtime: Runtime) -> None:
-    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
-    assert context.key is not None
-    assert context.model is not None
+def expected_cost(context: RequestContext, target: Target) -> int:
+    """Nano-USD that the request is expected to cost at this target; a hold is that of the dearest."""
     assert context.facts is not None
     expected = replace(
         context.facts.units,
         input=context.estimated_input,
         output=context.estimated_tokens - context.estimated_input,
     )
-    amount = max(rating.quote(expected, target.rates) for target in context.targets)
+    return rating.quote(expected, target.rates)
+
+
+async def place_hold(context: RequestContext, runtime: Runtime) -> None:
+    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
+    assert context.key is not None
+    assert context.model is not None
+    amount = max(expected_cost(context, target) for target in context.targets)
     context.hold = runtime.books.hold(
         HoldRequest(
             request_id=context.id,

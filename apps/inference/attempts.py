@@ -22,8 +22,8 @@ from apps.inference import conversations, credentials, upstream
 from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
 from apps.inference.faults import FaultKind, UpstreamFault
+from apps.inference.lanes import lane_for
 from apps.inference.outcomes import final_usage
-from apps.inference.passing import PassingLane
 from apps.inference.planner import Target
 from apps.inference.relay import (
     UNREADABLE,
@@ -34,8 +34,6 @@ from apps.inference.relay import (
     Lane,
     StreamRelay,
 )
-from apps.inference.translated import TranslatedLane
-from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 
 
 class Client(Protocol):
@@ -238,17 +236,8 @@ class Attempts:
     def _lane(self, wire: Wire) -> Lane:
         lane = self.lanes.get(wire)
         if lane is None:
-            lane = self.lanes[wire] = self._new_lane(wire)
+            lane = self.lanes[wire] = lane_for(self.context.surface, wire, self.body)
         return lane
-
-    def _new_lane(self, wire: Wire) -> Lane:
-        surface = self.context.surface
-        if surface.is_passed_on:
-            return PassingLane(surface.operation, self.body)
-        assert isinstance(self.body, dict)
-        if wire is surface.wire and wire in VERBATIM_WIRES:
-            return VerbatimLane(wire, self.body)
-        return TranslatedLane(surface.wire, wire, self.body)
 
     def _shape(self, target: Target) -> AnswerShape:
         assert self.context.facts is not None
