@@ -3,10 +3,11 @@
 from typing import NoReturn
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.common import no_append_slash
 
+from apps.catalog import staff as catalog
 from apps.monitoring import views as monitoring
 from apps.web import views as web
 from gatewayz.api import api
@@ -18,6 +19,11 @@ def nothing(_request: HttpRequest) -> NoReturn:
     raise Http404
 
 
+def document(_request: HttpRequest) -> JsonResponse:
+    """The description of the API, also where tools look for it first."""
+    return JsonResponse(api.get_openapi_schema())
+
+
 urlpatterns = [
     path("", web.home),
     path("health", monitoring.health),
@@ -25,5 +31,7 @@ urlpatterns = [
     path("metrics", monitoring.metrics),
     path("v1/", nothing),
     path("v1/", api.urls),
+    path("openapi.json", document),
+    path("admin/refresh-providers", catalog.refresh_providers),
     path("admin/", admin.site.urls),
 ]

@@ -131,10 +131,11 @@ class Attempts:
             "user-agent": "gatewayz",
             **provider.request_headers(),
         }
-        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES and (
-            beta := self.context.headers.get("anthropic-beta")
-        ):
-            headers["anthropic-beta"] = beta
+        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES:
+            # What the client asks of Anthropic itself: its version of the API, and what is in preview.
+            for name in ("anthropic-version", "anthropic-beta"):
+                if asked := self.context.headers.get(name):
+                    headers[name] = asked
         stream = self.context.facts.stream
         url = target.offering.url(target.endpoint, stream=stream)
         if isinstance(provider.auth, credentials.MADE_FOR_EACH_REQUEST):

@@ -103,6 +103,16 @@ def due(now: datetime.datetime) -> list[str]:
     return [slug for _, slug in sorted(waiting)][: math.ceil(each_minute)]
 
 
+def readable() -> set[str]:
+    """The providers whose lists can be read now."""
+    return {
+        row.slug
+        for row in Provider.objects.filter(enabled=True)
+        if listing_of(row.slug) is not None
+        and not (why_not_asked(row) or _why_not_listed(row.slug))
+    }
+
+
 def _why_not_listed(slug: str) -> str:
     listing = LISTINGS.get(slug)
     return (listing.why_none if listing else "no list of its models is known") or ""
