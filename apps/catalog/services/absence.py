@@ -54,13 +54,16 @@ def count(provider: Provider, seen: Set[str], *, complete: bool) -> Gone:
 def count_again(provider: Provider) -> int:
     """The list is the one of the last time: what was missing is missing again. How many are withdrawn by it."""
     pending = Offering.objects.filter(provider=provider, missing__gt=0, withdrawn_at=None)
-    return _withdraw(provider) if pending.update(missing=F("missing") + 1) else 0
+    if not pending.exists():
+        return 0
+    pending.update(missing=F("missing") + 1)
+    return _withdraw(provider)
 
 
 def _withdraw(provider: Provider) -> int:
-    return Offering.objects.filter(
-        provider=provider, missing__gte=PATIENCE, withdrawn_at=None
-    ).update(withdrawn_at=clock.now())
+    """Asks before it writes: PostgreSQL counts an epoch for an UPDATE that finds no row, too."""
+    gone = Offering.objects.filter(provider=provider, missing__gte=PATIENCE, withdrawn_at=None)
+    return gone.update(withdrawn_at=clock.now()) if gone.exists() else 0
 
 
 def _in_batches(ids: list[int]) -> Iterable[QuerySet[Offering]]:
