@@ -5,7 +5,7 @@ from django.urls import path
 
 from apps.monitoring import views as monitoring
 from apps.web import views as web
-from gatewayz.api import api
+from gatewayz.api import api, google_api
 
 urlpatterns = [
     path("", web.home),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("health/ready", monitoring.ready),
     path("metrics", monitoring.metrics),
     path("v1/", api.urls),
+    path("v1beta/", google_api.urls),
     path("admin/", admin.site.urls),
 ]
