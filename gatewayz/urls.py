@@ -10,7 +10,7 @@ from django.views.decorators.common import no_append_slash
 from apps.catalog import staff as catalog
 from apps.monitoring import views as monitoring
 from apps.web import views as web
-from gatewayz.api import api
+from gatewayz.api import api, google_api
 
 
 @no_append_slash
@@ -33,5 +33,6 @@ urlpatterns = [
     path("v1/", api.urls),
     path("openapi.json", document),
     path("admin/refresh-providers", catalog.refresh_providers),
+    path("v1beta/", google_api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -7,7 +7,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.inference.operations import SURFACES
-from gatewayz.api import api
+from gatewayz.api import api, google_api
 
 PUBLIC, KEY, STAFF = "public", "key", "staff"
 
@@ -22,7 +22,16 @@ ROUTES = {
     "/openapi.json": PUBLIC,
     "/v1/docs": PUBLIC,
     "/v1/models": PUBLIC,
+    "/v1/models/search": PUBLIC,
+    "/v1/models/categories": PUBLIC,
+    "/v1/models/by-category/<category>": PUBLIC,
+    "/v1/models/compare": PUBLIC,
+    "/v1/models/batch-compare": PUBLIC,
+    "/v1/models/<path:model_id>/compare": PUBLIC,
     "/v1/models/<path:model_id>": PUBLIC,
+    "/v1beta/": PUBLIC,  # ninja's root again
+    "/v1beta/models": PUBLIC,
+    "/v1beta/models/<path:model_id>": PUBLIC,
     "/v1/credits": KEY,
     "/v1/key": KEY,
     "/v1/generation": KEY,
@@ -88,15 +97,17 @@ def test_every_route_is_declared_when_the_urls_are_walked():
 
 def test_ninja_operation_has_the_declared_authentication_when_walked():
     found = {
-        "/v1" + path.replace("{", "<").replace("}", ">"): (
+        prefix + path.replace("{", "<").replace("}", ">"): (
             PUBLIC if operation.auth_param is None else KEY
         )
-        for _, router in api._routers
+        for prefix, whole in (("/v1", api), ("/v1beta", google_api))
+        for _, router in whole._routers
         for path, view in router.path_operations.items()
         for operation in view.operations
     }
 
     assert api.auth is not None
+    assert google_api.auth is not None
     assert found == {path: ROUTES[path] for path in found}
 
 
