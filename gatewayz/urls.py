@@ -33,6 +33,7 @@ urlpatterns = [
     path("v1/", api.urls),
     path("openapi.json", document),
     path("admin/refresh-providers", catalog.refresh_providers),
+    path("v1beta/", nothing),
     path("v1beta/", google_api.urls),
     path("admin/", admin.site.urls),
 ]

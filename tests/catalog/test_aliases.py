@@ -17,7 +17,8 @@ SEED_IDS = {line.id.lower() for line in seed.read_seed()}
 
 
 @pytest.fixture
-def seeded(db, empty_catalogue):
+def seeded(db, empty_catalogue, settings):
+    settings.PROVIDER_SECRET = lambda name: "key"
     for slug in sorted({line.provider for line in seed.read_seed()}):
         Provider.objects.create(slug=slug, name=slug, wire="openai_chat", base_url=f"https://{slug}.test/v1")  # fmt: skip
     seed.import_seed()
