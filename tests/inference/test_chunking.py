@@ -12,7 +12,7 @@ from apps.common.usage import Usage
 from apps.inference.relay import AnswerShape, Lane, StreamRelay
 from apps.inference.translated import TranslatedLane
 from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
-from tests.protocols.cases import CASES, IDENTITY, USAGE, WIRES, Case, portions, price
+from tests.protocols.cases import CASES, IDENTITY, SSE_CASES, USAGE, WIRES, Case, portions, price
 from tests.surfaces import SURFACES, Surface, ask, read_events, texts_of, without_identity
 
 MANNERS = ["split=1", "split=7", "crlf", "comments", "crlf+split=1", "comments+crlf+split=3"]
@@ -109,7 +109,7 @@ def test_lane_gives_the_same_bytes_when_fed_in_portions(case: Case, client: Wire
 
 
 @pytest.mark.parametrize("client", CLIENT_WIRES, ids=lambda wire: f"to-{wire.value}")
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", SSE_CASES, ids=str)
 def test_lane_gives_the_same_bytes_when_lines_end_with_crlf(case: Case, client: Wire):
     whole = relayed(client, case.wire, [case.stream])
 
