@@ -13,15 +13,15 @@ django_application = get_asgi_application()
 # Channels and the apps may only be imported once Django is set up.
 from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
-from apps.inference import consumers, runtime  # noqa: E402
+from apps.inference import consumers, runtime, websockets  # noqa: E402
 from apps.inference.operations import find_surface  # noqa: E402
 from apps.inference.other_routes import accompanied  # noqa: E402
-from gatewayz import hosts, sentry, websockets  # noqa: E402
+from gatewayz import handshakes, hosts, sentry  # noqa: E402
 
 sentry.start()
 model_list = accompanied(listing.answer)
 everything_else = accompanied(django_application)
-no_websocket = accompanied(websockets.refuse)
+no_websocket = accompanied(handshakes.refuse)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -36,6 +36,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
+    elif scope["path"] == websockets.PATH and hosts.is_for_us(scope):
+        await websockets.chat(scope, receive, send)
     else:
         await no_websocket(scope, receive, send)
 

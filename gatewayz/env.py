@@ -86,13 +86,103 @@ VARIABLES: dict[str, Variable] = {
     "GROQ_API_KEY": Variable("", "House key for Groq"),
     "DEEPINFRA_API_KEY": Variable("", "House key for DeepInfra"),
     "TOGETHER_API_KEY": Variable("", "House key for Together AI"),
+    "AIHUBMIX_API_KEY": Variable("", "House key for AiHubMix"),
+    "AIMO_API_KEY": Variable("", "House key for AIMO"),
+    "AKASH_API_KEY": Variable("", "House key for AkashML"),
+    "ALIBABA_CLOUD_API_KEY": Variable("", "House key for Alibaba Cloud (international)"),
+    "ALIBABA_CLOUD_API_KEY_CHINA": Variable("", "House key for Alibaba Cloud (China)"),
+    "ALPACA_NETWORK_API_KEY": Variable("", "House key for Alpaca Network"),
+    "ANANNAS_API_KEY": Variable("", "House key for Anannas"),
+    "AWS_BEDROCK_API_KEY": Variable(
+        "",
+        "House key for AWS Bedrock: an API key, or <access key id>:<secret access key>, with :<session token> if there is one",
+    ),
+    "AZURE_OPENAI_API_KEY": Variable("", "House key for Azure OpenAI"),
+    "CANOPYWAVE_API_KEY": Variable("", "House key for Canopy Wave"),
+    "CEREBRAS_API_KEY": Variable("", "House key for Cerebras"),
+    "CHUTES_API_KEY": Variable("", "House key for Chutes"),
+    "CLARIFAI_API_KEY": Variable("", "House key for Clarifai"),
+    "CLOUDFLARE_API_TOKEN": Variable("", "House key for Cloudflare Workers AI"),
+    "COHERE_API_KEY": Variable("", "House key for Cohere"),
+    "DEEPSEEK_API_KEY": Variable("", "House key for DeepSeek"),
+    "FAL_API_KEY": Variable("", "House key for fal"),
+    "FEATHERLESS_API_KEY": Variable("", "House key for Featherless"),
+    "FIREWORKS_API_KEY": Variable("", "House key for Fireworks AI"),
+    "GEMINI_API_KEY": Variable("", "House key for Google AI Studio"),
+    "GOOGLE_APPLICATION_CREDENTIALS": Variable(
+        "", "House key for Google Vertex AI: a service account's JSON, or the path to it"
+    ),
+    "HELICONE_API_KEY": Variable("", "House key for Helicone AI Gateway"),
+    "HUG_API_KEY": Variable("", "House key for Hugging Face"),
+    "LM_STUDIO_API_KEY": Variable("", "House key for LM Studio; optional"),
+    "META_API_KEY": Variable("", "House key for Meta Model API"),
+    "MINIMAX_API_KEY": Variable("", "House key for MiniMax"),
+    "MISTRAL_API_KEY": Variable("", "House key for Mistral AI"),
+    "MODELZ_API_KEY": Variable("", "House key for Modelz"),
+    "MOONSHOT_API_KEY": Variable("", "House key for Moonshot AI"),
+    "MORPHEUS_API_KEY": Variable("", "House key for Morpheus"),
+    "NEAR_API_KEY": Variable("", "House key for NEAR AI"),
+    "NEBIUS_API_KEY": Variable("", "House key for Nebius Token Factory"),
+    "NOSANA_API_KEY": Variable("", "House key for Nosana"),
+    "NOVITA_API_KEY": Variable("", "House key for Novita AI"),
+    "NVIDIA_API_KEY": Variable("", "House key for NVIDIA NIM"),
+    "OLLAMA_API_KEY": Variable("", "House key for Ollama; optional"),
+    "ONEROUTER_API_KEY": Variable("", "House key for Infron AI"),
+    "PERPLEXITY_API_KEY": Variable("", "House key for Perplexity"),
+    "PORTKEY_API_KEY": Variable("", "House key for Portkey"),
+    "SAMBANOVA_API_KEY": Variable("", "House key for SambaNova"),
+    "SIMPLISMART_API_KEY": Variable("", "House key for Simplismart"),
+    "SYBIL_API_KEY": Variable("", "House key for Sybil"),
+    "VERCEL_AI_GATEWAY_API_KEY": Variable("", "House key for Vercel AI Gateway"),
+    "VLLM_API_KEY": Variable("", "House key for vLLM; optional"),
+    "XAI_API_KEY": Variable("", "House key for xAI"),
+    "XIAOMI_API_KEY": Variable("", "House key for Xiaomi MiMo"),
+    "ZAI_API_KEY": Variable("", "House key for Z.AI"),
+    "AIHUBMIX_APP_CODE": Variable(
+        "", "Provider setting: the application that AiHubMix gives a discount; optional"
+    ),
+    "ALPACA_NETWORK_BASE_URL": Variable(
+        "", "Provider setting: Alpaca Network's address, up to and with the version"
+    ),
+    "AWS_REGION": Variable("us-east-1", "Provider setting: the region of AWS Bedrock"),
+    "AZURE_OPENAI_RESOURCE": Variable(
+        "", "Provider setting: the resource's name, before .openai.azure.com"
+    ),
+    "CLOUDFLARE_ACCOUNT_ID": Variable("", "Provider setting: the account at Cloudflare"),
+    "GOOGLE_PROJECT_ID": Variable("", "Provider setting: the project at Google Cloud"),
+    "GOOGLE_VERTEX_LOCATION": Variable(
+        "us-central1", "Provider setting: the region of Vertex AI, for models that are not global"
+    ),
+    "LM_STUDIO_BASE_URL": Variable(
+        "", "Provider setting: LM Studio's address, for example http://localhost:1234/v1"
+    ),
+    "MODELZ_BASE_URL": Variable(
+        "", "Provider setting: Modelz's address, up to and with the version"
+    ),
+    "OLLAMA_BASE_URL": Variable(
+        "", "Provider setting: Ollama's address, for example http://localhost:11434/v1"
+    ),
+    "OPENROUTER_APP_NAME": Variable(
+        "Gatewayz", "Provider setting: the name that OpenRouter shows for this gateway"
+    ),
+    "OPENROUTER_SITE_URL": Variable(
+        "", "Provider setting: the site that OpenRouter links to; optional"
+    ),
+    "VLLM_BASE_URL": Variable(
+        "", "Provider setting: vLLM's address, for example http://localhost:8000/v1"
+    ),
 }
 
 PROVIDER_KEYS = tuple(
     name for name, variable in VARIABLES.items() if variable.help.startswith("House key")
 )
 
-OWN_VARIABLES = frozenset(VARIABLES) - frozenset(PROVIDER_KEYS)
+PROVIDER_SETTINGS = tuple(
+    name for name, variable in VARIABLES.items() if variable.help.startswith("Provider setting")
+)
+"""Parts of providers' addresses and headers; their rows name them."""
+
+OWN_VARIABLES = frozenset(VARIABLES) - frozenset((*PROVIDER_KEYS, *PROVIDER_SETTINGS))
 """What is the gateway's and no provider's; several of them hold secrets."""
 
 environ.Env.read_env(BASE_DIR / ".env")
@@ -137,7 +227,7 @@ def data_dir() -> Path:
 
 
 def provider_secret(name: str) -> str:
-    """The secret of a provider row. Staff may name any variable at run time, so these need not be in the table.
+    """The secret or a setting of a provider row. Staff may name any variable at run time, so these need not be in the table.
 
     Our own secrets are no provider's: whoever may edit providers must not be able to send them to an address of theirs.
     """

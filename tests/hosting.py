@@ -15,6 +15,15 @@ from apps.catalog.services import offers, providers
 from apps.common.money import usd_to_nano
 from tests.sandbox.process import SandboxProcess
 
+BASES = {Wire.GEMINI: "/v1beta", Wire.BEDROCK_CONVERSE: ""}
+"""Where the sandbox speaks a wire; ``/v1`` elsewhere."""
+COMPANIES = {
+    Wire.OPENAI_CHAT: "openai",
+    Wire.OPENAI_RESPONSES: "responses",
+    Wire.ANTHROPIC_MESSAGES: "anthropic",
+    Wire.GEMINI: "google",
+    Wire.BEDROCK_CONVERSE: "amazon",
+}
 _numbers = itertools.count(1)
 DEADLINES = tuple(deadline.name for deadline in fields(Timeouts))
 
@@ -67,7 +76,7 @@ def _offer(sandbox: SandboxProcess, model: str, position: int, host: Host) -> No
             output=usd_to_nano(host.output_usd),
             cache_read=usd_to_nano(host.cache_read_usd) if host.cache_read_usd else None,
         ),
-        base_url=f"{sandbox.base_url}/v1",
+        base_url=sandbox.base_url + BASES.get(host.wire, "/v1"),
         wire=host.wire.value,
         upstream_model=host.upstream,
         context_length=host.context_length,
@@ -80,7 +89,7 @@ def _offer(sandbox: SandboxProcess, model: str, position: int, host: Host) -> No
 
 def slug_of(position: int, wire: Wire = Wire.OPENAI_CHAT) -> str:
     names = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-    return f"{names[position]}-{'openai' if wire is Wire.OPENAI_CHAT else 'anthropic'}-host"
+    return f"{names[position]}-{COMPANIES[wire]}-host"
 
 
 def publish() -> None:

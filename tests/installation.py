@@ -72,6 +72,7 @@ class Installation:
         port = free_port()
         command = [
             sys.executable, "-m", "uvicorn", "gatewayz.asgi:application", "--port", str(port), "--log-level", "warning",
+            "--timeout-graceful-shutdown", "2",
         ]  # fmt: skip
         process = subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL

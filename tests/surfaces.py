@@ -10,6 +10,7 @@ import httpx
 
 from apps.catalog.providers.spec import Wire
 from apps.common.errors import ERROR_CODES
+from apps.inference.protocols import CODECS
 
 Json = dict[str, Any]
 TEXT = "Hello there"
@@ -36,10 +37,14 @@ class Surface(Enum):
 
 
 SURFACES = tuple(Surface)
-HOST_WIRES = (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES)
+FIRST_WIRES = (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES)
+LATER_WIRES = (Wire.OPENAI_RESPONSES, Wire.GEMINI, Wire.BEDROCK_CONVERSE)
+HOST_WIRES = (*FIRST_WIRES, *(wire for wire in LATER_WIRES if wire in CODECS))
 """What the sandbox speaks to a chat."""
-LANES = [(surface, wire) for surface in Surface for wire in HOST_WIRES]
-"""(what the client speaks, what the host speaks): two verbatim lanes, two translated ones."""
+LANES = [(surface, wire) for surface in Surface for wire in FIRST_WIRES] + [
+    (surface, wire) for surface in Surface for wire in HOST_WIRES[2:]
+]
+"""(what the client speaks, what the host speaks): verbatim, translated, translated, verbatim; then translated ones."""
 
 
 def name_lane(lane: tuple[Surface, Wire]) -> str:

@@ -5,13 +5,16 @@ price whose ``valid_from`` lay in the future comes into force.
 """
 
 import datetime
+import gc
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 import structlog
-from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 
 from apps.catalog.cards import render_list
 from apps.catalog.models import (
@@ -23,21 +26,15 @@ from apps.catalog.models import (
     Price,
     Provider,
 )
-from apps.catalog.providers.registry import PROVIDERS, spec_of
-from apps.catalog.providers.spec import (
-    NoAuth,
-    ProviderSpec,
-    Timeouts,
-    UsageConvention,
-    auth_env,
-)
+from apps.catalog.providers.canonical import VENDORS
+from apps.catalog.reach import read_provider
 from apps.catalog.snapshots import (
     CatalogSnapshot,
     ModelSnapshot,
     OfferingSnapshot,
     ProviderSnapshot,
 )
-from apps.common import clock, crypto
+from apps.common import clock
 from apps.common.cache import Snapshot
 from apps.common.money import divide_half_up
 from apps.common.prepared import Prepared
@@ -82,135 +79,176 @@ def read_epoch() -> int:
     return int(value) + ((in_force or BEGINNING) - BEGINNING) // datetime.timedelta(microseconds=1)
 
 
-def base_url_of(row: Provider, spec: ProviderSpec) -> str:
-    """The address to ask, or nothing while a variable in it is not set."""
-    if row.base_url:
-        return row.base_url.rstrip("/")
-    values = {
-        name: (
-            settings.SANDBOX_URL.rstrip("/")
-            if name == "SANDBOX_URL"
-            else settings.PROVIDER_SECRET(name) or default
-        )
-        for name, default in spec.settings.items()
-    }
-    return spec.base_url.format_map(values) if all(values.values()) else ""
+def marked_up(amounts: Iterable[int], *, markup_ppm: int) -> Iterator[int]:
+    """What a client pays when the provider takes these."""
+    if not markup_ppm:
+        return iter(amounts)
+    return (divide_half_up(amount * (PPM + markup_ppm), PPM) for amount in amounts)
 
 
-def secret_of(row: Provider, spec: ProviderSpec) -> str:
-    """The key kept in the row, else the environment's; empty when there is none."""
-    if row.api_key_ciphertext:
-        try:
-            return crypto.decrypt(row.api_key_ciphertext)
-        except crypto.SecretUnreadable:
-            log.error("catalog.provider_key_unreadable", provider=row.slug)
-            return ""
-    name = row.api_key_env or auth_env(spec.auth)
-    return settings.PROVIDER_SECRET(name) if name else ""
-
-
-def wants_secret(row: Provider, spec: ProviderSpec) -> bool:
-    return bool(row.api_key_ciphertext or row.api_key_env or auth_env(spec.auth))
-
-
-def why_not_asked(row: Provider) -> str:
-    """Why no request goes to this provider now; empty when it can be asked."""
-    spec = spec_of(row.slug, row.wire)
-    if not row.enabled:
-        return "disabled"
-    if row.is_sandbox and not settings.SANDBOX_ENABLED:
-        return "the sandbox is switched off"
-    if not base_url_of(row, spec):
-        return "no base URL"
-    if wants_secret(row, spec) and not secret_of(row, spec):
-        return f"no key: set {row.api_key_env or auth_env(spec.auth)}"
-    return ""
-
-
-def read_provider(row: Provider) -> ProviderSnapshot | None:
-    """None when the provider cannot be asked."""
-    if why_not_asked(row):
-        return None
-    spec = spec_of(row.slug, row.wire)
-    overrides = {field.name: getattr(row, f"{field.name}_seconds") for field in fields(Timeouts)}
-    return ProviderSnapshot(
-        slug=row.slug,
-        name=row.name,
-        base_url=base_url_of(row, spec),
-        endpoints=spec.endpoints,
-        auth=spec.auth if wants_secret(row, spec) else NoAuth(),
-        secret=secret_of(row, spec),
-        headers=spec.headers,
-        quirks=spec.quirks,
-        usage=spec.usage if row.slug in PROVIDERS else UsageConvention(row.usage),
-        timeouts=replace(
-            spec.timeouts, **{name: value for name, value in overrides.items() if value}
-        ),
-        priority=row.priority,
-        is_sandbox=row.is_sandbox,
-    )
-
-
-def rates_of(price: Price, *, markup_ppm: int) -> Rates:
-    def marked_up(amount: int) -> int:
-        return divide_half_up(amount * (PPM + markup_ppm), PPM)
-
-    amounts = {name: marked_up(getattr(price, name)) for name in AMOUNTS}
-    return Rates(**amounts, price_id=price.pk)
+def public_id(model_id: str, variant: str) -> str:
+    """``acme/large`` and, for what is offered free of charge, ``acme/large:free``."""
+    return f"{model_id}:{variant}" if variant else model_id
 
 
 def load_catalog() -> CatalogSnapshot:
+    """A quarter of a second for thousands of models (docs/performance.md): plain values instead of model instances, and
+    no garbage collection meanwhile, which would look again and again at tens of thousands of new objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _load_catalog()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load_catalog() -> CatalogSnapshot:
     rows = {row.slug: row for row in Provider.objects.all()}
     providers = {slug: found for slug, row in rows.items() if (found := read_provider(row))}
-    prices = {price.offering_id: price for price in prices_in_force(clock.now())}
-    offerings: dict[str, list[Offering]] = defaultdict(list)
-    for offering in Offering.objects.filter(is_active=True):
-        offerings[offering.model_id].append(offering)
-
+    priced = {
+        offering: (price_id, amounts)
+        for offering, price_id, *amounts in prices_in_force(clock.now())
+        .order_by()
+        .values_list("offering_id", "pk", *AMOUNTS)
+    }
+    hosts = _read_hosts()
     models: dict[str, ModelSnapshot] = {}
-    for model in Model.objects.filter(is_active=True).order_by("id"):
-        hosts = offerings[model.id]
-        reachable = [host for host in hosts if host.provider_id in providers]
-        served = [
-            OfferingSnapshot(
-                id=host.pk,
-                model_id=model.id,
-                provider=providers[host.provider_id],
-                upstream_model=host.upstream_model,
-                rates=rates_of(prices[host.pk], markup_ppm=rows[host.provider_id].markup_ppm),
-                context_length=host.context_length or model.context_length,
-                max_output_tokens=host.max_output_tokens or model.max_output_tokens,
-                priority=host.priority,
+    for facts in _read_facts():
+        for name, variant in _names_of(facts.id, hosts):
+            models[name] = _read_model(
+                name, facts, hosts[facts.id, variant], providers, rows, priced
             )
-            for host in reachable
-            if host.pk in prices
-        ]
-        models[model.id] = ModelSnapshot(
-            id=model.id,
-            name=model.name,
-            description=model.description,
-            created=model.created_at,
-            context_length=model.context_length,
-            max_output_tokens=model.max_output_tokens,
-            input_modalities=tuple(model.input_modalities),
-            output_modalities=tuple(model.output_modalities),
-            supported_parameters=tuple(model.supported_parameters),
-            offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
-            is_priced=any(host.pk in prices for host in reachable or hosts),
-        )
     return CatalogSnapshot(
         models=models,
-        names=_other_names(models, offerings),
+        names=_other_names(models, hosts),
         providers=providers,
         listing=Prepared(render_list(model for model in models.values() if model.offerings)),
     )
 
 
-def _other_names(
-    models: Mapping[str, ModelSnapshot], offerings: Mapping[str, Iterable[Offering]]
-) -> dict[str, str]:
+class Facts(NamedTuple):
+    """A model that is on."""
+
+    id: str
+    name: str
+    description: str
+    created_at: datetime.datetime
+    context_length: int | None
+    max_output_tokens: int | None
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    supported_parameters: tuple[str, ...]
+
+
+LISTS = ("input_modalities", "output_modalities", "supported_parameters")
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    """Thousands of models share a few hundred lists."""
+    return tuple(json.loads(text))
+
+
+def _read_facts() -> Iterator[Facts]:
+    as_text = {f"{name}_text": Cast(name, TextField()) for name in LISTS}
+    columns = [name for name in Facts._fields if name not in LISTS]
+    rows = Model.objects.filter(is_active=True).order_by("id").annotate(**as_text)
+    for values in rows.values_list(*columns, *as_text):
+        yield Facts(*values[: len(columns)], *(_words(text) for text in values[len(columns) :]))
+
+
+class Host(NamedTuple):
+    """An offering that is on."""
+
+    id: int
+    model_id: str
+    variant: str
+    provider: str
+    upstream_model: str
+    context_length: int | None
+    max_output_tokens: int | None
+    priority: int
+    quantization: str
+
+
+Hosts = Mapping[tuple[str, str], list[Host]]
+"""By model and variant."""
+Priced = Mapping[int, tuple[int, list[int]]]
+"""By offering: the price row and its amounts."""
+
+
+def _read_hosts() -> Hosts:
+    hosts: dict[tuple[str, str], list[Host]] = defaultdict(list)
+    found = Offering.objects.filter(is_active=True, withdrawn_at=None).order_by("pk")
+    for values in found.values_list(
+        "pk", "model_id", "variant", "provider_id", "upstream_model", "context_length", "max_output_tokens",
+        "priority", "quantization",
+    ):  # fmt: skip
+        host = Host(*values)
+        hosts[host.model_id, host.variant].append(host)
+        if host.variant:
+            hosts[host.model_id, VARIANTS].append(host)
+    return hosts
+
+
+VARIANTS = "*"
+"""In place of a variant: all of them."""
+
+
+def _names_of(model_id: str, hosts: Hosts) -> list[tuple[str, str]]:
+    """Public ids and their variants. A model that is only offered in a special way has no ordinary id."""
+    variants = sorted({host.variant for host in hosts[model_id, VARIANTS]})
+    special = [(public_id(model_id, variant), variant) for variant in variants]
+    return special if special and not hosts[model_id, ""] else [(model_id, ""), *special]
+
+
+def _read_model(
+    name: str,
+    facts: Facts,
+    hosts: list[Host],
+    providers: Mapping[str, ProviderSnapshot],
+    rows: Mapping[str, Provider],
+    priced: Priced,
+) -> ModelSnapshot:
+    reachable = [host for host in hosts if host.provider in providers]
+    served = []
+    for host in reachable:
+        if host.id not in priced:
+            continue
+        price_id, amounts = priced[host.id]
+        rates = marked_up(amounts, markup_ppm=rows[host.provider].markup_ppm)
+        served.append(
+            OfferingSnapshot(
+                id=host.id,
+                model_id=name,
+                provider=providers[host.provider],
+                upstream_model=host.upstream_model,
+                rates=Rates(**dict(zip(AMOUNTS, rates, strict=True)), price_id=price_id),
+                context_length=host.context_length or facts.context_length,
+                max_output_tokens=host.max_output_tokens or facts.max_output_tokens,
+                priority=host.priority,
+                quantization=host.quantization,
+            )
+        )
+    return ModelSnapshot(
+        id=name,
+        name=facts.name,
+        description=facts.description,
+        created=facts.created_at,
+        context_length=facts.context_length,
+        max_output_tokens=facts.max_output_tokens,
+        input_modalities=facts.input_modalities,
+        output_modalities=facts.output_modalities,
+        supported_parameters=facts.supported_parameters,
+        offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
+        is_priced=any(host.id in priced for host in reachable or hosts),
+    )
+
+
+def _other_names(models: Mapping[str, ModelSnapshot], hosts: Hosts) -> dict[str, str]:
     """Lower-cased names to ids. An id beats an alias, an alias beats a bare name."""
-    names = _bare_names(models, offerings)
+    names = _bare_names(models, hosts)
     for alias, model_id in ModelAlias.objects.values_list("alias", "model_id"):
         if model_id in models:
             names[alias] = model_id
@@ -218,26 +256,31 @@ def _other_names(
     return names
 
 
-def _bare_names(
-    models: Mapping[str, ModelSnapshot], offerings: Mapping[str, Iterable[Offering]]
-) -> dict[str, str]:
+def _bare_names(models: Mapping[str, ModelSnapshot], hosts: Hosts) -> dict[str, str]:
     """Ids without their organisation and names at providers, where they mean one model only.
 
     When they mean several, the one that its own vendor serves is meant: ``gpt-4o`` is OpenAI's.
     """
     meant: dict[str, set[str]] = defaultdict(set)
     meant_by_vendor: dict[str, set[str]] = defaultdict(set)
-    for model in models.values():
-        full = {model.id.lower(), *(host.upstream_model.lower() for host in offerings[model.id])}
-        names = full | {name.rpartition("/")[2] for name in full}
-        by_vendor = any(host.provider_id == model.owner for host in offerings[model.id])
-        for name in names:
-            meant[name].add(model.id)
-            if by_vendor:
-                meant_by_vendor[name].add(model.id)
+    for model_id in models:
+        meant[model_id.lower()].add(model_id)
+        meant[model_id.lower().rpartition("/")[2]].add(model_id)
+    for (model_id, variant), offered in hosts.items():
+        name = public_id(model_id, variant)
+        if name not in models:
+            continue
+        owner = model_id.partition("/")[0]
+        spelled = {host.upstream_model.lower() for host in offered}
+        spelled |= {spelling.rpartition("/")[2] for spelling in spelled}
+        for spelling in spelled:
+            meant[spelling].add(name)
+        if any(VENDORS.get(host.provider, host.provider) == owner for host in offered):
+            for spelling in (*spelled, name.lower(), name.lower().rpartition("/")[2]):
+                meant_by_vendor[spelling].add(name)
     found: dict[str, str] = {}
     for name, ids in meant.items():
-        candidates = meant_by_vendor[name] or ids
+        candidates = meant_by_vendor.get(name) or ids
         if len(candidates) == 1:
             found[name] = next(iter(candidates))
     return found

@@ -60,6 +60,8 @@ class ProviderSnapshot:
     timeouts: Timeouts
     priority: int
     is_sandbox: bool
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The values of the row's variables, such as the region that a signature names."""
 
     def request_headers(self, *, secret: str | None = None) -> dict[str, str]:
         """Fixed headers and authentication, with the house's secret unless another one is given."""
@@ -80,13 +82,16 @@ class OfferingSnapshot:
     context_length: int | None
     max_output_tokens: int | None
     priority: int
+    quantization: str = ""
+    """Empty when unknown."""
 
     def endpoint(self, operation: Operation, wire: Wire) -> Endpoint | None:
         """Where this operation is asked for, best on ``wire``; None when the provider does not do it with this model."""
         return endpoint_of(self.provider.endpoints, operation, self.upstream_model, wire)
 
     def url(self, endpoint: Endpoint, *, stream: bool) -> str:
-        return self.provider.base_url + endpoint.path_for(self.upstream_model, stream=stream)
+        base_url = endpoint.base_url or self.provider.base_url
+        return base_url + endpoint.path_for(self.upstream_model, stream=stream)
 
     @property
     def preference(self) -> tuple[int, int, int, str]:

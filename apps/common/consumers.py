@@ -38,7 +38,7 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         self._send = send
         self.started = False
         self._handled = False
-        self._client_gone = False
+        self.is_gone = False
         async with Deadline(None) as self._patience:
             try:
                 body = await self._read_body(receive)
@@ -58,7 +58,7 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await handling
         except asyncio.CancelledError:
-            if not self._client_gone:
+            if not self.is_gone:
                 raise
             work.uncancel()
         finally:
@@ -123,5 +123,5 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self._handled:
-            self._client_gone = True
+            self.is_gone = True
             work.cancel()

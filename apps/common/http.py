@@ -14,9 +14,11 @@ from functools import cache, lru_cache
 import aiohappyeyeballs
 import yarl
 
-from apps.common.http11 import Connection
+from apps.common.http11 import BrokenConnection, Connection
 
 KEEPALIVE_SECONDS = 30
+LARGEST_BODY = 64 * 1024 * 1024
+"""Of a whole answer: ten large images in base64, or an hour of speech."""
 HAPPY_EYEBALLS_SECONDS = 0.25
 """After so long without a connection the next address is tried too (RFC 8305)."""
 
@@ -71,14 +73,15 @@ class UpstreamResponse:
         """Names are in lower case."""
 
     async def read(self) -> bytes:
-        """The whole body."""
-        first = await self._connection.read_some()
-        if self._connection.complete:
-            return first + await self._connection.read_some()
-        parts = [first]
+        """The whole body. Raises BrokenConnection when it is larger than ``LARGEST_BODY``."""
+        parts: list[bytes] = []
+        size = 0
         while part := await self._connection.read_some():
             parts.append(part)
-        return b"".join(parts)
+            size += len(part)
+            if size > LARGEST_BODY:
+                raise BrokenConnection("a body without end")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def read_some(self) -> bytes:
         """What has arrived, at least a byte; nothing at the end of the body."""

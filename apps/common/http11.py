@@ -15,6 +15,7 @@ from typing_extensions import override
 
 HIGH_WATER = 2**18
 LARGEST_HEAD = 2**16
+"""Of an answer's status line and headers, and of what follows its last chunk: the parser gathers a header until it ends."""
 
 
 class BrokenConnection(OSError):
@@ -38,9 +39,12 @@ class Connection(asyncio.Protocol):
         self.response_headers: dict[str, str] = {}
         self.complete = False
         self.reusable = False
+        self._is_over = False
+        """A second answer has begun behind the whole one."""
         self._head_done = False
         self._until_close = False
-        self._head_size = 0
+        self._unread_head = 0
+        """Raw bytes since the last ones that were content."""
         self._chunks: list[bytes] = []
         self._buffered = 0
 
@@ -118,12 +122,16 @@ class Connection(asyncio.Protocol):
         if not self._expects_bytes():
             self._fail("bytes that belong to no request")
             return
+        self._unread_head += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.reusable = False
             if self._expects_bytes():  # else something stood behind a whole answer
                 self._fail(f"not HTTP/1.1: {type(error).__name__}")
+            return
+        if self._unread_head > LARGEST_HEAD and self._expects_bytes():
+            self._fail("endless headers")
 
     def _expects_bytes(self) -> bool:
         return self._parser is not None and not self.complete
@@ -142,34 +150,35 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self.complete:
-            self.reusable = (
-                False  # bytes behind a whole answer: whatever they are, they answer nothing
-            )
+            # Bytes behind a whole answer: whatever they are, they answer nothing.
+            self._is_over = True
+            self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
-            return  # a trailer
-        self._head_size += len(name) + len(value)
-        if self._head_size > LARGEST_HEAD:
-            self._fail("endless headers")
-            return
+            return  # a trailer, or a header of a second answer
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         known = self.response_headers.get(key)
         self.response_headers[key] = text if known is None else f"{known}, {text}"
 
     def on_headers_complete(self) -> None:
+        if self._is_over:
+            return
         status = self._parser.get_status_code()
         if status < 200:
             return  # 100 and 103 announce the answer, they are not it
         self.status = status
         self._head_done = True
+        self._unread_head = 0
         names = self.response_headers
-        self._until_close = "content-length" not in names and "chunked" not in names.get(
-            "transfer-encoding", ""
-        )
+        coding = names.get("transfer-encoding", "").lower()
+        self._until_close = "content-length" not in names and "chunked" not in coding
         self._wake()
 
     def on_body(self, body: bytes) -> None:
+        if self._is_over:
+            return
+        self._unread_head = 0
         self._chunks.append(body)
         self._buffered += len(body)
         if self._buffered > HIGH_WATER and not self._paused:
@@ -179,6 +188,8 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def on_message_complete(self) -> None:
+        if self._is_over:
+            return
         if not self._head_done:
             self.response_headers.clear()
             return

@@ -18,7 +18,7 @@ from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
 from apps.common.money import nano_to_usd
 from apps.common.usage import Usage
-from apps.inference import conversations, upstream
+from apps.inference import conversations, credentials, upstream
 from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
 from apps.inference.faults import FaultKind, UpstreamFault
@@ -40,6 +40,11 @@ from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 
 class Client(Protocol):
     """The client's side of an answer."""
+
+    @property
+    def is_gone(self) -> bool:
+        """It has closed its connection."""
+        ...
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
 
@@ -82,10 +87,14 @@ class Attempts:
                     raise AnswerBroken(fault) from fault
                 if fault.client_error is not None:
                     raise fault.client_error from fault
-                if fault.pause is not None and target.offering.id not in retried:
+                pause = fault.pause
+                provider = target.offering.provider
+                if fault.status == 401 and credentials.forget(provider.auth, provider.secret):
+                    pause = 0.0
+                if pause is not None and target.offering.id not in retried:
                     retried.add(target.offering.id)
                     # Jitter, so that a crowd that was turned away together does not come back together.
-                    await asyncio.sleep(fault.pause * (1 + secrets.randbelow(100) / 400))
+                    await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
                     continue
                 targets.pop(0)
         raise _all_failed(last)
@@ -116,7 +125,8 @@ class Attempts:
         provider = target.offering.provider
         wire = target.endpoint.wire
         lane = self._lane(wire)
-        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, provider.quirks)
+        quirks = (*provider.quirks, *target.endpoint.quirks)
+        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, quirks)
         headers = {
             "content-type": outgoing.content_type,
             "accept-encoding": "identity",
@@ -127,11 +137,21 @@ class Attempts:
             beta := self.context.headers.get("anthropic-beta")
         ):
             headers["anthropic-beta"] = beta
-        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         stream = self.context.facts.stream
+        url = target.offering.url(target.endpoint, stream=stream)
+        if isinstance(provider.auth, credentials.MADE_FOR_EACH_REQUEST):
+            headers |= await credentials.headers(
+                provider.auth,
+                provider.secret,
+                url=url,
+                body=outgoing.body,
+                content_type=outgoing.content_type,
+                settings=provider.settings,
+            )
+        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         call = upstream.Call(
             target=target,
-            url=target.offering.url(target.endpoint, stream=stream),
+            url=url,
             body=outgoing.body,
             headers=headers,
             first_content=first_content,
@@ -285,6 +305,7 @@ def final_usage_of(context: RequestContext, target: Target) -> Usage:
         most_output=min(filter(None, allowed), default=None),
         choices=context.facts.choices,
         units=context.facts.units,
+        body_bytes=len(context.body),
     )
     return usage
 

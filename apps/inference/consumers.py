@@ -1,5 +1,6 @@
 """The HTTP edge of the inference routes: bytes in, pipeline, bytes out, every failure in the client's own dialect."""
 
+import asyncio
 from typing import Any, ClassVar
 
 import orjson
@@ -16,7 +17,7 @@ from apps.inference.context import RequestContext
 from apps.inference.models import Outcome
 from apps.inference.operations import find_surface
 from apps.inference.other_routes import find_key
-from apps.inference.pipeline import serve
+from apps.inference.pipeline import STOPPING, serve
 from apps.inference.protocols import dialect
 from apps.inference.request_log import describe
 from apps.inference.runtime import current
@@ -61,6 +62,16 @@ class InferenceConsumer(StreamConsumer):
                 await self._answer_error(context, error)
         except AnswerBroken as broken:
             await self._end_in_error(context, broken.client_error)
+        except asyncio.CancelledError:
+            if self.is_gone:
+                raise
+            # The server is stopping and waits no longer. Its connections are still open: say so instead of falling silent.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+            if self.started:
+                await self._end_in_error(context, STOPPING)
+            else:
+                await self._answer_error(context, STOPPING)
         except ClientTooSlow:
             return  # the server closes a connection whose answer was left unfinished
 

@@ -14,8 +14,11 @@ from apps.common.usage import NOTHING, Usage, UsageSource
 from apps.inference.models import Outcome
 from apps.inference.relay import Tally
 
-LARGEST_PLAUSIBLE = 20_000_000
-"""Tokens that no request of today's models can have; the bound where the context length is not known."""
+UNSEEN = 200_000
+"""Tokens of input that a body need not show: documents by URL, results of tools that run at the provider. Where the
+context length is not known, also the most output that is believed."""
+SPARE_OUTPUT = 4096
+"""Hosts overshoot a limit a little, and some think beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ def final_usage(
     most_output: int | None,
     choices: int = 1,
     units: Usage = NOTHING,
+    body_bytes: int = 0,
 ) -> tuple[Usage, UsageSource]:
     """The provider's usage when it can be true, else our own count, bounded by what the client allowed.
 
@@ -40,7 +44,11 @@ def final_usage(
     """
     reported = tally.usage
     if reported is not None and is_plausible(
-        reported, context_length=context_length, choices=choices
+        reported,
+        context_length=context_length,
+        most_output=most_output,
+        choices=choices,
+        body_bytes=body_bytes,
     ):
         return reported, UsageSource.PROVIDER
     counted = tally.counted(input_tokens=estimated_input, units=units)
@@ -51,10 +59,23 @@ def final_usage(
     return counted, UsageSource.COUNTED
 
 
-def is_plausible(usage: Usage, *, context_length: int | None, choices: int = 1) -> bool:
-    """Whether these meters can belong to one request of a model with this context."""
-    bound = context_length or LARGEST_PLAUSIBLE
-    return usage.total_input <= bound and usage.total_output <= bound * choices
+def is_plausible(
+    usage: Usage,
+    *,
+    context_length: int | None,
+    most_output: int | None = None,
+    choices: int = 1,
+    body_bytes: int = 0,
+) -> bool:
+    """Whether these meters can belong to one request of ``body_bytes`` that allowed ``most_output`` tokens a choice.
+
+    No token is shorter than a byte; the factors leave room for what a provider counts in its own way.
+    """
+    input_bound = context_length or 4 * body_bytes + UNSEEN
+    output_bound = context_length or UNSEEN
+    if most_output is not None:
+        output_bound = min(output_bound, 4 * most_output + SPARE_OUTPUT)
+    return usage.total_input <= input_bound and usage.total_output <= output_bound * choices
 
 
 def bill(outcome: Outcome, tally: Tally, *, usage: Usage, source: UsageSource) -> Bill:

@@ -28,6 +28,8 @@ from apps.inference.settlement import LEDGER_AWAY
 
 log = structlog.get_logger(__name__)
 
+STOPPING = ServiceUnavailable("The gateway is being restarted. Nothing was charged; try again.")
+
 
 async def serve(context: RequestContext, client: Client) -> None:
     """Answer the client. Raises GatewayzError when nothing was sent yet, AnswerBroken when something was."""
@@ -58,7 +60,12 @@ async def serve(context: RequestContext, client: Client) -> None:
         was_empty = bool(attempts) and attempts[-1].fault == FaultKind.EMPTY
         outcome, error = Outcome.EMPTY if was_empty else Outcome.FAILED, refused
         raise
-    except (asyncio.CancelledError, ClientTooSlow):
+    except asyncio.CancelledError:
+        if not client.is_gone:  # the server is stopping: the answer is broken, and that is ours
+            outcome = Outcome.INTERRUPTED if context.progress.delivered else Outcome.FAILED
+            error = STOPPING
+        raise
+    except ClientTooSlow:
         raise  # the outcome is still that the client went away
     except LEDGER_AWAY as away:
         log.error("request.database_away", request_id=context.id, error=type(away).__name__)

@@ -157,3 +157,23 @@ def test_grant_is_written_once_when_threads_give_it_together(committed):
 
     assert sorted(run_in_threads(work)) == [False] * (THREADS - 1) + [True]
     assert books.buckets == (0, 5, 0)
+
+
+def test_nobody_is_refused_by_a_constraint_when_batches_fight_for_little_credit(committed):
+    """PostgreSQL checks constraints on what an UPDATE makes of the row that its snapshot knows, which may be an old one."""
+    books = open_books(promo=1_000)
+
+    def hold_and_release(number):
+        served = 0
+        for turn in range(ROUNDS):
+            batch = [books.wants(100) for _ in range(1 + (number + turn) % 12)]
+            decisions = ledger.place_holds(batch, owner="test")
+            placed = [hold for hold, found in zip(batch, decisions, strict=True) if found.placed]
+            assert len(placed) <= 10
+            ledger.settle([books.costs(0, request_id=hold.request_id) for hold in placed])
+            served += len(placed)
+        return served
+
+    assert sum(run_in_threads(hold_and_release)) > 0
+    assert books.balance.held == 0
+    assert verify().problems == ()

@@ -152,6 +152,68 @@ async def test_bytes_behind_a_whole_answer_end_the_connection_not_the_answer() -
         assert host.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "body"),
+    [
+        (b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n", 500, b""),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, b"ok"),
+    ],
+)
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 500 Oops\r\nx: y\r\n\r\n",
+    ],
+)
+async def test_a_second_answer_in_the_same_bytes_changes_nothing(
+    head: bytes, status: int, body: bytes, behind: bytes
+) -> None:
+    async with Host(head + behind) as host:
+        for _ in range(2):
+            response = await host.ask()
+            assert (response.status, await response.read()) == (status, body)
+            response.close()
+        assert host.connections == 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nx-a: ",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-trailer: ",
+        b"HTTP/1.1 ",
+    ],
+    ids=["header", "trailer", "status line"],
+)
+async def test_one_line_without_an_end_is_cut_off_at_once(head: bytes) -> None:
+    """The parser gathers a line until it ends, which takes time that grows with its square."""
+    loop = asyncio.get_running_loop()
+    async with Host(head, *[b"a" * 65536] * 400) as host:
+        started = loop.time()
+        with pytest.raises(TransportError):
+            await answer_of(host)
+        assert loop.time() - started < 1
+
+
+async def test_a_body_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST_BODY", 100_000)
+    async with Host(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 50) as host:
+        with pytest.raises(TransportError):
+            await answer_of(host)
+        await asyncio.wait_for(host.gone.wait(), 1)
+
+
+async def test_a_cut_body_is_cut_whatever_the_case_of_its_coding() -> None:
+    async with Host(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n", close=True
+    ) as host:
+        with pytest.raises(TransportError):
+            await answer_of(host)
+
+
 async def test_closing_early_hangs_up() -> None:
     async with Host(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n", *[b"abc"] * 300) as host:
         response = await host.ask()

@@ -49,7 +49,7 @@ def _rows() -> list[Any]:
     """Every failure in every lane or, where only the status counts, in one lane after the other."""
     rows: list[Any] = []
     for position, (name, row) in enumerate(FAILURES.items()):
-        lanes = LANES if row[0] in {"errorbody", "malformed=0"} else [LANES[position % 4]]
+        lanes = LANES if row[0] in {"errorbody", "malformed=0"} else [LANES[position % len(LANES)]]
         rows.extend(pytest.param(lane, *row, id=f"{name}-{name_lane(lane)}") for lane in lanes)
     return rows
 

@@ -1,6 +1,7 @@
 """Many requests against little credit, on one process and on two, and a process that is killed in the middle."""
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from typing import Any
@@ -185,3 +186,32 @@ def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gat
     assert found["total"] == credit - sum(found["charged"])
     assert found["held"] == found["holds"] == 0
     assert found["problems"] == []
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_stopping_process_says_so_in_its_streams_and_charges_nothing(installation, gateway, path):
+    """After its patience a server cancels what still runs: that is no client that went away."""
+    web = installation.start_web()
+    organization, secret = installation.python(PREPARE.format(credit=10**10))
+    body = {
+        **CHAT,
+        "model": "sandbox/long+chunks=200+interval=100",
+        "stream": True,
+        "max_tokens": 900,
+    }
+    headers = {"authorization": f"Bearer {secret}"}
+    received = ""
+
+    with httpx.stream("POST", web.url + path, json=body, headers=headers, timeout=30) as answer:
+        for text in answer.iter_text():
+            if not received:
+                web.process.send_signal(signal.SIGTERM)
+            received += text
+    assert web.process.wait(timeout=20) == 0 or received
+
+    assert "service_unavailable" in received
+    assert "[DONE]" not in received
+    assert "message_stop" not in received
+    found = read_until_at_rest(installation, organization)
+    assert (found["outcomes"], found["charged"]) == (["interrupted"], [0])
+    assert (found["total"], found["held"]) == (10**10, 0)

@@ -4,7 +4,7 @@ import pytest
 
 from apps.common.usage import NOTHING, Usage, UsageSource
 from apps.inference.models import Outcome
-from apps.inference.outcomes import LARGEST_PLAUSIBLE, bill, final_usage, is_plausible
+from apps.inference.outcomes import SPARE_OUTPUT, UNSEEN, bill, final_usage, is_plausible
 from apps.inference.relay import Tally
 
 REPORTED = Usage(input=100, cache_read=20, output=30, reasoning=5)
@@ -79,9 +79,9 @@ def test_table_has_a_row_for_every_outcome_when_one_is_added():
         (Usage(input=CONTEXT - 1, cache_read=2), CONTEXT, False),
         (Usage(output=CONTEXT), CONTEXT, True),
         (Usage(output=CONTEXT, reasoning=1), CONTEXT, False),
-        (Usage(input=LARGEST_PLAUSIBLE), None, True),
-        (Usage(input=LARGEST_PLAUSIBLE + 1), None, False),
-        (Usage(output=LARGEST_PLAUSIBLE + 1), None, False),
+        (Usage(input=UNSEEN), None, True),
+        (Usage(input=UNSEEN + 1), None, False),
+        (Usage(output=UNSEEN + 1), None, False),
     ],
 )
 def test_usage_is_plausible_when_within_the_context(usage, context_length, plausible):
@@ -148,3 +148,16 @@ def test_reported_output_is_believed_when_beyond_max_tokens():
     )
 
     assert (usage, source) == (REPORTED, UsageSource.PROVIDER)
+
+
+def test_output_beyond_what_the_client_allowed_is_not_believed():
+    usage = Usage(output=4 * 100 + SPARE_OUTPUT)
+    assert is_plausible(usage, context_length=128_000, most_output=100)
+    more = Usage(output=usage.output + 1)
+    assert not is_plausible(more, context_length=128_000, most_output=100)
+    assert is_plausible(more, context_length=128_000, most_output=100, choices=2)
+
+
+def test_input_beyond_what_the_body_can_hold_is_not_believed_where_the_context_is_unknown():
+    assert is_plausible(Usage(input=UNSEEN + 4000), context_length=None, body_bytes=1000)
+    assert not is_plausible(Usage(input=UNSEEN + 4001), context_length=None, body_bytes=1000)

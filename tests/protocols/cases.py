@@ -1,7 +1,8 @@
 """The fixture tree as test cases, and the few moves that every test here makes.
 
 ``fixtures/<wire>/<case>/{request.json,response.json,stream.sse}`` are written by hand from the published formats. The
-stream and the response of a case say the same, so each checks how the other is read.
+stream and the response of a case say the same, so each checks how the other is read. A binary stream is written as
+``stream.jsonl``, an event a line: ``{"<name>": <payload>}``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
 from apps.inference.canonical.content import Block, Reasoning, Text, ToolCall
 from apps.inference.canonical.events import Event
+from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
@@ -45,7 +47,12 @@ class Case:
 
     @property
     def stream(self) -> bytes:
-        return (FIXTURES / self.wire / self.name / "stream.sse").read_bytes()
+        folder = FIXTURES / self.wire / self.name
+        if self.wire is not Wire.BEDROCK_CONVERSE:
+            return (folder / "stream.sse").read_bytes()
+        lines = (folder / "stream.jsonl").read_bytes().splitlines()
+        events = [event for line in lines for event in orjson.loads(line).items()]
+        return b"".join(encode_message(orjson.dumps(data), event=name) for name, data in events)
 
     def _json(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads((FIXTURES / self.wire / self.name / name).read_bytes())
@@ -53,9 +60,10 @@ class Case:
 
 
 CASES = [Case(Wire(folder.parent.name), folder.name) for folder in sorted(FIXTURES.glob("*/*/"))]
+SSE_CASES = [case for case in CASES if case.wire is not Wire.BEDROCK_CONVERSE]
 WIRES = list(CODECS)
 PAIRS = [(case, wire) for case in CASES for wire in WIRES if wire is not case.wire]
-MODEL_IN_URL = frozenset({Wire.GEMINI})
+MODEL_IN_URL = frozenset({Wire.GEMINI, Wire.BEDROCK_CONVERSE})
 
 
 def received(wire: Wire, body: dict[str, Any], *, model: str = "m") -> dict[str, Any]:

@@ -146,9 +146,46 @@ def _check_part(part: Json) -> None:
         assert part.keys() <= {"functionCall", "thoughtSignature"}
 
 
+def _check_converse(stream: bytes) -> None:
+    """messageStart, blocks one after the other, messageStop, metadata; only calls have a start."""
+    records = _records_of(Wire.BEDROCK_CONVERSE, stream)
+    names = [record.event for record in records]
+    payloads = [orjson.loads(record.data) for record in records]
+    assert names[0] == "messageStart"
+    assert names[-2:] == ["messageStop", "metadata"]
+    assert payloads[0] == {"role": "assistant"}
+    assert payloads[-2]["stopReason"]
+    assert payloads[-1]["metrics"]["latencyMs"] == 0
+    usage = payloads[-1]["usage"]
+    cached = usage["cacheReadInputTokens"] + usage["cacheWriteInputTokens"]
+    assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"] + cached
+    count = 0
+    open_kind = ""
+    for name, payload in zip(names[1:-2], payloads[1:-2], strict=True):
+        assert payload["contentBlockIndex"] == count
+        match name:
+            case "contentBlockStart":
+                assert not open_kind
+                assert payload["start"]["toolUse"]["toolUseId"]
+                open_kind = "toolUse"
+            case "contentBlockDelta":
+                [kind] = payload["delta"]
+                assert open_kind in {"", kind}
+                assert open_kind or kind != "toolUse"
+                open_kind = kind
+            case "contentBlockStop":
+                assert open_kind
+                open_kind = ""
+                count += 1
+            case other:
+                raise AssertionError(f"{other} stands among the blocks")
+    assert not open_kind
+
+
 _CHECKS = {
     Wire.OPENAI_CHAT: _check_openai,
     Wire.ANTHROPIC_MESSAGES: _check_anthropic,
     Wire.GEMINI: _check_gemini,
     Wire.OPENAI_RESPONSES: responses_stream.check_stream,
+    Wire.BEDROCK_CONVERSE: _check_converse,
 }

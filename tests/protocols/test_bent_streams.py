@@ -19,12 +19,14 @@ from apps.inference.canonical.events import (
     UpstreamError,
     UsageReported,
 )
+from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.fold import fold
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import events_of
 
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
+BEDROCK = Wire.BEDROCK_CONVERSE
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
@@ -44,6 +46,10 @@ def gemini_chunk(*parts: dict[str, Any], finish: str = "", **more: Any) -> bytes
         candidate["finishReason"] = finish
     body = {"candidates": [candidate], "responseId": "g1", "modelVersion": "m", **more}
     return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+def converse_event(name: str, **payload: Any) -> bytes:
+    return encode_message(orjson.dumps(payload), event=name)
 
 
 def call_delta(index: int | None, arguments: str, **more: Any) -> dict[str, Any]:
@@ -216,6 +222,11 @@ def test_whole_input_at_the_start_of_an_anthropic_block():
             b'data: {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}\n\n',
             UpstreamError("UNAVAILABLE", "busy"),
         ),
+        (
+            BEDROCK,
+            encode_message(b'{"message":"busy"}', event="throttlingException", is_exception=True),
+            UpstreamError("throttlingException", "busy"),
+        ),
     ],
 )
 def test_errors_inside_a_stream_are_events(wire: Wire, stream: bytes, error: UpstreamError):
@@ -315,6 +326,62 @@ def test_geminis_failing_finish_reasons_are_errors(reason: str):
     assert last.code == reason
 
 
+def test_converse_blocks_may_interleave_and_need_no_end():
+    stream = [
+        converse_event("messageStart", role="assistant"),
+        converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "a"}),
+        converse_event(
+            "contentBlockStart",
+            contentBlockIndex=1,
+            start={"toolUse": {"toolUseId": "t", "name": "f"}},
+        ),
+        converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "b"}),
+        converse_event("somethingNew", a=1),
+        converse_event("messageStop", stopReason="tool_use"),
+    ]
+
+    response = fold(events_of(BEDROCK, stream))
+
+    assert response.blocks == (Text("ab"), ToolCall(id="t", name="f", arguments="{}"))
+    assert response.finish is FinishReason.TOOL_CALLS
+    assert not response.usage_reported
+
+
+def test_cut_converse_stream_has_no_finish():
+    stream = [converse_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "a"})]
+
+    assert events_of(BEDROCK, stream) == [
+        BlockStarted(0, BlockKind.TEXT),
+        BlockDelta(0, "a"),
+        BlockFinished(0),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use"])
+def test_converses_failing_stop_reasons_are_errors(reason: str):
+    *_, last = events_of(BEDROCK, [converse_event("messageStop", stopReason=reason)])
+
+    assert isinstance(last, UpstreamError)
+
+
+def test_tools_that_run_at_amazon_are_passed_over():
+    use = {"toolUseId": "t", "name": "nova_grounding", "type": "server_tool_use"}
+    stream = [
+        converse_event("contentBlockStart", contentBlockIndex=0, start={"toolUse": use}),
+        converse_event(
+            "contentBlockDelta", contentBlockIndex=0, delta={"toolUse": {"input": "{}"}}
+        ),
+        converse_event("contentBlockStop", contentBlockIndex=0),
+        converse_event("contentBlockDelta", contentBlockIndex=1, delta={"text": "a"}),
+        converse_event("messageStop", stopReason="end_turn"),
+    ]
+
+    response = fold(events_of(BEDROCK, stream))
+
+    assert response.blocks == (Text("a"),)
+    assert response.finish is FinishReason.STOP
+
+
 def test_gemini_answer_without_candidates_has_no_content():
     response = CODECS[GEMINI].decode_response({"usageMetadata": {"promptTokenCount": 4}})
 
@@ -336,6 +403,11 @@ def test_gemini_answer_without_candidates_has_no_content():
                 "message_delta", b'{"type":"message_delta","delta":{"stop_reason":"end_turn"}}'
             ),
             SseRecord("message_stop", b'{"type":"message_stop"}'),
+        ),
+        (
+            BEDROCK,
+            SseRecord("messageStop", b'{"stopReason":"end_turn"}'),
+            SseRecord("metadata", b'{"usage":{"inputTokens":1,"outputTokens":1}}'),
         ),
     ],
 )

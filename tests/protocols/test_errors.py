@@ -15,6 +15,7 @@ from tests.protocols.cases import records_of
 
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 RESPONSES = Wire.OPENAI_RESPONSES
+BEDROCK = Wire.BEDROCK_CONVERSE
 
 
 def refusal_of(wire: Wire, body: dict[str, Any]) -> tuple[str | None, str]:
@@ -250,6 +251,72 @@ def test_gemini_request_is_refused_by_field(change: dict[str, Any], param: str, 
     assert refusal_of(GEMINI, body) == (param, code)
 
 
+def says_blocks(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": "a"}, *blocks]}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "code"),
+    [
+        ({"model": None}, "model", "missing_field"),
+        ({"messages": []}, "messages", "invalid_value"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_field"),
+        (
+            {"messages": [{"role": "user", "content": "hi"}]},
+            "messages[0].content",
+            "invalid_type",
+        ),
+        (
+            {"messages": [{"role": "tool", "content": []}]},
+            "messages[0].role",
+            "invalid_value",
+        ),
+        (says_blocks({"text": 7}), "messages[0].content[1].text", "invalid_type"),
+        (
+            says_blocks({"image": {"format": "bmp", "source": {}}}),
+            "messages[0].content[1].image.format",
+            "invalid_value",
+        ),
+        (
+            says_blocks({"toolUse": {"toolUseId": "a", "name": "f"}}),
+            "messages[0].content[1].toolUse.input",
+            "missing_field",
+        ),
+        (
+            says_blocks({"toolResult": {"content": []}}),
+            "messages[0].content[1].toolResult.toolUseId",
+            "missing_field",
+        ),
+        (
+            says_blocks({"cachePoint": {"type": "default", "ttl": "2h"}}),
+            "messages[0].content[1].cachePoint.ttl",
+            "invalid_value",
+        ),
+        ({"system": [{}]}, "system[0].text", "missing_field"),
+        (
+            {"inferenceConfig": {"temperature": 1.5}},
+            "inferenceConfig.temperature",
+            "invalid_value",
+        ),
+        ({"toolConfig": {}}, "toolConfig.tools", "missing_field"),
+        (
+            {"toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]}},
+            "toolConfig.tools[0].toolSpec.inputSchema",
+            "missing_field",
+        ),
+        (
+            {"outputConfig": {"textFormat": {"structure": {"jsonSchema": {"schema": "{"}}}}},
+            "outputConfig.textFormat.structure.jsonSchema.schema",
+            "invalid_value",
+        ),
+    ],
+)
+def test_converse_request_is_refused_by_field(change: dict[str, Any], param: str, code: str):
+    body = {"model": "m", "messages": [{"role": "user", "content": [{"text": "a"}]}]} | change
+
+    assert refusal_of(BEDROCK, body) == (param, code)
+
+
 ERROR = errors.InsufficientCredits(
     "Not enough credits.", details={"needed_usd": 0.2, "available_usd": 0.1, "message": "not this"}
 )
@@ -319,6 +386,36 @@ def test_google_error_envelope():
     assert request["requestId"] == "req_1"
 
 
+def test_amazons_error_body():
+    assert CODECS[BEDROCK].encode_error(ERROR, request_id="req_1") == {
+        "__type": "AccessDeniedException",
+        "message": "Not enough credits.",
+        "reason": "insufficient_credits",
+        "param": None,
+        "requestId": "req_1",
+        "needed_usd": 0.2,
+        "available_usd": 0.1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (errors.UpstreamInvalid("x"), "internalServerException"),
+        (errors.RateLimited("x"), "throttlingException"),
+        (errors.InvalidRequest("x"), "validationException"),
+        (errors.UpstreamTimeout("x"), "modelStreamErrorException"),
+    ],
+)
+def test_converse_stream_errors_are_those_that_a_stream_may_hold(error: GatewayzError, event: str):
+    encoded = CODECS[BEDROCK].encode_stream_error(error, request_id="r")
+
+    [record] = records_of([encoded], BEDROCK)
+
+    assert record.event == event
+    assert orjson.loads(record.data)["message"] == "x"
+
+
 def test_google_error_names_the_field():
     error = errors.InvalidRequest("'contents' is required.", param="contents")
 
@@ -337,7 +434,7 @@ def test_stream_error_is_one_record_with_the_same_body(wire: Wire, event: str):
     assert orjson.loads(record.data) == codec.encode_error(ERROR, request_id="req_1")
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI])
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI, BEDROCK])
 @pytest.mark.parametrize(
     "body", [{}, {"choices": []}, {"choices": [{}]}, {"content": "x"}, {"content": [{}]}]
 )
@@ -353,6 +450,7 @@ def test_answers_of_no_wire_are_malformed(wire: Wire, body: dict[str, Any]):
         (ANTHROPIC, {"type": "error", "error": {"message": "busy", "type": "overloaded"}}),
         (RESPONSES, {"status": "failed", "error": {"message": "busy", "code": "overloaded"}}),
         (GEMINI, {"error": {"code": 503, "message": "busy", "status": "overloaded"}}),
+        (BEDROCK, {"__type": "overloaded", "message": "busy"}),
     ],
 )
 def test_error_in_the_body_of_an_answer_is_told_apart(wire: Wire, body: dict[str, Any]):

@@ -57,6 +57,9 @@ def test_terminal_facts_come_last(case: Case):
         (Wire.ANTHROPIC_MESSAGES, "tools_parallel", FinishReason.TOOL_CALLS),
         (Wire.GEMINI, "tools_parallel", FinishReason.TOOL_CALLS),  # the host said "STOP"
         (Wire.GEMINI, "length", FinishReason.LENGTH),
+        (Wire.BEDROCK_CONVERSE, "tools_parallel", FinishReason.TOOL_CALLS),
+        (Wire.BEDROCK_CONVERSE, "stop_sequence", FinishReason.STOP_SEQUENCE),
+        (Wire.BEDROCK_CONVERSE, "guardrail", FinishReason.CONTENT_FILTER),
         (Wire.GEMINI, "prompt_blocked", FinishReason.CONTENT_FILTER),
         (Wire.GEMINI, "safety", FinishReason.CONTENT_FILTER),
     ],

@@ -6,6 +6,11 @@ import httpx2
 import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
+from botocore.loaders import Loader  # type: ignore[import-untyped]
+from botocore.model import ServiceModel  # type: ignore[import-untyped]
+from botocore.parsers import create_parser  # type: ignore[import-untyped]
+from botocore.validate import ParamValidator  # type: ignore[import-untyped]
+from google.genai import types as google
 from google.genai.chats import _validate_response
 from google.genai.types import GenerateContentResponse
 from openai import OpenAI
@@ -34,6 +39,17 @@ def read_by_google(body: dict[str, Any]) -> GenerateContentResponse:
     """As google-genai's client reads a body; it passes over fields that it does not know."""
     read = GenerateContentResponse._from_response(response=body, kwargs={})
     assert isinstance(read, GenerateContentResponse)
+    return read
+
+
+CONVERSE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
+
+
+def read_by_amazon(body: bytes) -> dict[str, Any]:
+    """As boto3 reads a body."""
+    shape = CONVERSE.operation_model("Converse").output_shape
+    response = {"status_code": 200, "headers": {}, "body": body}
+    read: dict[str, Any] = create_parser("rest-json").parse(response, shape)
     return read
 
 
@@ -142,3 +158,41 @@ def test_googles_types_read_our_chunks(case: Case):
     assert chunks[-1].usage_metadata is not None
     assert chunks[-1].candidates is not None
     assert chunks[-1].candidates[0].finish_reason is not None
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_amazons_types_read_our_answers(case: Case):
+    read = read_by_amazon(orjson.dumps(answer(case, Wire.BEDROCK_CONVERSE)))
+
+    assert read["usage"]["totalTokens"] == USAGE.total
+    assert all(block for block in read["output"]["message"]["content"])
+    assert read["stopReason"]
+
+
+def request_for(case: Case, wire: Wire) -> dict[str, Any]:
+    request = CODECS[case.wire].decode_request(case.request)
+    return CODECS[wire].encode_request(request, model="native").body
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_googles_types_know_every_field_of_our_requests(case: Case):
+    """They refuse fields that they do not know, as the host itself does."""
+    body = request_for(case, Wire.GEMINI)
+
+    for content in body["contents"]:
+        google.Content.model_validate(content)
+    google.Content.model_validate(body.get("systemInstruction", {}))
+    google.GenerationConfig.model_validate(body.get("generationConfig", {}))
+    google.ToolConfig.model_validate(body.get("toolConfig", {}))
+    for tool in body.get("tools", []):
+        google.Tool.model_validate(tool)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_amazons_types_know_every_field_of_our_requests(case: Case):
+    shape = CONVERSE.operation_model("Converse").input_shape
+    body = request_for(case, Wire.BEDROCK_CONVERSE)
+
+    report = ParamValidator().validate({"modelId": "m", **body}, shape)
+
+    assert not report.has_errors(), report.generate_report()

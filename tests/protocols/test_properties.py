@@ -26,6 +26,7 @@ from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import USAGE, WIRES, encode_stream, events_of, joined
 
+BEDROCK = Wire.BEDROCK_CONVERSE
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 
 
@@ -38,7 +39,9 @@ _JSON = st.recursive(
              "usage", "error", "content_block", "finish_reason", "id", "reasoning_details",
              "item", "response", "output_index", "part", "text", "summary", "output", "arguments",
              "candidates", "parts", "text", "functionCall", "name", "args", "thoughtSignature",
-             "usageMetadata", "finishReason", "promptFeedback", "extra_content"]
+             "usageMetadata", "finishReason", "promptFeedback", "extra_content",
+             "contentBlockIndex", "start", "toolUse", "toolUseId", "input", "reasoningContent",
+             "stopReason"]
         ),
         inner,
         max_size=4,
@@ -63,6 +66,11 @@ _JSON = st.recursive(
             "response.output_text.delta",
             "response.content_part.done",
             "response.completed",
+            "contentBlockStart",
+            "contentBlockDelta",
+            "contentBlockStop",
+            "messageStop",
+            "metadata",
         ]
     ),
 )
@@ -192,3 +200,14 @@ def test_any_stream_keeps_its_text_and_calls_on_geminis_client_stream(events: li
         (call.id, call.name) for call in calls
     ]
     assert again.usage == replace(USAGE, input=12, cache_write_5m=0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=event_streams())
+def test_any_stream_survives_converses_client_stream(events: list[Event]):
+    again = fold(events_of(BEDROCK, [encode_stream(BEDROCK, events)]))
+
+    expected = fold(events)
+    assert again.blocks == expected.blocks
+    assert again.finish == expected.finish
+    assert again.usage == replace(USAGE, output=10, reasoning=0)

@@ -55,7 +55,8 @@ def test_response_decodes_to_the_same_again(case: Case):
     body = codec.encode_response(response, identity=IDENTITY, usage=response.usage, price=price)
 
     again = codec.decode_response(body)
-    assert (again.id, again.model) == (IDENTITY.id, IDENTITY.model)
+    if case.wire is not Wire.BEDROCK_CONVERSE:  # whose answers name neither
+        assert (again.id, again.model) == (IDENTITY.id, IDENTITY.model)
     assert again.blocks == response.blocks
     assert (again.finish, again.stop_sequence) == (response.finish, response.stop_sequence)
     assert again.usage == response.usage
@@ -108,6 +109,8 @@ def _plain(wire: Wire, body: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in body.items() if value is not None}
     if wire is Wire.GEMINI:
         return _plain_gemini(plain)
+    if wire is Wire.BEDROCK_CONVERSE:
+        return plain  # it has no two ways to say a thing
     if "max_tokens" in plain and wire is Wire.OPENAI_CHAT:
         plain["max_completion_tokens"] = plain.pop("max_tokens")
     if isinstance(plain.get("system"), str):

@@ -25,6 +25,7 @@ from tests.protocols.cases import (
 )
 
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
+BEDROCK = Wire.BEDROCK_CONVERSE
 SIGNED = Case(GEMINI, "reasoning_signed")
 """Thoughts without, text and a call with a signature."""
 
@@ -42,6 +43,9 @@ def next_request(client: Wire, answer: dict[str, Any]) -> dict[str, Any]:
         case Wire.ANTHROPIC_MESSAGES:
             turn = {"role": "assistant", "content": answer["content"]}
             return {"model": "m", "max_tokens": 9, "messages": [user, turn, user]}
+        case Wire.BEDROCK_CONVERSE:
+            said = {"role": "user", "content": [{"text": "go on"}]}
+            return {"messages": [said, answer["output"]["message"], said]}
         case _:
             said = {"parts": [{"text": "go on"}]}
             return {"contents": [said, answer["candidates"][0]["content"], said]}
@@ -53,7 +57,7 @@ def sent_back(client: Wire, answer: dict[str, Any], *, to: Wire) -> dict[str, An
     return CODECS[to].encode_request(CODECS[client].decode_request(body), model="m").body
 
 
-@pytest.mark.parametrize("client", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("client", [OPENAI, ANTHROPIC, BEDROCK])
 def test_geminis_signatures_return_to_gemini(client: Wire):
     response = CODECS[GEMINI].decode_response(SIGNED.response)
 
@@ -76,17 +80,28 @@ def test_geminis_thoughts_return_with_their_signature_through_anthropics_client(
     ]
 
 
-def test_anthropics_signatures_return_through_googles_client():
+@pytest.mark.parametrize("client", [GEMINI, BEDROCK])
+def test_anthropics_signatures_return_through_other_clients(client: Wire):
     response = CODECS[ANTHROPIC].decode_response(Case(ANTHROPIC, "thinking").response)
     own = [block for block in response.blocks if isinstance(block, Reasoning)]
 
-    body = sent_back(GEMINI, answer_to(GEMINI, response), to=ANTHROPIC)
+    body = sent_back(client, answer_to(client, response), to=ANTHROPIC)
 
     assert body["messages"][1]["content"][0] == {
         "type": "thinking",
         "thinking": own[0].text,
         "signature": own[0].signature,
     }
+
+
+@pytest.mark.parametrize("client", [ANTHROPIC, GEMINI])
+def test_bedrocks_signatures_return_to_bedrock(client: Wire):
+    response = CODECS[BEDROCK].decode_response(Case(BEDROCK, "reasoning").response)
+
+    body = sent_back(client, answer_to(client, response), to=BEDROCK)
+
+    said = Case(BEDROCK, "reasoning").response["output"]["message"]["content"]
+    assert body["messages"][1]["content"] == [said[0], said[2]]  # redacted thoughts are lost
 
 
 @pytest.mark.parametrize("client", WIRES)
@@ -102,7 +117,7 @@ def test_streamed_answer_carries_the_same_signatures(client: Wire):
     assert any(signatures)
 
 
-@pytest.mark.parametrize("to", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("to", [OPENAI, ANTHROPIC, BEDROCK])
 @pytest.mark.parametrize("client", [ANTHROPIC, GEMINI])
 def test_geminis_signatures_go_to_nobody_else(client: Wire, to: Wire):
     response = CODECS[GEMINI].decode_response(SIGNED.response)

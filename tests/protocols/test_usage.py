@@ -13,6 +13,7 @@ from tests.protocols.cases import price
 
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 RESPONSES = Wire.OPENAI_RESPONSES
+BEDROCK = Wire.BEDROCK_CONVERSE
 _COUNTS = st.integers(0, 10**7)
 
 
@@ -127,12 +128,39 @@ def test_gemini_meters(raw: dict[str, Any], usage: Usage):
     assert CODECS[GEMINI].decode_usage(raw) == usage
 
 
-@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI])
+@pytest.mark.parametrize(
+    ("raw", "usage"),
+    [
+        (
+            {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8},
+            Usage(input=5, output=3),
+        ),
+        (
+            {
+                "inputTokens": 5,
+                "outputTokens": 3,
+                "cacheReadInputTokens": 60,
+                "cacheWriteInputTokens": 30,
+                "cacheDetails": [
+                    {"ttl": "1h", "inputTokens": 20},
+                    {"ttl": "5m", "inputTokens": 10},
+                ],
+            },
+            Usage(input=5, cache_read=60, cache_write_5m=10, cache_write_1h=20, output=3),
+        ),
+    ],
+)
+def test_converse_meters(raw: dict[str, Any], usage: Usage):
+    assert CODECS[BEDROCK].decode_usage(raw) == usage
+
+
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC, RESPONSES, GEMINI, BEDROCK])
 @pytest.mark.parametrize("broken", [-1, 1.5, 3.0, True, "7", [], {}])
 def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
     names = (
         "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
         "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
+        "inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens",
     )  # fmt: skip
     for name in names:
         whole = dict.fromkeys(names, 5)
@@ -212,6 +240,18 @@ def test_absurd_counts_are_no_usage(wire: Wire, broken: Any):
             },
         ),
         (ANTHROPIC, {"input_tokens": 5, "output_tokens": 1, "cache_creation": [1]}),
+        (BEDROCK, {"inputTokens": 5}),
+        (BEDROCK, {"inputTokens": 5, "outputTokens": 1, "cacheDetails": [7]}),
+        (BEDROCK, {"inputTokens": 5, "outputTokens": 1, "cacheDetails": "x"}),
+        (
+            BEDROCK,
+            {
+                "inputTokens": 5,
+                "outputTokens": 1,
+                "cacheWriteInputTokens": 1,
+                "cacheDetails": [{"ttl": "1h", "inputTokens": 2}],
+            },
+        ),
         (GEMINI, {"candidatesTokenCount": 5}),
         (GEMINI, {"promptTokenCount": 5, "cachedContentTokenCount": 6}),
     ],
@@ -226,6 +266,7 @@ def test_absent_and_contradicting_meters_are_no_usage(wire: Wire, raw: Any):
         (OPENAI, "usage", {"choices": [{"message": {"content": "a"}}]}),
         (ANTHROPIC, "usage", {"content": []}),
         (GEMINI, "usageMetadata", {"candidates": []}),
+        (BEDROCK, "usage", {"output": {"message": {"content": []}}}),
     ],
 )
 @pytest.mark.parametrize(("raw", "reported"), [({"x": -1}, True), ({}, False), (None, False)])
@@ -273,4 +314,19 @@ def test_gemini_usage_returns_whole(counts: tuple[int, ...]):
 
     assert codec.decode_usage(encoded) == usage
     assert encoded["totalTokenCount"] == usage.total
+    assert encoded["cost"] == 0.00125
+
+
+@given(counts=st.tuples(*[_COUNTS] * 5))
+def test_converse_usage_returns_whole(counts: tuple[int, ...]):
+    usage = Usage(
+        input=counts[0], cache_read=counts[1], cache_write_5m=counts[2],
+        cache_write_1h=counts[3], output=counts[4],
+    )  # fmt: skip
+    codec = CODECS[BEDROCK]
+
+    encoded = codec.encode_usage(usage, price=price)
+
+    assert codec.decode_usage(encoded) == usage
+    assert encoded["totalTokens"] == usage.total
     assert encoded["cost"] == 0.00125

@@ -2,7 +2,8 @@
 
 Both statements lock the balances of the batch in order of id before they touch a hold, so that two batches never wait
 for each other in a circle, and derive every change from the rows that they really inserted or deleted, so that a
-repetition changes nothing. Rows of large tables are asked for as ``= ANY(ARRAY(…))``, which is a look-up in the index
+repetition changes nothing. A balance is set from the locked row, all of it: the statement's own snapshot may be older, and
+PostgreSQL checks constraints on what an UPDATE makes of the old row before it looks for the new one. Rows of large tables are asked for as ``= ANY(ARRAY(…))``, which is a look-up in the index
 whatever the planner believes about the size of a batch; a join is a scan of the whole table in some plans.
 """
 
@@ -21,11 +22,11 @@ WITH asked AS (
     -- A database crash can only lose a hold, and settling does not depend on finding it: do not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true)
 ), locked AS MATERIALIZED (
-    SELECT organization_id, allowance + promo + purchased - held AS available
+    SELECT *, allowance + promo + purchased - held AS available
     FROM billing_balance WHERE organization_id = ANY(%(organization_ids)s::bigint[])
     ORDER BY organization_id FOR UPDATE
 ), ranked AS (
-    SELECT asked.*, available,
+    SELECT asked.*, locked.available,
            sum(amount) OVER (PARTITION BY organization_id ORDER BY n) AS running
     FROM asked JOIN locked USING (organization_id)
 ), placed AS (
@@ -37,8 +38,10 @@ WITH asked AS (
 ), sums AS (
     SELECT organization_id, sum(amount)::bigint AS amount FROM placed GROUP BY organization_id
 ), updated AS (
-    UPDATE billing_balance b SET held = b.held + sums.amount
-    FROM sums WHERE b.organization_id = sums.organization_id
+    UPDATE billing_balance b SET
+        allowance = locked.allowance, promo = locked.promo, purchased = locked.purchased,
+        held = locked.held + sums.amount
+    FROM sums JOIN locked USING (organization_id) WHERE b.organization_id = sums.organization_id
 )
 SELECT placed.request_id IS NOT NULL
            -- sent twice after a broken connection: the first time may have served
@@ -125,9 +128,9 @@ WITH asked AS MATERIALIZED (
     ) AS each GROUP BY organization_id
 ), updated AS (
     UPDATE billing_balance b SET
-        allowance = b.allowance - changes.allowance, promo = b.promo - changes.promo,
-        purchased = b.purchased - changes.purchased, held = b.held - changes.freed
-    FROM changes WHERE b.organization_id = changes.organization_id
+        allowance = locked.allowance - changes.allowance, promo = locked.promo - changes.promo,
+        purchased = locked.purchased - changes.purchased, held = locked.held - changes.freed
+    FROM changes JOIN locked USING (organization_id) WHERE b.organization_id = changes.organization_id
 ), settled AS (
     SELECT asked.*, coalesce(posted.charged, 0)::bigint AS charged
     FROM asked LEFT JOIN posted ON posted.n = asked.n

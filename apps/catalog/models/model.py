@@ -48,6 +48,9 @@ class ModelAlias(Timestamped):
 
     alias = models.CharField(max_length=200, unique=True)
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="aliases")
+    reason = models.CharField(
+        max_length=200, blank=True, help_text="Why a request for this name goes to that model."
+    )
 
     class Meta:
         verbose_name_plural = "model aliases"

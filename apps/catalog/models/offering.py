@@ -14,6 +14,12 @@ class Offering(Timestamped):
     upstream_model = models.CharField(
         max_length=200, help_text="The model's id at the provider, in its case."
     )
+    variant = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="How it is offered, after a colon in the public id: free. Empty: as usual.",
+    )
+    quantization = models.CharField(max_length=20, blank=True, help_text="Empty when unknown.")
     context_length = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: the model's."
     )
@@ -24,6 +30,15 @@ class Offering(Timestamped):
         default=0, help_text="Lower is asked first; wins over the provider's priority."
     )
     is_active = models.BooleanField(default=True)
+    missing = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Lists in a row that did not name it."
+    )
+    withdrawn_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the provider's list had not named it several times in a row.",
+    )
 
     class Meta:
         ordering = ["model", "priority", "provider"]

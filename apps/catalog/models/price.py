@@ -21,7 +21,9 @@ AMOUNTS = TOKEN_PRICES + UNIT_PRICES
 
 
 class PriceSource(models.TextChoices):
+    SEED = "seed", "Seed: shipped with the release"
     GENAI_PRICES = "genai-prices", "genai-prices: the price book"
+    PROVIDER = "provider", "Provider: its own list"
     MANUAL = "manual", "Manual: manage.py provider"
     SANDBOX = "sandbox", "Sandbox"
     STAFF = "staff", "Staff: the admin"

@@ -51,10 +51,29 @@ class UsageConvention(StrEnum):
 
 
 class Tier(StrEnum):
-    """How sure we are of a row: VERIFIED rows run against the provider or a recorded exchange in CI."""
+    """How sure we are of a row."""
 
     VERIFIED = "verified"
+    """It runs against the provider or a recorded exchange in CI."""
+    DOCUMENTED = "documented"
+    """Its address, authentication and endpoints stand in what the provider, or software that calls it, publishes."""
     COMMUNITY = "community"
+    """Something in it rests on hearsay; a comment says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """One change of the outgoing body. ``apply`` returns the body to send and must not mutate its argument.
+
+    ``drops`` names the parameters that it takes away from the client without putting anything in their place; ``"*"``
+    alone stands for all.
+    ``reason`` says why, with the date and the link where that was read.
+    """
+
+    name: str
+    apply: Callable[[Json], Json]
+    drops: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +85,24 @@ class Endpoint:
     """Where streams are asked for, when that is another place."""
     models: tuple[str, ...] = ("*",)
     """Globs over upstream ids, in lower case: what this endpoint serves."""
+    except_models: tuple[str, ...] = ()
+    """The same: what it does not serve all the same."""
+    base_url: str = ""
+    """In place of the provider's: for an API beside the main one, or models that live at another location."""
+    quirks: tuple[Quirk, ...] = ()
+    """After the provider's: what only bodies of this endpoint need."""
 
     def serves(self, upstream_model: str) -> bool:
         name = upstream_model.lower()
-        return any(glob == "*" or fnmatchcase(name, glob) for glob in self.models)
+        return any(glob == "*" or fnmatchcase(name, glob) for glob in self.models) and not any(
+            fnmatchcase(name, glob) for glob in self.except_models
+        )
 
     def path_for(self, upstream_model: str, *, stream: bool) -> str:
         path = self.stream_path if stream and self.stream_path else self.path
         return (
-            path.replace("{model}", quote(upstream_model, safe="/:@.-_"))
+            # A slash would end the segment: Bedrock's names may be ARNs, which have some.
+            path.replace("{model}", quote(upstream_model, safe=":@.-_"))
             if "{model}" in path
             else path
         )
@@ -103,6 +131,8 @@ class Bearer:
     """``Authorization: Bearer <secret>``; the secret is in the named environment variable."""
 
     env: str
+    optional: bool = False
+    """Without a secret the header is left out: a server of one's own may want none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +186,12 @@ def auth_headers(auth: Auth, secret: str) -> dict[str, str]:
 
 
 def auth_env(auth: Auth) -> str:
-    """The environment variable that holds the house's secret; empty when none is needed."""
+    """The environment variable that holds the house's secret; empty when there is none."""
     return "" if isinstance(auth, NoAuth) else auth.env
+
+
+def is_secret_needed(auth: Auth) -> bool:
+    return bool(auth_env(auth)) and not (isinstance(auth, Bearer) and auth.optional)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,20 +210,6 @@ class Timeouts:
     total: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Quirk:
-    """One change of the outgoing body. ``apply`` returns the body to send and must not mutate its argument.
-
-    ``drops`` names the parameters that it takes away from the client without putting anything in their place.
-    ``reason`` says why, with the date and the link where that was read.
-    """
-
-    name: str
-    apply: Callable[[Json], Json]
-    drops: tuple[str, ...] = ()
-    reason: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
     slug: str
@@ -199,10 +219,11 @@ class ProviderSpec:
     auth: Auth
     endpoints: Endpoints
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the base URL with their defaults; one without a default must be set before the provider is asked."""
+    """Variables of addresses and headers with their defaults; one without a default must be set before the provider is asked."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request, for example a fixed API version."""
+    """Sent with every request, for example a fixed API version; ``{NAME}`` as in the base URL."""
     quirks: tuple[Quirk, ...] = ()
+    """For the bodies of every endpoint, whatever its wire."""
     usage: UsageConvention = UsageConvention.CACHE_INSIDE_INPUT
     timeouts: Timeouts = Timeouts()
     tier: Tier = Tier.COMMUNITY

@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.catalog.models import Offering, PriceSource, Provider
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.providers.spec import ProviderSpec, Wire
-from apps.catalog.selectors import base_url_of
+from apps.catalog.reach import base_url_of
 from apps.catalog.services import offers
 from apps.catalog.services.errors import CatalogError
 from apps.common import crypto
@@ -126,7 +126,7 @@ def check_base_url(base_url: str) -> str:
             "base_url",
             f"must be an http:// or https:// address such as https://host/v1, not {base_url!r}.",
         )
-    for path in ENDPOINT_PATHS:
+    for path in sorted(ENDPOINT_PATHS, key=len, reverse=True):
         if address.endswith(path):
             raise CatalogError(
                 "base_url", f"must end before {path}, which is added: {address.removesuffix(path)}"

@@ -1,4 +1,4 @@
-"""Bringing the tables up to date with the release: provider rows, prices, the sandbox's models."""
+"""Bringing the tables up to date with the release: provider rows, prices, the seed, aliases, the sandbox's models."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.services import pricing, providers, sandbox
+from apps.catalog.services import intake, pricing, providers, sandbox, seed
 
 log = structlog.get_logger(__name__)
 
@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 class BootstrapSummary:
     providers: int
     prices: pricing.ImportSummary
+    seed: intake.Intake
     sandbox_models: int
 
 
@@ -31,6 +32,13 @@ def bootstrap() -> BootstrapSummary:
     """Everything a new database needs before it can answer; safe to run at every start."""
     count = sync_registry()
     prices = pricing.import_price_book()
+    seeded = seed.import_seed()
     models = sandbox.sync_sandbox() if settings.SANDBOX_ENABLED else 0
-    log.info("catalog.bootstrapped", providers=count, prices=prices.added, sandbox_models=models)
-    return BootstrapSummary(providers=count, prices=prices, sandbox_models=models)
+    log.info(
+        "catalog.bootstrapped",
+        providers=count,
+        prices=prices.added,
+        seeded=seeded.added,
+        sandbox_models=models,
+    )
+    return BootstrapSummary(providers=count, prices=prices, seed=seeded, sandbox_models=models)

@@ -7,6 +7,7 @@ from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import Codec
 from apps.inference.protocols import (
     anthropic_messages,
+    bedrock_converse,
     gemini,
     openai_chat,
     openai_responses,
@@ -18,6 +19,7 @@ CODECS: Mapping[Wire, Codec] = MappingProxyType(
         Wire.OPENAI_RESPONSES: openai_responses,
         Wire.ANTHROPIC_MESSAGES: anthropic_messages,
         Wire.GEMINI: gemini,
+        Wire.BEDROCK_CONVERSE: bedrock_converse,
     }
 )
 

@@ -36,6 +36,9 @@ _LONGEST_USER = 64
 _DOTTED = ("reasoning", "text")
 """Objects of which only a part is modelled; the rest stands in ``extra`` under dotted names."""
 
+LEAST_OUTPUT = 16
+"""A smaller limit is refused: https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens."""
+
 
 def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     dropped: list[str] = foreign_keys(request.extra, _WIRE)
@@ -52,7 +55,7 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
         if value is not None:
             body[name] = value
     if request.max_tokens is not None:
-        body["max_output_tokens"] = request.max_tokens
+        body["max_output_tokens"] = max(request.max_tokens, LEAST_OUTPUT)
     if request.stream:
         body["stream"] = True
     body |= _encode_tools(request, dropped)

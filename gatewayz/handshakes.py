@@ -1,4 +1,4 @@
-"""No route speaks WebSocket yet: every handshake is refused, with an id to ask about."""
+"""The refusal of a WebSocket handshake, with an id to ask about: of another path, or another host, than the one that speaks it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ async def refuse(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):  # daphne: a bare 403
         await send({"type": "websocket.close"})
         return
-    error = PermissionDenied("No route of the gateway speaks WebSocket.")
+    error = PermissionDenied("There is no WebSocket here.")
     request_id = new_id("req")
     body = orjson.dumps(dialect(Wire.OPENAI_CHAT).encode_error(error, request_id=request_id))
     headers = [

@@ -1,0 +1,1 @@
+"""The rows, by what the company does. ``registry`` puts them together."""

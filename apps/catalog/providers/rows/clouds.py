@@ -1,0 +1,168 @@
+"""Clouds that host other companies' models under an account of one's own: deployments, projects, regions."""
+
+from apps.catalog.providers.endpoints import (
+    CONVERSE,
+    also,
+    chat,
+    chat_completions,
+    generate_content,
+    responses,
+)
+from apps.catalog.providers.quirks import clamp, default, inside, rename
+from apps.catalog.providers.rows.openai_quirks import OPENAI_CHAT, RESPONSES_ONLY, SYSTEM_ROLE
+from apps.catalog.providers.spec import (
+    AwsSignature,
+    Bearer,
+    Endpoint,
+    GoogleServiceAccount,
+    HeaderKey,
+    Operation,
+    ProviderSpec,
+    Tier,
+    UsageConvention,
+    Wire,
+)
+
+azure = ProviderSpec(
+    slug="azure",
+    name="Azure OpenAI",
+    # The v1 API, which needs no api-version. Models go by the name of their deployment, so the price book of Azure,
+    # which knows models, cannot offer any: use `manage.py provider add azure …`.
+    base_url="https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1",
+    settings={"AZURE_OPENAI_RESOURCE": ""},
+    auth=HeaderKey("api-key", "AZURE_OPENAI_API_KEY"),
+    endpoints={
+        **chat(
+            chat_completions(*OPENAI_CHAT, except_models=RESPONSES_ONLY),
+            responses(),
+        ),
+        **also(Operation.COMPLETIONS, Operation.EMBEDDINGS, Operation.IMAGES),
+    },
+    tier=Tier.DOCUMENTED,
+    priority=15,
+    docs="https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
+)
+
+bedrock = ProviderSpec(
+    slug="bedrock",
+    name="AWS Bedrock",
+    base_url="https://bedrock-runtime.{AWS_REGION}.amazonaws.com",
+    settings={"AWS_REGION": "us-east-1"},
+    auth=AwsSignature("AWS_BEDROCK_API_KEY", service="bedrock", region_env="AWS_REGION"),
+    endpoints=CONVERSE,
+    usage=UsageConvention.CACHE_BESIDE_INPUT,
+    tier=Tier.DOCUMENTED,
+    priority=15,
+    namespace="bedrock",
+    price_book="aws",
+    # "regional." is the book's own word for us., eu. and apac.; sound and vectors are no chat; GPT-5 and later are not
+    # on Converse; Llama, DeepSeek and Palmyra are sold through regional profiles only. All of them by hand.
+    price_book_skip=(
+        "regional.*", "*sonic*", "*embed*", "*titan*", "mistral.voxtral*", "*openai.gpt-[5-9]*", "meta.*",
+        "deepseek.*", "writer.*", "amazon.nova-premier*",
+    ),
+    docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+)  # fmt: skip
+
+cloudflare = ProviderSpec(
+    slug="cloudflare-workers-ai",
+    name="Cloudflare Workers AI",
+    base_url="https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1",
+    settings={"CLOUDFLARE_ACCOUNT_ID": ""},
+    auth=Bearer("CLOUDFLARE_API_TOKEN"),
+    endpoints={
+        # Responses are documented for OpenAI's open models only.
+        **chat(chat_completions(SYSTEM_ROLE), responses(models=("@cf/openai/*",))),
+        **also(Operation.EMBEDDINGS),
+    },
+    quirks=(
+        rename(
+            "max_completion_tokens",
+            "max_tokens",
+            reason="The models' schemas know only max_tokens "
+            "(2026-11-21, https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility).",
+        ),
+    ),
+    tier=Tier.DOCUMENTED,
+    priority=30,
+    price_book="cloudflare",
+    # Translation, classifiers, vectors and moderation.
+    price_book_skip=(
+        "*indictrans*", "*m2m100*", "*distilbert*", "*bge-*", "*embedding*", "*guard*", "*moondream*", "*clef*",
+        "*clairic*", "*phonellm*",
+    ),
+    docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
+)  # fmt: skip
+
+VERTEX_GLOBAL = "https://aiplatform.googleapis.com/v1/projects/{GOOGLE_PROJECT_ID}/locations/global"
+GLOBAL_ONLY = ("gemini-[3-9]*", "gemini-*preview*", "gemini-*-exp*")
+"""A regional address answered about a fifth of the requests for these with a 404."""
+
+GEMINI_OUTPUT = inside(
+    "generationConfig",
+    then=clamp(
+        "maxOutputTokens",
+        1,
+        65535,
+        reason="The error names the range: from 1, not from 16 as some have it, to below 65536 or 65537 "
+        "(2026-11-21, https://github.com/BerriAI/litellm/pull/10548).",
+    ),
+)
+CLAUDE_VERSION = default(
+    "anthropic_version",
+    "vertex-2023-10-16",
+    reason="The version stands in the body, not in a header "
+    "(2026-11-21, https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai).",
+)
+
+google_vertex = ProviderSpec(
+    slug="google-vertex",
+    name="Google Vertex AI",
+    base_url="https://{GOOGLE_VERTEX_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_PROJECT_ID}"
+    "/locations/{GOOGLE_VERTEX_LOCATION}",
+    settings={"GOOGLE_PROJECT_ID": "", "GOOGLE_VERTEX_LOCATION": "us-central1"},
+    auth=GoogleServiceAccount("GOOGLE_APPLICATION_CREDENTIALS"),
+    endpoints={
+        Operation.CHAT: (
+            generate_content(
+                prefix="/publishers/google", base_url=VERTEX_GLOBAL, models=GLOBAL_ONLY
+            ),
+            generate_content(prefix="/publishers/google", models=("gemini-*",)),
+            Endpoint(
+                Wire.ANTHROPIC_MESSAGES,
+                "/publishers/anthropic/models/{model}:rawPredict",
+                stream_path="/publishers/anthropic/models/{model}:streamRawPredict",
+                models=("claude-*",),
+                quirks=(CLAUDE_VERSION,),
+            ),
+            # Open models as a service: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/maas/use-open-models
+            Endpoint(
+                Wire.OPENAI_CHAT,
+                "/endpoints/openapi/chat/completions",
+                models=("*-maas",),
+                quirks=(SYSTEM_ROLE,),
+            ),
+        ),
+        Operation.COUNT_TOKENS: (
+            Endpoint(
+                Wire.ANTHROPIC_MESSAGES,
+                "/publishers/anthropic/models/count-tokens:rawPredict",
+                models=("claude-*",),
+            ),
+        ),
+    },
+    quirks=(GEMINI_OUTPUT,),
+    tier=Tier.DOCUMENTED,
+    priority=15,
+    namespace="google",
+    price_book="google",
+    # Sound, images and vectors; retired; Gemma, which is not published by "google" here; and Claude, whose name at
+    # Vertex ends with "@" and a date that the book does not know.
+    price_book_skip=(
+        "claude-*", "gemma*", "gemini-1*", "gemini-2.0*", "gemini-flash-*", "gemini-pro*", "*-tts*", "*live*",
+        "*image*", "*embedding*", "*banana*", "*omni*", "*robotics*", "*-maas",
+    ),
+    docs="https://docs.cloud.google.com/vertex-ai/docs/generative-ai/learn/locations-genai",
+)  # fmt: skip
+
+ROWS = (azure, bedrock, cloudflare, google_vertex)

@@ -1,0 +1,82 @@
+"""Why a price looks like a mistake: compared with what it was, and with what the other hosts of the model take."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from apps.catalog.models import Offering, Price
+from apps.catalog.services.offers import Amounts
+from apps.common.money import format_usd
+
+SUSPICIOUS_FACTOR = 10
+COMPARED = ("input", "output", "images", "characters", "seconds", "searches")
+
+Medians = dict[str, int]
+
+
+class Neighbours:
+    """Prices in force or just found, to compare one host of a model with the others."""
+
+    def __init__(self, priced: Iterable[tuple[Offering, Price | Amounts]]) -> None:
+        self._by_model: dict[str, list[tuple[str, Price | Amounts]]] = defaultdict(list)
+        for offering, price in priced:
+            if not offering.variant:
+                self._by_model[offering.model_id].append((offering.provider_id, price))
+
+    def of(self, offering: Offering) -> Medians:
+        """The median of each amount over the other providers that take one; empty when there is no other provider."""
+        others = [
+            price
+            for provider, price in self._by_model[offering.model_id]
+            if provider != offering.provider_id
+        ]
+        medians: Medians = {}
+        for name in COMPARED:
+            amounts = [amount for price in others if (amount := getattr(price, name))]
+            if amounts:
+                medians[name] = int(statistics.median(amounts))
+        return medians
+
+
+def suspicion(
+    former: Amounts | None, found: Amounts, medians: Medians, *, may_be_free: bool = False
+) -> str:
+    """Why the numbers look like a mistake; empty when they do not.
+
+    A price that was far from the other hosts before and was believed may stay there.
+    """
+    if former is not None and (reason := changed_too_much(former, found)):
+        return reason
+    if former is not None and off_the_median(former, medians):
+        return ""
+    return "" if may_be_free else off_the_median(found, medians)
+
+
+def changed_too_much(former: Amounts, found: Amounts) -> str:
+    new = asdict(found)
+    for name, old in asdict(former).items():
+        change = f"{name}: {format_usd(old)} before, {format_usd(new[name])} now"
+        if old and not new[name]:
+            return f"zero where it was not ({change})"
+        if old and not is_near(old, new[name]):
+            return f"more than {SUSPICIOUS_FACTOR} times different ({change})"
+    return ""
+
+
+def off_the_median(found: Amounts, medians: Medians) -> str:
+    """Hosts may bill one model by different units, so an amount that this one does not take is only compared for tokens."""
+    tokens_matter = bool(found.input or found.output) or medians.keys() <= {"input", "output"}
+    for name, median in medians.items():
+        own = getattr(found, name)
+        compared = tokens_matter if name in {"input", "output"} else own
+        if compared and not is_near(median, own):
+            return (
+                f"more than {SUSPICIOUS_FACTOR} times off the median of the other hosts "
+                f"({name}: {format_usd(median)} there, {format_usd(own)} here)"
+            )
+    return ""
+
+
+def is_near(one: int, other: int) -> bool:
+    return one <= other * SUSPICIOUS_FACTOR and other <= one * SUSPICIOUS_FACTOR

@@ -1,0 +1,381 @@
+"""What each provider's dialect needs, fact by fact: bodies as they reach the provider, and what the client is told it lost."""
+
+import pytest
+
+from apps.catalog.providers.quirks import apply_quirks
+from apps.catalog.providers.registry import PROVIDERS
+from apps.catalog.providers.spec import Operation, Wire, endpoint_of
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def sent(slug, model, *, operation=Operation.CHAT, wire=Wire.OPENAI_CHAT, **body):
+    """The body after the row's quirks without its model, and the names of what was dropped."""
+    spec = PROVIDERS[slug]
+    endpoint = endpoint_of(spec.endpoints, operation, model, wire)
+    assert endpoint is not None
+    changed, dropped = apply_quirks({"model": model, **body}, (*spec.quirks, *endpoint.quirks))
+    return {name: value for name, value in changed.items() if name != "model"}, set(dropped)
+
+
+def model_sent(slug, model):
+    spec = PROVIDERS[slug]
+    return apply_quirks({"model": model}, spec.quirks)[0]["model"]
+
+
+@pytest.mark.parametrize(
+    ("slug", "model", "given", "received"),
+    [
+        ("azure", "gpt-5-mini", "max_tokens", "max_completion_tokens"),
+        ("cloudflare-workers-ai", "@cf/meta/x", "max_completion_tokens", "max_tokens"),
+        ("cohere", "command-a-03-2025", "max_completion_tokens", "max_tokens"),
+        ("deepinfra", "meta-llama/x", "max_completion_tokens", "max_tokens"),
+        ("deepseek", "deepseek-flash", "max_completion_tokens", "max_tokens"),
+        ("huggingface", "zai-org/GLM-5.1", "max_completion_tokens", "max_tokens"),
+        ("mistral", "mistral-large-2512", "max_completion_tokens", "max_tokens"),
+        ("moonshot", "kimi-k3", "max_tokens", "max_completion_tokens"),
+        ("nvidia", "meta/x", "max_completion_tokens", "max_tokens"),
+        ("openai", "gpt-4o", "max_tokens", "max_tokens"),
+        ("openai", "gpt-5.1", "max_tokens", "max_completion_tokens"),
+        ("openai", "o3-mini", "max_tokens", "max_completion_tokens"),
+        ("openrouter", "openai/o3", "max_tokens", "max_tokens"),
+        ("together", "meta-llama/x", "max_completion_tokens", "max_tokens"),
+        ("xiaomi", "mimo-v2.5-pro", "max_tokens", "max_completion_tokens"),
+        ("zai", "glm-5.1", "max_completion_tokens", "max_tokens"),
+    ],
+)
+def test_output_limit_has_the_name_the_provider_knows_when_sent(slug, model, given, received):
+    body, dropped = sent(slug, model, **{given: 100})
+
+    assert body[received] == 100
+    assert received == given or given not in body
+    assert dropped == set()
+
+
+@pytest.mark.parametrize("slug", ["moonshot", "xiaomi"])
+def test_output_limit_keeps_its_name_when_anthropics_format_is_spoken(slug):
+    body, _ = sent(slug, "m", wire=Wire.ANTHROPIC_MESSAGES, max_tokens=100)
+
+    assert body["max_tokens"] == 100
+
+
+@pytest.mark.parametrize("slug", ["openai", "azure"])
+@pytest.mark.parametrize(
+    ("model", "given", "received"),
+    [
+        ("o3-mini", "minimal", "low"),
+        ("o1", "none", "low"),
+        ("o4-mini", "xhigh", "high"),
+        ("o4-mini", "medium", "medium"),
+        ("gpt-5", "minimal", "minimal"),
+        ("gpt-5-mini", "none", "minimal"),
+        ("gpt-5-mini", "xhigh", "high"),
+        ("gpt-5.1", "none", "none"),
+        ("gpt-5.1", "minimal", "low"),
+        ("gpt-6-sol", "minimal", "low"),
+        ("gpt-4o", "low", None),
+        ("gpt-3.5-turbo", "low", None),
+    ],
+)
+def test_openai_effort_is_one_the_model_knows_when_sent(slug, model, given, received):
+    body, dropped = sent(slug, model, reasoning_effort=given)
+
+    assert body.get("reasoning_effort") == received
+    assert dropped == (set() if received else {"reasoning_effort"})
+
+
+def test_openai_o_series_loses_sampling_when_sent():
+    sampling = {"temperature": 0, "top_p": 1, "presence_penalty": 0, "logprobs": True}
+
+    assert sent("openai", "o3", **sampling) == ({}, set(sampling))
+    assert sent("openai", "gpt-4o", **sampling) == (sampling, set())
+
+
+@pytest.mark.parametrize("model", ["gpt-5-pro", "gpt-5.3-codex", "o3-pro", "o3-deep-research"])
+def test_openai_pro_and_codex_go_to_responses_when_chat_is_asked(model):
+    for slug in ("openai", "azure"):
+        endpoint = endpoint_of(PROVIDERS[slug].endpoints, Operation.CHAT, model, Wire.OPENAI_CHAT)
+        assert endpoint is not None
+        assert endpoint.wire is Wire.OPENAI_RESPONSES
+
+
+def test_groq_loses_what_it_refuses_when_sent():
+    given = {
+        "messages": [{**HELLO[0], "name": "Ann"}],
+        "logprobs": True,
+        "logit_bias": {},
+        "seed": 1,
+    }
+
+    assert sent("groq", "m", **given) == (
+        {"messages": HELLO, "seed": 1},
+        {"logprobs", "logit_bias"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("slug", "lost"),
+    [
+        ("alibaba", {"logit_bias", "logprobs", "top_logprobs"}),
+        ("alibaba-china", {"logit_bias", "logprobs", "top_logprobs"}),
+        ("cerebras", {"logit_bias", "parallel_tool_calls"}),
+        ("cohere", {"logit_bias", "top_logprobs", "n", "parallel_tool_calls"}),
+        ("deepseek", {"logit_bias", "n"}),
+        ("minimax", {"logit_bias", "logprobs", "top_logprobs", "n"}),
+        ("mistral", {"logit_bias", "logprobs", "top_logprobs"}),
+        ("moonshot", {"logit_bias", "logprobs", "top_logprobs", "n"}),
+        ("xiaomi", {"logit_bias", "logprobs", "top_logprobs", "n"}),
+        ("zai", {"logit_bias", "logprobs", "top_logprobs", "n"}),
+    ],
+)
+def test_unknown_parameters_go_and_are_named_when_sent(slug, lost):
+    rare = {
+        "logit_bias": {},
+        "logprobs": True,
+        "top_logprobs": 2,
+        "n": 2,
+        "parallel_tool_calls": True,
+    }
+
+    body, dropped = sent(slug, "m", **rare)
+
+    assert dropped == lost
+    assert set(body) == set(rare) - lost
+
+
+def test_cerebras_qwen_reasoning_is_parsed_when_nothing_is_said():
+    assert sent("cerebras", "qwen-3.8-27b")[0] == {"reasoning_format": "parsed"}
+    assert sent("cerebras", "qwen-3-32b", reasoning_format="raw")[0] == {"reasoning_format": "raw"}
+    assert sent("cerebras", "gpt-oss-120b")[0] == {}
+
+
+def test_cerebras_is_not_told_disable_reasoning_when_nothing_is_said():
+    """The toggle was GLM's and has ended; the sheet put it into every request to Qwen."""
+    assert "disable_reasoning" not in sent("cerebras", "qwen-3-32b")[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "loses"),
+    [
+        ("grok-4.7", True), ("grok-4.3", True), ("grok-4-0709", True), ("grok-3-mini", True),
+        ("grok-5", True), ("grok-3", False),
+        ("grok-4.20-non-reasoning", False),
+        ("grok-4-1-fast-non-reasoning", False), ("grok-code-fast-1", False),
+    ],
+)  # fmt: skip
+def test_xai_reasoning_models_lose_penalties_and_stop_when_sent(model, loses):
+    given = {"presence_penalty": 1, "frequency_penalty": 1, "stop": ["."]}
+
+    assert sent("xai", model, **given)[1] == (set(given) if loses else set())
+
+
+@pytest.mark.parametrize(
+    ("model", "received"),
+    [
+        ("grok-4.3", "high"), ("grok-3-mini", "high"), ("grok-4.7", "high"),
+        ("grok-4.20-reasoning", None), ("grok-4-1-fast-non-reasoning", None), ("grok-4", None),
+    ],
+)  # fmt: skip
+def test_xai_effort_goes_where_a_model_refuses_it(model, received):
+    assert sent("xai", model, reasoning_effort="high")[0].get("reasoning_effort") == received
+
+
+def test_xai_is_not_told_to_reason_when_nothing_is_said():
+    """The sheet's ``reasoning: {enabled}`` is no parameter of xAI's; grok decides by its name and its effort."""
+    assert sent("xai", "grok-4.3") == ({}, set())
+
+
+def test_featherless_loses_tool_calls_that_are_null_when_sent():
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}
+    empty = {"role": "assistant", "content": "Hi", "tool_calls": None}
+
+    body, dropped = sent("featherless", "Qwen/Qwen3-32B", messages=[call, empty])
+
+    assert body == {"messages": [call, {"role": "assistant", "content": "Hi"}]}
+    assert dropped == set()
+
+
+def test_hugging_face_gets_only_what_its_page_lists_when_sent():
+    kept = {
+        "messages": HELLO, "stream": True, "stream_options": {}, "tools": [], "tool_choice": "auto",
+        "response_format": {}, "stop": ["."], "seed": 1, "reasoning_effort": "low",
+    }  # fmt: skip
+
+    assert sent("huggingface", "Qwen/Qwen3-32B", **kept, user="u", store=True) == (
+        kept,
+        {"user", "store"},
+    )
+
+
+def test_hugging_face_leaves_the_host_to_the_router_when_no_suffix_is_given():
+    assert model_sent("huggingface", "Qwen/Qwen3-32B") == "Qwen/Qwen3-32B"
+    assert model_sent("huggingface", "Qwen/Qwen3-32B:hf-inference") == "Qwen/Qwen3-32B:hf-inference"
+
+
+@pytest.mark.parametrize(
+    ("slug", "role"),
+    [
+        ("openrouter", "system"), ("deepseek", "system"), ("mistral", "system"), ("cerebras", "system"),
+        ("vllm", "system"), ("chutes", "system"), ("huggingface", "system"), ("openai", "developer"),
+        ("azure", "developer"), ("cohere", "developer"),
+    ],
+)  # fmt: skip
+def test_role_is_one_the_host_knows_when_the_client_says_developer(slug, role):
+    body, _ = sent(slug, "m", messages=[{"role": "developer", "content": "Be brief"}])
+
+    assert body["messages"] == [{"role": role, "content": "Be brief"}]
+
+
+def test_openrouter_may_ask_hosts_that_collect_data_when_nothing_is_said():
+    assert sent("openrouter", "openai/o3")[0] == {"provider": {"data_collection": "allow"}}
+
+
+@pytest.mark.parametrize(
+    ("slug", "model", "received"),
+    [
+        ("aimo", "9wzDX:Some/Model-X", "9wzDX:Some/Model-X"),
+        ("clarifai", "openai/chat-completion/models/gpt-oss-120b", "openai/chat-completion/models/gpt-oss-120b"),
+        ("featherless", "Qwen/Qwen3-32B", "Qwen/Qwen3-32B"),
+        ("fireworks", "accounts/fireworks/models/GLM-5p3", "accounts/fireworks/models/glm-5p3"),
+        ("meta", "meta/muse-spark-1.3", "muse-spark-1.3"),
+        ("minimax", "MiniMax-M2.7", "MiniMax-M2.7"),
+        ("moonshot", "moonshotai/kimi-k3", "kimi-k3"),
+        ("moonshot", "moonshot/kimi-k3", "kimi-k3"),
+        ("near", "zai-org/GLM-5.1-FP8", "zai-org/GLM-5.1-FP8"),
+        ("onerouter", "gpt-4o@2024-08-06", "gpt-4o@2024-08-06"),
+        ("openrouter", "openrouter/auto", "openrouter/auto"),
+        ("openrouter", "openrouter/qwen/qwen3-32b", "qwen/qwen3-32b"),
+        ("together", "Qwen/Qwen3-32B", "Qwen/Qwen3-32B"),
+        ("xai", "x-ai/grok-4.3", "grok-4.3"),
+        ("xai", "xai/grok-4.3", "grok-4.3"),
+        ("zai", "GLM-5.3", "glm-5.3"),
+    ],
+)  # fmt: skip
+def test_name_travels_as_the_provider_spells_it_when_sent(slug, model, received):
+    assert model_sent(slug, model) == received
+
+
+@pytest.mark.parametrize(("given", "received"), [(0, 1), (5, 5), (100_000, 65_535)])
+@pytest.mark.parametrize("slug", ["google-vertex", "google-ai-studio"])
+def test_gemini_output_is_within_its_range_when_sent(slug, given, received):
+    body, _ = sent(
+        slug, "gemini-3-pro", wire=Wire.GEMINI, generationConfig={"maxOutputTokens": given}
+    )
+
+    assert body == {"generationConfig": {"maxOutputTokens": received}}
+
+
+@pytest.mark.parametrize(
+    ("model", "where"),
+    [
+        ("gemini-2.5-flash", ""),
+        ("gemini-2.5-flash-preview-09-2025", "/locations/global"),
+        ("gemini-3.1-flash-lite", "/locations/global"),
+        ("gemini-4-argon", "/locations/global"),
+    ],
+)
+def test_vertex_asks_the_global_place_when_a_model_is_only_there(model, where):
+    endpoint = endpoint_of(
+        PROVIDERS["google-vertex"].endpoints, Operation.CHAT, model, Wire.OPENAI_CHAT
+    )
+
+    assert endpoint is not None
+    assert endpoint.base_url.endswith(where)
+    assert bool(endpoint.base_url) == bool(where)
+
+
+def test_vertex_claude_has_its_version_in_the_body_when_sent():
+    model = "claude-sonnet-4-5@20250929"
+
+    assert sent("google-vertex", model, wire=Wire.ANTHROPIC_MESSAGES, max_tokens=5)[0] == {
+        "max_tokens": 5,
+        "anthropic_version": "vertex-2023-10-16",
+    }
+    assert "anthropic_version" not in sent("google-vertex", "gemini-2.5-pro")[0]
+
+
+def test_mistral_seed_has_its_own_name_when_sent():
+    assert sent("mistral", "mistral-large-2512", seed=7) == ({"random_seed": 7}, set())
+
+
+def test_mistral_is_not_asked_for_usage_when_streamed():
+    given = {"stream": True, "stream_options": {"include_usage": True}}
+
+    assert sent("mistral", "mistral-large-2512", **given) == ({"stream": True}, set())
+
+
+def test_mistral_call_ids_and_reasoning_are_as_it_wants_when_a_conversation_is_sent():
+    calls = [{"id": "call_abc", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    history = [
+        {"role": "assistant", "content": "", "reasoning_content": "Hm", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "call_abc", "content": "1"},
+    ]
+
+    first, second = sent("mistral", "mistral-large-2512", messages=history)[0]["messages"]
+
+    assert "reasoning_content" not in first
+    assert len(first["tool_calls"][0]["id"]) == 9
+    assert first["tool_calls"][0]["id"] == second["tool_call_id"]
+
+
+def test_cohere_knows_two_efforts_when_sent():
+    assert sent("cohere", "m", reasoning_effort="none") == ({"reasoning_effort": "none"}, set())
+    assert sent("cohere", "m", reasoning_effort="low") == ({}, {"reasoning_effort"})
+
+
+def test_cohere_embeddings_lose_dimensions_when_sent():
+    given = {"input": ["a"], "dimensions": 256, "user": "u"}
+
+    assert sent(
+        "cohere", "embed-v4.0", operation=Operation.EMBEDDINGS, wire=Wire.OPENAI_JSON, **given
+    ) == (
+        {"input": ["a"]},
+        {"dimensions", "user"},
+    )
+
+
+def test_nvidia_embeddings_say_what_the_text_is_when_the_client_does_not():
+    found, _ = sent(
+        "nvidia",
+        "nvidia/nv-embedqa",
+        operation=Operation.EMBEDDINGS,
+        wire=Wire.OPENAI_JSON,
+        input="a",
+    )
+
+    assert found == {"input": "a", "input_type": "query"}
+
+
+def test_kimi_loses_sampling_when_sent():
+    given = {"temperature": 0.2, "top_p": 0.5, "presence_penalty": 1}
+
+    assert sent("moonshot", "kimi-k3", **given) == ({}, set(given))
+    assert sent("moonshot", "moonshot-v1-8k", **given) == (given, set())
+
+
+@pytest.mark.parametrize(
+    ("slug", "given", "received"),
+    [("minimax", 2, 1), ("minimax", 0, 0.01), ("zai", 1.5, 1), ("zai", 0, 0), ("openai", 2, 2)],
+)
+def test_temperature_is_within_the_providers_range_when_sent(slug, given, received):
+    assert sent(slug, "m", temperature=given)[0] == {"temperature": received}
+
+
+def test_meta_always_reasons_and_chooses_tools_itself_when_sent():
+    given = {"reasoning_effort": "none", "tool_choice": "required", "stop": "."}
+
+    assert sent("meta", "muse-spark-1.3", **given) == ({}, set(given))
+    assert sent("meta", "muse-spark-1.3", reasoning_effort="low", tool_choice="auto")[1] == set()
+
+
+def test_near_is_not_told_an_effort_when_sent():
+    assert sent("near", "zai-org/GLM-5.1", reasoning_effort="low") == ({}, {"reasoning_effort"})
+
+
+def test_perplexity_is_asked_on_its_agent_api_when_chat_is_asked():
+    endpoint = endpoint_of(
+        PROVIDERS["perplexity"].endpoints, Operation.CHAT, "perplexity/sonar", Wire.OPENAI_CHAT
+    )
+
+    assert endpoint is not None
+    assert (endpoint.wire, endpoint.path) == (Wire.OPENAI_RESPONSES, "/responses")
