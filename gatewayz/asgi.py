@@ -36,7 +36,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
-    elif scope["path"] == websockets.PATH:
+    elif scope["path"] == websockets.PATH and hosts.is_for_us(scope):
         await websockets.chat(scope, receive, send)
     else:
         await no_websocket(scope, receive, send)

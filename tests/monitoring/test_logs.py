@@ -246,15 +246,23 @@ def test_host_is_refused_and_logged_without_a_trace_when_it_is_not_listed(web, m
     assert web.errors.read_text() == ""
 
 
-def test_handshake_is_refused_with_an_id_when_a_websocket_is_asked_for(web):
-    handshake = {
-        "connection": "Upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
-    answer = web.client.get("/v1/responses", headers=handshake)
+
+def test_handshake_is_refused_with_an_id_when_the_host_is_not_listed(web):
+    answer = web.client.get("/ws/v1/chat", headers={**HANDSHAKE, "host": "elsewhere.example"})
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_handshake_is_refused_with_an_id_when_there_is_no_websocket(web):
+    answer = web.client.get("/v1/responses", headers=HANDSHAKE)
 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (403, "permission_denied")
