@@ -15,6 +15,7 @@ from apps.catalog.providers.spec import Wire
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.common.middleware import error_response
 from apps.inference.api import router as inference
+from apps.inference.models_api import router as observed_models
 from apps.inference.protocols import dialect
 from apps.inference.quotes_api import router as quotes
 from apps.keys.api import router as keys
@@ -31,6 +32,8 @@ api = DocumentedAPI(
     urls_namespace="v1",
 )
 for router in (catalog, billing, keys, inference, quotes):
+# Fixed names before ids: the routes of the catalogue end in one that takes any id.
+for router in (observed_models, catalog, billing, keys, inference):
     api.add_router("", router)
 
 google_api = NinjaAPI(
