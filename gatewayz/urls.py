@@ -24,16 +24,22 @@ def document(_request: HttpRequest) -> JsonResponse:
     return JsonResponse(api.get_openapi_schema())
 
 
+v1 = api.urls
+rankings = next(found.callback for found in v1[0] if str(found.pattern) == "ranking/models")
+"""Also at the root, where earlier clients ask for it."""
+assert rankings is not None
+
 urlpatterns = [
     path("", web.home),
     path("health", monitoring.health),
     path("health/ready", monitoring.ready),
     path("metrics", monitoring.metrics),
     path("v1/", nothing),
-    path("v1/", api.urls),
+    path("v1/", v1),
     path("openapi.json", document),
     path("admin/refresh-providers", catalog.refresh_providers),
     path("v1beta/", nothing),
     path("v1beta/", google_api.urls),
+    path("ranking/models", rankings),
     path("admin/", admin.site.urls),
 ]
