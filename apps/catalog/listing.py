@@ -1,17 +1,23 @@
-"""GET /v1/models without a query, answered ahead of Django from bytes that were prepared with the snapshot."""
+"""GET /v1/models without a query, in OpenAI's shape, answered ahead of Django from bytes that were prepared with the snapshot."""
 
 from typing import Any
 
+from apps.catalog.dialects import HEADERS
 from apps.catalog.selectors import catalog
 from apps.common.ids import new_id
 from apps.common.prepared import accepts_gzip
 
 PATH = "/v1/models"
+COMPANIES = frozenset(name.encode() for name in HEADERS)
+VARY = ", ".join(("accept-encoding", *HEADERS)).encode()
 
 
 def is_plain_listing(scope: dict[str, Any]) -> bool:
     return (
-        scope["path"] == PATH and scope["method"] in {"GET", "HEAD"} and not scope["query_string"]
+        scope["path"] == PATH
+        and scope["method"] in {"GET", "HEAD"}
+        and not scope["query_string"]
+        and COMPANIES.isdisjoint(name for name, _ in scope["headers"])
     )
 
 
@@ -21,7 +27,7 @@ async def answer(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"etag", listing.etag.encode()),
-        (b"vary", b"accept-encoding"),
+        (b"vary", VARY),
         (b"x-request-id", new_id("req").encode()),
     ]
     status, body = 200, listing.body

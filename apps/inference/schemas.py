@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from ninja import Schema
 
+from apps.catalog.schemas import Architecture, Endpoint, Pricing
+
 
 class Generation(Schema):
     id: str
@@ -68,3 +70,97 @@ class InputItems(Schema):
 
 class GenerationBody(Schema):
     data: Generation
+
+
+class Percentiles(Schema):
+    """The smallest value that so many of a hundred requests did not exceed."""
+
+    p50: float
+    p95: float
+
+
+class Observed(Schema):
+    """Completed requests of all organisations, without test keys and the sandbox."""
+
+    requests: int
+    tokens: int
+    organizations: int
+    first_token_ms: Percentiles | None
+    latency_ms: Percentiles | None
+    tokens_per_second: Percentiles | None
+
+
+class ObservedModel(Observed):
+    id: str
+    name: str
+
+
+class TrafficList(Schema):
+    object: Literal["list"]
+    window: str
+    data: list[ObservedModel]
+
+
+class Cheapest(Schema):
+    model: str
+    provider: str
+    pricing: Pricing
+
+
+class Fastest(Observed):
+    model: str
+    provider: str
+
+
+class UniqueModel(Schema):
+    id: str
+    name: str
+    context_length: int | None
+    architecture: Architecture
+    variants: list[str]
+    providers: list[str]
+    provider_count: int
+    cheapest: Cheapest
+    fastest: Fastest | None
+
+
+class UniqueList(Schema):
+    object: Literal["list"]
+    data: list[UniqueModel]
+    total: int
+    has_more: bool
+
+
+class EndpointPercentiles(Schema):
+    p50: float
+    p75: float
+    p90: float
+    p99: float
+
+
+class ObservedEndpoint(Endpoint):
+    """Null for what nobody asked for in that time. Latency is that of the first token, in milliseconds."""
+
+    uptime_last_30m: float | None
+    uptime_last_1d: float | None
+    latency_last_30m: EndpointPercentiles | None
+    latency_last_1d: EndpointPercentiles | None
+    throughput_last_30m: EndpointPercentiles | None
+    throughput_last_1d: EndpointPercentiles | None
+
+
+class EndpointsArchitecture(Architecture):
+    instruct_type: str | None
+
+
+class ModelEndpoints(Schema):
+    id: str
+    name: str
+    created: int
+    description: str
+    architecture: EndpointsArchitecture
+    endpoints: list[ObservedEndpoint]
+
+
+class EndpointsBody(Schema):
+    data: ModelEndpoints

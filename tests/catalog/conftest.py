@@ -7,7 +7,7 @@ snapshot. So every test here starts by emptying the tables inside its own transa
 import pytest
 from django.db import connection
 
-from apps.catalog import api
+from apps.catalog import api, entries
 from apps.catalog.models import Model, ModelAlias, Offering, Price, Provider
 from apps.catalog.selectors import load_catalog, read_epoch
 from apps.catalog.services import offers, providers
@@ -48,7 +48,8 @@ def live(monkeypatch):
     """A snapshot like the process-wide one, in its place in the API, that no watcher knows."""
     snapshot = cache.Snapshot("catalog of a test", load=load_catalog, epoch=read_epoch)
     cache._snapshots.remove(snapshot)  # type: ignore[arg-type]
-    monkeypatch.setattr(api, "catalog", snapshot)
+    for module in (api, entries):
+        monkeypatch.setattr(module, "catalog", snapshot)
     return snapshot
 
 
@@ -56,12 +57,40 @@ def live(monkeypatch):
 def add_model(db, empty_catalogue):
     """Offers a model at a provider that needs no key: ``add_model("acme/large", host="acme")``."""
 
-    def add(model, *, host="acme", input_usd="1", output_usd="2", **options):
+    def add(model, *, host="acme", input_usd="1", output_usd="2", prices=None, **options):
+        amounts = {"input": usd_to_nano(input_usd), "output": usd_to_nano(output_usd)}
         return providers.add_provider(
             host,
             model=model,
-            amounts=offers.Amounts.of(input=usd_to_nano(input_usd), output=usd_to_nano(output_usd)),
+            amounts=offers.Amounts.of(**amounts | (prices or {})),
             **{"base_url": f"https://{host}.test/v1", "wire": "openai_chat"} | options,
         )
+
+    return add
+
+
+@pytest.fixture
+def add_shaped(add_model):
+    """A model as ``add_model`` offers it, with modalities, parameters, a name and prices in nano-USD of its own."""
+
+    def add(
+        model,
+        *,
+        host="acme",
+        name="",
+        takes=("text",),
+        makes=("text",),
+        parameters=(),
+        context_length=None,
+        **prices,
+    ):
+        offering = add_model(model, host=host, prices=prices, context_length=context_length)
+        Model.objects.filter(pk=model).update(
+            name=name or model,
+            input_modalities=list(takes),
+            output_modalities=list(makes),
+            supported_parameters=list(parameters),
+        )
+        return offering
 
     return add

@@ -20,7 +20,7 @@ def test_the_list_is_the_same_compressed_and_not(gateway, plain):
     ) as packed:
         raw = b"".join(packed.iter_raw())
     assert packed.headers["content-encoding"] == "gzip"
-    assert packed.headers["vary"] == "accept-encoding"
+    assert packed.headers["vary"].startswith("accept-encoding, ")
     assert gzip.decompress(raw) == plain.content
     refused = httpx.get(
         f"{gateway.url}/v1/models", headers={"accept-encoding": "gzip;q=0, deflate"}

@@ -1,0 +1,148 @@
+"""The models routes that also know how models have done: trending, low latency, unique, endpoints. Public.
+
+Mounted before those of ``apps.catalog.api``, so that fixed names win over ids.
+"""
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from pydantic import Field
+
+from apps.catalog.answers import answer
+from apps.catalog.cards import architecture, canonical_slug, endpoint_card, pricing
+from apps.catalog.entries import entries, get_model
+from apps.catalog.queries import page_of
+from apps.catalog.schemas import Page
+from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
+from apps.inference import traffic
+from apps.inference.schemas import EndpointsBody, TrafficList, UniqueList
+from apps.inference.selectors import Traffic
+
+router = Router(tags=["Models"])
+
+Limit = Annotated[int, Field(ge=1, le=100)]
+NEVER = float("inf")
+
+
+@router.get("/models/trending", response=TrafficList, auth=None, summary="List models by requests")
+def list_trending(
+    request: HttpRequest, window: traffic.Window = "24h", limit: Limit = 20
+) -> HttpResponse:
+    """The models that were asked most, from completed requests; empty when there were none."""
+    found = sorted(_asked(window), key=lambda row: (-row[1].requests, -row[1].tokens, row[0].id))
+    return _list(request, found[:limit], window)
+
+
+@router.get(
+    "/models/low-latency", response=TrafficList, auth=None, summary="List models by latency"
+)
+def list_low_latency(
+    request: HttpRequest, window: traffic.Window = "24h", limit: Limit = 20
+) -> HttpResponse:
+    """The models that began to answer soonest, by the median; those that were never streamed come last."""
+    found = sorted(_asked(window), key=lambda row: (*_slowness(row[1]), row[0].id))
+    return _list(request, found[:limit], window)
+
+
+@router.get("/models/unique", response=UniqueList, auth=None, summary="List models once")
+def list_unique(request: HttpRequest, page: Query[Page]) -> HttpResponse:
+    """One entry for a model and its variants, with the cheapest host and the one that was fastest in the last day."""
+    variants: dict[str, list[ModelSnapshot]] = defaultdict(list)
+    for entry in entries():
+        variants[canonical_slug(entry.model.id)].append(entry.model)
+    found, has_more = page_of(list(variants.items()), limit=page.limit, offset=page.offset)
+    data = [_unique(slug, models) for slug, models in found]
+    body = {"object": "list", "data": data, "total": len(variants), "has_more": has_more}
+    return answer(request, body)
+
+
+@router.get(
+    "/models/{path:model_id}/endpoints",
+    response=EndpointsBody,
+    auth=None,
+    summary="List the hosts of a model",
+)
+def list_endpoints(request: HttpRequest, model_id: str) -> HttpResponse:
+    """Its hosts in the order in which they are asked, in OpenRouter's shape, and how they have done."""
+    model = get_model(model_id)
+    data = {
+        "id": model.id,
+        "name": model.name,
+        "created": int(model.created.timestamp()),
+        "description": model.description,
+        "architecture": {**architecture(model), "instruct_type": None},
+        "endpoints": [
+            endpoint_card(model, offering) | traffic.observed(offering)
+            for offering in model.offerings
+        ],
+    }
+    return answer(request, {"data": data})
+
+
+def _asked(window: str) -> list[tuple[ModelSnapshot, Traffic]]:
+    known = traffic.by_model[window].get()
+    return [
+        (entry.model, found) for entry in entries() if (found := known.get((entry.model.id, "")))
+    ]
+
+
+def _list(
+    request: HttpRequest, found: list[tuple[ModelSnapshot, Traffic]], window: str
+) -> HttpResponse:
+    data = [{"id": model.id, "name": model.name, **_told(measured)} for model, measured in found]
+    return answer(request, {"object": "list", "window": window, "data": data})
+
+
+def _told(measured: Traffic) -> dict[str, Any]:
+    return {
+        "requests": measured.requests,
+        "tokens": measured.tokens,
+        "organizations": measured.organizations,
+        "first_token_ms": traffic.percentiles(measured.first_token, only=(50, 95)),
+        "latency_ms": traffic.percentiles(measured.latency, only=(50, 95)),
+        "tokens_per_second": traffic.percentiles(measured.speed, only=(50, 95)),
+    }
+
+
+def _slowness(measured: Traffic) -> tuple[float, float]:
+    first, whole = measured.first_token.get(50), measured.latency.get(50)
+    return (NEVER if first is None else first, NEVER if whole is None else whole)
+
+
+def _unique(slug: str, models: list[ModelSnapshot]) -> dict[str, Any]:
+    offerings = [offering for model in models for offering in model.offerings]
+    cheapest = min(offerings, key=_cost)
+    asked = [
+        (_slowness(measured), offering.model_id, offering.provider.slug, measured)
+        for offering in offerings
+        if (measured := traffic.traffic_of(offering, "24h"))
+    ]
+    providers = list(dict.fromkeys(offering.provider.slug for offering in offerings))
+    fastest: dict[str, Any] | None = None
+    if asked:
+        _, model_id, provider, measured = min(asked, key=lambda row: row[:3])
+        fastest = {"model": model_id, "provider": provider, **_told(measured)}
+    return {
+        "id": slug,
+        "name": models[0].name,
+        "context_length": models[0].context_length or offerings[0].context_length,
+        "architecture": architecture(models[0]),
+        "variants": [model.id for model in models],
+        "providers": providers,
+        "provider_count": len(providers),
+        "cheapest": {
+            "model": cheapest.model_id,
+            "provider": cheapest.provider.slug,
+            "pricing": pricing(cheapest.rates),
+        },
+        "fastest": fastest,
+    }
+
+
+def _cost(offering: OfferingSnapshot) -> tuple[int, int, str]:
+    """By tokens, then by pieces: a model is sold by one or the other."""
+    rates = offering.rates
+    pieces = rates.images + rates.characters + rates.seconds + rates.searches + rates.request
+    return rates.input + rates.output, pieces, offering.provider.slug
