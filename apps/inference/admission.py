@@ -124,7 +124,8 @@ async def choose(context: RequestContext) -> None:
         raise ModelNotPriced(f"'{model.id}' has no price, so it cannot be served.", param="model")
     context.model = model
     surface = context.surface
-    if not model.does(surface.operation):
+    hosts = [host.endpoint(surface.operation, surface.wire) for host in model.offerings]
+    if not model.does(surface.operation) or (surface.is_billed and hosts and not any(hosts)):
         raise InvalidRequest(
             f"'{model.id}' cannot be asked at {surface.paths[0]}.",
             param="model",

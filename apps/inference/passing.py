@@ -126,7 +126,8 @@ class PassedAnswer:
         elif self._operation is Operation.SPEECH:
             raise MalformedUpstream("JSON in place of sound")
         else:
-            self.tally.has_content = bool(answer.get(RESULTS[self._operation]))
+            found = answer.get(RESULTS[self._operation])
+            self.tally.has_content = bool(found) or found == 0  # no tokens at all are a count too
         try:
             reported = read_usage(self._operation, answer, self._shape.expected)
         except (TypeError, ValueError, AttributeError):

@@ -177,6 +177,13 @@ def test_tokens_are_counted_at_a_host_that_can_and_estimated_elsewhere(
     assert customer.records() == []
 
 
+def test_nothing_to_count_is_a_count_too(gateway, customer):
+    body = {"model": "sandbox/claude", "messages": [{"role": "user", "content": ""}]}
+    answer = gateway.client(customer).post("/v1/messages/count_tokens", json=body)
+
+    assert (answer.status_code, answer.json()) == (200, {"input_tokens": 0})
+
+
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("embeddings", {"model": "sandbox/embedding"}, "input", "missing_field"),
     ("embeddings", {"model": "sandbox/embedding", "input": []}, "input", "invalid_value"),
@@ -184,6 +191,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("embeddings", {"model": "sandbox/echo", "input": "x"}, "model", "model_not_supported"),
     ("chat/completions", {"model": "sandbox/embedding", "messages": [{"role": "user", "content": "x"}]}, "model", "model_not_supported"),
     ("completions", {"model": "sandbox/echo"}, "prompt", "missing_field"),
+    ("completions", {"model": "sandbox/claude", "prompt": "x"}, "model", "model_not_supported"),
     ("images/generations", {"model": "sandbox/image", "prompt": "x", "n": 0}, "n", "invalid_value"),
     ("images/generations", {"model": "sandbox/image", "prompt": "x", "stream": True}, "stream", "invalid_value"),
     ("audio/speech", {"model": "sandbox/speech", "input": "", "voice": "alloy"}, "input", "invalid_value"),
