@@ -1,4 +1,4 @@
-"""The refusal of a WebSocket handshake, with an id to ask about: of another path, or another host, than the one that speaks it."""
+"""WebSocket handshakes at a path that speaks none, or at a foreign host, are refused with an id to ask about."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ async def refuse(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):  # daphne: a bare 403
         await send({"type": "websocket.close"})
         return
-    error = PermissionDenied("There is no WebSocket here.")
+    error = PermissionDenied("Only /ws/v1/chat speaks WebSocket, at the gateway's own host names.")
     request_id = new_id("req")
     body = orjson.dumps(dialect(Wire.OPENAI_CHAT).encode_error(error, request_id=request_id))
     headers = [

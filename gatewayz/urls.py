@@ -15,7 +15,7 @@ from gatewayz.api import api, google_api
 
 @no_append_slash
 def nothing(_request: HttpRequest) -> NoReturn:
-    """The root of the API is only a name: /v1 is not redirected to it."""
+    """The root of an API is only a name: /v1 is not redirected to it."""
     raise Http404
 
 
