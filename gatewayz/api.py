@@ -12,11 +12,14 @@ from apps.catalog.api import router as catalog
 from apps.catalog.dialects import wire_of
 from apps.catalog.google_api import router as google
 from apps.catalog.providers.spec import Wire
+from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.common.middleware import error_response
 from apps.inference.api import router as inference
 from apps.inference.models_api import router as observed_models
 from apps.inference.protocols import dialect
+from apps.inference.quotes_api import router as quotes
+from apps.inference.statistics_api import router as statistics
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
 from gatewayz.openapi import DocumentedAPI
@@ -31,7 +34,16 @@ api = DocumentedAPI(
     urls_namespace="v1",
 )
 # Fixed names before ids: the routes of the catalogue end in one that takes any id.
-for router in (observed_models, catalog, billing, keys, inference):
+for router in (
+    observed_models,
+    catalog,
+    providers,
+    statistics,
+    billing,
+    keys,
+    inference,
+    quotes,
+):
     api.add_router("", router)
 
 google_api = NinjaAPI(

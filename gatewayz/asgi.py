@@ -13,30 +13,33 @@ django_application = get_asgi_application()
 # Channels and the apps may only be imported once Django is set up.
 from apps.catalog import listing  # noqa: E402
 from apps.common.single import SecondWebProcess  # noqa: E402
-from apps.inference import consumers, runtime  # noqa: E402
-from apps.inference.limit_headers import with_limit_headers  # noqa: E402
+from apps.inference import consumers, runtime, websockets  # noqa: E402
 from apps.inference.operations import find_surface  # noqa: E402
-from gatewayz import sentry  # noqa: E402
+from apps.inference.other_routes import accompanied  # noqa: E402
+from gatewayz import handshakes, hosts, sentry  # noqa: E402
 
 sentry.start()
-model_list = with_limit_headers(listing.answer)
-everything_else = with_limit_headers(django_application)
+model_list = accompanied(listing.answer)
+everything_else = accompanied(django_application)
+no_websocket = accompanied(handshakes.refuse)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        if find_surface(scope["path"]) is not None:
+        if not hosts.is_for_us(scope):
+            await everything_else(scope, receive, send)  # Django refuses it
+        elif find_surface(scope["path"]) is not None:
             await consumers.answer(scope, receive, send)
-            return
-        if listing.is_plain_listing(scope):
+        elif listing.is_plain_listing(scope):
             await model_list(scope, receive, send)
-            return
-        await everything_else(scope, receive, send)
+        else:
+            await everything_else(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
+    elif scope["path"] == websockets.PATH and hosts.is_for_us(scope):
+        await websockets.chat(scope, receive, send)
     else:
-        # No WebSocket route yet: refuse the handshake.
-        await send({"type": "websocket.close", "code": 4404})
+        await no_websocket(scope, receive, send)
 
 
 async def _live(receive: Any, send: Any) -> None:

@@ -26,6 +26,11 @@ app.conf.beat_schedule = {
         "task": "apps.catalog.tasks.refresh_prices",
         "schedule": crontab(minute=17, hour="*/6"),
     },
+    "read the lists of providers": {
+        # Each provider hourly (its feed in the admin says how often), a few of them in any minute.
+        "task": "apps.catalog.tasks.refresh_due",
+        "schedule": crontab(),
+    },
     "prove the books": {
         "task": "apps.billing.tasks.verify_ledger",
         "schedule": crontab(minute=41, hour=3),

@@ -41,7 +41,7 @@ VARIABLES: dict[str, Variable] = {
     ),
     "DEBUG": Variable("false", "Django debug pages, and daphne behind `manage.py runserver`"),
     "ALLOWED_HOSTS": Variable(
-        "localhost,127.0.0.1,[::1]", "Host names Django answers to, comma separated"
+        "localhost,127.0.0.1,[::1]", "Host names that the gateway answers to, comma separated"
     ),
     "CSRF_TRUSTED_ORIGINS": Variable(
         "", "Origins (https://host) allowed to post forms, comma separated"
@@ -138,6 +138,20 @@ VARIABLES: dict[str, Variable] = {
     "XAI_API_KEY": Variable("", "House key for xAI"),
     "XIAOMI_API_KEY": Variable("", "House key for Xiaomi MiMo"),
     "ZAI_API_KEY": Variable("", "House key for Z.AI"),
+    "AI21_API_KEY": Variable("", "House key for AI21 Labs"),
+    "BASETEN_API_KEY": Variable("", "House key for Baseten"),
+    "CRUSOE_API_KEY": Variable("", "House key for Crusoe"),
+    "DIGITALOCEAN_INFERENCE_KEY": Variable("", "House key for DigitalOcean"),
+    "FRIENDLI_TOKEN": Variable("", "House key for FriendliAI"),
+    "GMI_API_KEY": Variable("", "House key for GMI Cloud"),
+    "HYPERBOLIC_API_KEY": Variable("", "House key for Hyperbolic"),
+    "INCEPTION_API_KEY": Variable("", "House key for Inception"),
+    "MORPH_API_KEY": Variable("", "House key for Morph"),
+    "NSCALE_API_KEY": Variable("", "House key for Nscale"),
+    "OVHCLOUD_API_KEY": Variable("", "House key for OVHcloud AI Endpoints"),
+    "SCW_SECRET_KEY": Variable("", "House key for Scaleway"),
+    "VOYAGE_API_KEY": Variable("", "House key for Voyage AI"),
+    "WANDB_API_KEY": Variable("", "House key for Weights & Biases Inference"),
     "AIHUBMIX_APP_CODE": Variable(
         "", "Provider setting: the application that AiHubMix gives a discount; optional"
     ),

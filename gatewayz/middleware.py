@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import is_valid_path
 
 from apps.common.errors import (
@@ -14,7 +14,8 @@ from apps.common.errors import (
     NotFound,
 )
 from apps.common.middleware import error_response
-from apps.inference.operations import BY_PATH, is_api
+from apps.inference.operations import BY_PATH, find_surface, is_api
+from apps.inference.protocols import dialect
 
 
 class JsonErrorsMiddleware:
@@ -33,12 +34,23 @@ class JsonErrorsMiddleware:
             return response
         error = error_behind(request, response.status_code)
         if error is not None:
-            answer = error_response(request, error)
+            answer = envelope(request, error)
             response.content = answer.content
             for name, value in answer.items():
                 response[name] = value
             response["content-length"] = str(len(answer.content))
         return response
+
+
+def envelope(request: HttpRequest, error: GatewayzError) -> JsonResponse:
+    """In the dialect of the path: a foreign host is refused here on the inference routes too."""
+    found = find_surface(request.path)
+    if found is None:
+        return error_response(request, error)
+    surface, _ = found
+    request_id = request.META.get("gatewayz.request_id", "")
+    body = dialect(surface.wire).encode_error(error, request_id=request_id)
+    return JsonResponse(body, status=error.status, headers=error.headers())
 
 
 def error_behind(request: HttpRequest, status: int) -> GatewayzError | None:

@@ -3,17 +3,28 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.catalog.forms import PriceForm, ProviderForm
-from apps.catalog.models import Model, ModelAlias, Offering, Price, Provider
+from apps.catalog.models import (
+    AMOUNTS,
+    Feed,
+    Model,
+    ModelAlias,
+    Offering,
+    Price,
+    PriceProposal,
+    ProposalState,
+    Provider,
+)
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.selectors import why_not_asked, with_current_price
-from apps.catalog.services import providers
+from apps.catalog.reach import why_not_asked
+from apps.catalog.selectors import with_current_price
+from apps.catalog.services import feeds, proposals, providers
 from apps.common.money import format_usd
 
 PRICE_FIELDS = tuple(name for name in PriceForm.base_fields if name.endswith("_usd"))
@@ -166,20 +177,29 @@ class CatalogModelAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(ModelAlias)
 class ModelAliasAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("alias", "model")
-    search_fields = ("alias", "model__id")
+    list_display = ("alias", "model", "reason")
+    search_fields = ("alias", "model__id", "reason")
     autocomplete_fields = ("model",)
     list_select_related = ("model",)
 
 
 @admin.register(Offering)
 class OfferingAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("model", "provider", "upstream_model", "current_price", "priority", "is_active")
-    list_filter = ("provider", "is_active")
+    list_display = (
+        "model",
+        "variant",
+        "provider",
+        "upstream_model",
+        "current_price",
+        "priority",
+        "is_active",
+        "withdrawn_at",
+    )
+    list_filter = ("provider", "is_active", "variant", "withdrawn_at")
     search_fields = ("model__id", "upstream_model", "provider__slug")
     autocomplete_fields = ("model", "provider")
     list_select_related = ("model", "provider")
-    readonly_fields = ("current_price", "created_at", "updated_at")
+    readonly_fields = ("current_price", "missing", "withdrawn_at", "created_at", "updated_at")
     inlines = (PriceInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Offering]:
@@ -211,3 +231,95 @@ class PriceAdmin(ShowsPrices, ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "valid_from"
     fields = ("offering", "valid_from", *PRICE_FIELDS, "source", "note", "created_at")
     readonly_fields = ("source", "created_at")
+
+
+class OnlyShown:
+    """Rows that the gateway makes and staff read."""
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Feed)
+class FeedAdmin(OnlyShown, ModelAdmin):  # type: ignore[misc]
+    """What reading the providers' lists of models has come to; how often it is done can be changed."""
+
+    list_display = (
+        "provider",
+        "refreshed_at",
+        "attempted_at",
+        "listed",
+        "priced",
+        "every_minutes",
+        "error",
+    )
+    list_filter = ("refreshed_at",)
+    search_fields = ("provider__slug", "error")
+    list_select_related = ("provider",)
+    readonly_fields = ("provider", "listed", "priced", "attempted_at", "refreshed_at", "error")
+    actions = ("refresh_now",)
+
+    @admin.action(description="Read the lists now")
+    def refresh_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
+        for slug in queryset.values_list("provider_id", flat=True):
+            found = feeds.refresh(slug)
+            level = messages.ERROR if found.outcome is feeds.Outcome.FAILED else messages.SUCCESS
+            told = f"{slug}: {found.outcome}, {found.listed} listed, {found.added} new prices. {found.reason}"
+            self.message_user(request, told.strip(), level)
+
+
+@admin.register(PriceProposal)
+class PriceProposalAdmin(OnlyShown, ModelAdmin):  # type: ignore[misc]
+    """Prices that were found and not believed, for staff to approve or reject."""
+
+    list_display = ("offering", "former_price", "found_price", "reason", "source", "state", "created_at")  # fmt: skip
+    list_filter = ("state", "source", "offering__provider")
+    search_fields = ("offering__model__id", "offering__upstream_model", "reason")
+    list_select_related = ("offering",)
+    fields = (
+        "offering", "former_price", "found_price", "reason", "source", "note", "state", "created_at", "decided_at",
+        "decided_by",
+    )  # fmt: skip
+    readonly_fields = fields
+    actions = ("approve", "reject")
+
+    @admin.display(description="Former, $ per Mtok or piece")
+    def former_price(self, row: PriceProposal) -> str:
+        return amounts_in_dollars(row.former)
+
+    @admin.display(description="Found, $ per Mtok or piece")
+    def found_price(self, row: PriceProposal) -> str:
+        return amounts_in_dollars(row.found)
+
+    @admin.action(description="Approve: charge these prices from now on", permissions=("change",))
+    def approve(self, request: HttpRequest, queryset: QuerySet[PriceProposal]) -> None:
+        self._decide(request, queryset, proposals.approve, "in force")
+
+    @admin.action(description="Reject: leave prices as they are", permissions=("change",))
+    def reject(self, request: HttpRequest, queryset: QuerySet[PriceProposal]) -> None:
+        self._decide(request, queryset, proposals.reject, "rejected")
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[PriceProposal],
+        decide: Callable[..., bool],
+        done: str,
+    ) -> None:
+        by = request.user.get_username()
+        count = sum(
+            decide(row, by=by)
+            for row in queryset.filter(state=ProposalState.PENDING).select_related("offering")
+        )
+        self.message_user(request, f"{count} {done}.")
+
+
+def amounts_in_dollars(amounts: dict[str, int] | None) -> str:
+    """Only the amounts that are something."""
+    told = [
+        f"{name} {format_usd(amounts[name])}" for name in AMOUNTS if amounts and amounts.get(name)
+    ]
+    return ", ".join(told) or ("nothing" if amounts else "none")

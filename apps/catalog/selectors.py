@@ -5,16 +5,16 @@ price whose ``valid_from`` lay in the future comes into force.
 """
 
 import datetime
-import re
+import gc
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import structlog
-from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 
 from apps.catalog.cards import render_list
 from apps.catalog.models import (
@@ -26,24 +26,15 @@ from apps.catalog.models import (
     Price,
     Provider,
 )
-from apps.catalog.providers.registry import PROVIDERS, spec_of
-from apps.catalog.providers.spec import (
-    Endpoints,
-    GoogleServiceAccount,
-    NoAuth,
-    ProviderSpec,
-    Timeouts,
-    UsageConvention,
-    auth_env,
-    is_secret_needed,
-)
+from apps.catalog.providers.canonical import VENDORS
+from apps.catalog.reach import read_provider
 from apps.catalog.snapshots import (
     CatalogSnapshot,
     ModelSnapshot,
     OfferingSnapshot,
     ProviderSnapshot,
 )
-from apps.common import clock, crypto
+from apps.common import clock
 from apps.common.cache import Snapshot
 from apps.common.money import divide_half_up
 from apps.common.prepared import Prepared
@@ -54,7 +45,6 @@ __all__ = ["CatalogSnapshot", "ModelSnapshot", "OfferingSnapshot", "ProviderSnap
 log = structlog.get_logger(__name__)
 
 PPM = 1_000_000
-VARIABLE = re.compile(r"\{(\w+)\}")
 BEGINNING = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -89,127 +79,6 @@ def read_epoch() -> int:
     return int(value) + ((in_force or BEGINNING) - BEGINNING) // datetime.timedelta(microseconds=1)
 
 
-def variables_of(spec: ProviderSpec) -> dict[str, str]:
-    """What the variables of a row are set to; empty for one that is not set and has no default."""
-    return {
-        name: (
-            settings.SANDBOX_URL if name == "SANDBOX_URL" else settings.PROVIDER_SECRET(name)
-        ).rstrip("/")
-        or default
-        for name, default in spec.settings.items()
-    }
-
-
-def base_url_of(row: Provider, spec: ProviderSpec) -> str:
-    """The address to ask, or nothing while a variable in it is not set."""
-    if row.base_url:
-        return row.base_url.rstrip("/")
-    return _fill(spec.base_url, variables_of(spec))
-
-
-def endpoints_of(row: Provider, spec: ProviderSpec) -> Endpoints:
-    """With the variables in addresses of their own filled in.
-
-    An address in the row stands for the whole provider: what is elsewhere is left out, so that the key goes nowhere
-    that the operator did not name.
-    """
-    if not any(endpoint.base_url for found in spec.endpoints.values() for endpoint in found):
-        return spec.endpoints
-    values = variables_of(spec)
-    filled = {
-        operation: tuple(
-            replace(endpoint, base_url=_fill(endpoint.base_url, values))
-            for endpoint in found
-            if not (endpoint.base_url and row.base_url)
-        )
-        for operation, found in spec.endpoints.items()
-    }
-    return {operation: found for operation, found in filled.items() if found}
-
-
-def headers_of(spec: ProviderSpec) -> Mapping[str, str]:
-    """Without those whose variable is not set."""
-    values = variables_of(spec)
-    return {
-        name: text for name, template in spec.headers.items() if (text := _fill(template, values))
-    }
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    """Empty while a variable is."""
-    names = VARIABLE.findall(template)
-    return template.format_map(values) if all(values[name] for name in names) else ""
-
-
-def secret_of(row: Provider, spec: ProviderSpec) -> str:
-    """The key kept in the row, else the environment's; empty when there is none."""
-    if row.api_key_ciphertext:
-        try:
-            return crypto.decrypt(row.api_key_ciphertext)
-        except crypto.SecretUnreadable:
-            log.error("catalog.provider_key_unreadable", provider=row.slug)
-            return ""
-    name = row.api_key_env or auth_env(spec.auth)
-    secret = settings.PROVIDER_SECRET(name) if name else ""
-    if isinstance(spec.auth, GoogleServiceAccount) and secret and not secret.startswith("{"):
-        return _read_key_file(secret, provider=row.slug)
-    return secret
-
-
-def _read_key_file(path: str, *, provider: str) -> str:
-    """Only the environment may name a file: a key that somebody enters must not make the gateway read one."""
-    try:
-        return Path(path).read_text()
-    except (OSError, ValueError):
-        log.error("catalog.provider_key_file_unreadable", provider=provider)
-        return ""
-
-
-def wants_secret(row: Provider, spec: ProviderSpec) -> bool:
-    return bool(row.api_key_ciphertext or row.api_key_env or is_secret_needed(spec.auth))
-
-
-def why_not_asked(row: Provider) -> str:
-    """Why no request goes to this provider now; empty when it can be asked."""
-    spec = spec_of(row.slug, row.wire)
-    if not row.enabled:
-        return "disabled"
-    if row.is_sandbox and not settings.SANDBOX_ENABLED:
-        return "the sandbox is switched off"
-    if not base_url_of(row, spec):
-        unset = [name for name, value in variables_of(spec).items() if not value]
-        return f"no base URL: set {', '.join(unset)}" if unset else "no base URL"
-    if wants_secret(row, spec) and not secret_of(row, spec):
-        return f"no key: set {row.api_key_env or auth_env(spec.auth)}"
-    return ""
-
-
-def read_provider(row: Provider) -> ProviderSnapshot | None:
-    """None when the provider cannot be asked."""
-    if why_not_asked(row):
-        return None
-    spec = spec_of(row.slug, row.wire)
-    secret = secret_of(row, spec)
-    overrides = {field.name: getattr(row, f"{field.name}_seconds") for field in fields(Timeouts)}
-    return ProviderSnapshot(
-        slug=row.slug,
-        name=row.name,
-        base_url=base_url_of(row, spec),
-        endpoints=endpoints_of(row, spec),
-        auth=spec.auth if secret else NoAuth(),
-        secret=secret,
-        headers=headers_of(spec),
-        quirks=spec.quirks,
-        usage=spec.usage if row.slug in PROVIDERS else UsageConvention(row.usage),
-        timeouts=replace(
-            spec.timeouts, **{name: value for name, value in overrides.items() if value}
-        ),
-        priority=row.priority,
-        is_sandbox=row.is_sandbox,
-        settings=variables_of(spec),
-    )
-
-
 def marked_up(amounts: Iterable[int], *, markup_ppm: int) -> Iterator[int]:
     """What a client pays when the provider takes these."""
     if not markup_ppm:
@@ -223,7 +92,18 @@ def public_id(model_id: str, variant: str) -> str:
 
 
 def load_catalog() -> CatalogSnapshot:
-    """Plain values instead of model instances: a third of the time with thousands of rows (docs/performance.md)."""
+    """A quarter of a second for thousands of models (docs/performance.md): plain values instead of model instances, and
+    no garbage collection meanwhile, which would look again and again at tens of thousands of new objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _load_catalog()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load_catalog() -> CatalogSnapshot:
     rows = {row.slug: row for row in Provider.objects.all()}
     providers = {slug: found for slug, row in rows.items() if (found := read_provider(row))}
     priced = {
@@ -234,11 +114,10 @@ def load_catalog() -> CatalogSnapshot:
     }
     hosts = _read_hosts()
     models: dict[str, ModelSnapshot] = {}
-    for values in Model.objects.filter(is_active=True).order_by("id").values_list(*MODEL_FACTS):
-        facts = dict(zip(MODEL_FACTS, values, strict=True))
-        for name, variant in _names_of(facts["id"], hosts):
+    for facts in _read_facts():
+        for name, variant in _names_of(facts.id, hosts):
             models[name] = _read_model(
-                name, facts, hosts[facts["id"], variant], providers, rows, priced
+                name, facts, hosts[facts.id, variant], providers, rows, priced
             )
     return CatalogSnapshot(
         models=models,
@@ -248,10 +127,35 @@ def load_catalog() -> CatalogSnapshot:
     )
 
 
-MODEL_FACTS = (
-    "id", "name", "description", "created_at", "context_length", "max_output_tokens", "input_modalities",
-    "output_modalities", "supported_parameters",
-)  # fmt: skip
+class Facts(NamedTuple):
+    """A model that is on."""
+
+    id: str
+    name: str
+    description: str
+    created_at: datetime.datetime
+    context_length: int | None
+    max_output_tokens: int | None
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    supported_parameters: tuple[str, ...]
+
+
+LISTS = ("input_modalities", "output_modalities", "supported_parameters")
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    """Thousands of models share a few hundred lists."""
+    return tuple(json.loads(text))
+
+
+def _read_facts() -> Iterator[Facts]:
+    as_text = {f"{name}_text": Cast(name, TextField()) for name in LISTS}
+    columns = [name for name in Facts._fields if name not in LISTS]
+    rows = Model.objects.filter(is_active=True).order_by("id").annotate(**as_text)
+    for values in rows.values_list(*columns, *as_text):
+        yield Facts(*values[: len(columns)], *(_words(text) for text in values[len(columns) :]))
 
 
 class Host(NamedTuple):
@@ -301,7 +205,7 @@ def _names_of(model_id: str, hosts: Hosts) -> list[tuple[str, str]]:
 
 def _read_model(
     name: str,
-    facts: dict[str, Any],
+    facts: Facts,
     hosts: list[Host],
     providers: Mapping[str, ProviderSnapshot],
     rows: Mapping[str, Provider],
@@ -321,22 +225,22 @@ def _read_model(
                 provider=providers[host.provider],
                 upstream_model=host.upstream_model,
                 rates=Rates(**dict(zip(AMOUNTS, rates, strict=True)), price_id=price_id),
-                context_length=host.context_length or facts["context_length"],
-                max_output_tokens=host.max_output_tokens or facts["max_output_tokens"],
+                context_length=host.context_length or facts.context_length,
+                max_output_tokens=host.max_output_tokens or facts.max_output_tokens,
                 priority=host.priority,
                 quantization=host.quantization,
             )
         )
     return ModelSnapshot(
         id=name,
-        name=facts["name"],
-        description=facts["description"],
-        created=facts["created_at"],
-        context_length=facts["context_length"],
-        max_output_tokens=facts["max_output_tokens"],
-        input_modalities=tuple(facts["input_modalities"]),
-        output_modalities=tuple(facts["output_modalities"]),
-        supported_parameters=tuple(facts["supported_parameters"]),
+        name=facts.name,
+        description=facts.description,
+        created=facts.created_at,
+        context_length=facts.context_length,
+        max_output_tokens=facts.max_output_tokens,
+        input_modalities=facts.input_modalities,
+        output_modalities=facts.output_modalities,
+        supported_parameters=facts.supported_parameters,
         offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
         is_priced=any(host.id in priced for host in reachable or hosts),
     )
@@ -367,15 +271,16 @@ def _bare_names(models: Mapping[str, ModelSnapshot], hosts: Hosts) -> dict[str, 
         if name not in models:
             continue
         owner = model_id.partition("/")[0]
-        by_vendor = any(host.provider == owner for host in offered)
-        spelled = {name.lower(), *(host.upstream_model.lower() for host in offered)}
-        for spelling in spelled | {name.rpartition("/")[2] for name in spelled}:
+        spelled = {host.upstream_model.lower() for host in offered}
+        spelled |= {spelling.rpartition("/")[2] for spelling in spelled}
+        for spelling in spelled:
             meant[spelling].add(name)
-            if by_vendor:
+        if any(VENDORS.get(host.provider, host.provider) == owner for host in offered):
+            for spelling in (*spelled, name.lower(), name.lower().rpartition("/")[2]):
                 meant_by_vendor[spelling].add(name)
     found: dict[str, str] = {}
     for name, ids in meant.items():
-        candidates = meant_by_vendor[name] or ids
+        candidates = meant_by_vendor.get(name) or ids
         if len(candidates) == 1:
             found[name] = next(iter(candidates))
     return found

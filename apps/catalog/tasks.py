@@ -3,7 +3,8 @@
 import structlog
 from celery import shared_task
 
-from apps.catalog.services import pricing
+from apps.catalog.services import feeds, pricing
+from apps.common import clock
 
 log = structlog.get_logger(__name__)
 
@@ -21,3 +22,16 @@ def refresh_prices() -> None:
         skipped=len(summary.skipped),
         quarantined=len(summary.quarantined),
     )
+
+
+@shared_task
+def refresh_due() -> None:
+    """Start the refreshes of this minute, each a task of its own."""
+    for slug in feeds.due(clock.now()):
+        refresh_provider.delay(slug)
+
+
+@shared_task
+def refresh_provider(slug: str) -> None:
+    """Read one provider's list of models."""
+    feeds.refresh(slug)

@@ -45,8 +45,10 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
             except BodyTooLarge as error:
                 await self.refuse(error)
                 return
-            if body is not None:
-                await self._watched(receive, self.handle(body))
+            if body is None:
+                self.left()
+                return
+            await self._watched(receive, self.handle(body))
 
     async def _watched(self, receive: Receive, handling: Coroutine[Any, Any, None]) -> None:
         """Run ``handling``, cancelled the moment the client goes away."""
@@ -70,6 +72,9 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
     async def refuse(self, error: BodyTooLarge) -> None:
         """Answer a request whose body was too large to read."""
         raise NotImplementedError
+
+    def left(self) -> None:
+        """The client went away before it had sent its body."""
 
     def header(self, name: bytes) -> str | None:
         """A request header by its lower-case name; the first one when it was sent twice."""

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from apps.billing.services import rating
 from apps.billing.services.values import HoldRequest
+from apps.catalog.providers.spec import Wire
 from apps.catalog.selectors import catalog
 from apps.common import json
 from apps.common.errors import (
@@ -37,6 +38,12 @@ from apps.keys.authenticate import authenticate, read_secret
 from apps.keys.selectors import KeySnapshot
 
 MOST_NESTING = 200
+
+ANTHROPIC_VERSIONS: dict[str, tuple[str, ...]] = {
+    "2023-06-01": (),
+    "2026-10-21": ("temperature", "top_p", "top_k"),
+}
+"""Each version with the fields that it no longer takes."""
 
 _LIMIT_CODES = {
     "requests": ("rate_limit_exceeded", "requests per minute"),
@@ -73,12 +80,36 @@ def read_body(context: RequestContext) -> Body:
             "The body is not valid JSON: its text must be UTF-8, its numbers finite, its nesting moderate.",
             code="invalid_json",
         ) from error
+    if surface.wire is Wire.ANTHROPIC_MESSAGES:
+        _check_version(context.headers.get("anthropic-version"), body)
     if surface.read_json is not None:
         if not isinstance(body, dict):
             raise InvalidRequest("The body must be a JSON object.", code="invalid_type")
         body |= context.path_fields
         context.facts = surface.read_json(body)
     return body
+
+
+def _check_version(version: str | None, body: Json) -> None:
+    """What a version of Anthropic's API refuses is refused for every host. Raises InvalidRequest naming the field.
+
+    https://platform.claude.com/docs/en/api/versioning; without the header the first of them is meant.
+    """
+    if version is None:
+        return
+    if version not in ANTHROPIC_VERSIONS:
+        raise InvalidRequest(
+            f"'anthropic-version' must be one of {', '.join(ANTHROPIC_VERSIONS)}.",
+            param="anthropic-version",
+            code="invalid_value",
+        )
+    for name in ANTHROPIC_VERSIONS[version]:
+        if body.get(name) is not None:
+            raise InvalidRequest(
+                f"'{name}' is not offered in version {version} of this API.",
+                param=name,
+                code="invalid_value",
+            )
 
 
 async def choose(context: RequestContext) -> None:
@@ -175,17 +206,22 @@ async def take_slot(context: RequestContext, runtime: Runtime) -> None:
     )
 
 
-async def place_hold(context: RequestContext, runtime: Runtime) -> None:
-    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
-    assert context.key is not None
-    assert context.model is not None
+def expected_cost(context: RequestContext, target: Target) -> int:
+    """Nano-USD that the request is expected to cost at this target; a hold is that of the dearest."""
     assert context.facts is not None
     expected = replace(
         context.facts.units,
         input=context.estimated_input,
         output=context.estimated_tokens - context.estimated_input,
     )
-    amount = max(rating.quote(expected, target.rates) for target in context.targets)
+    return rating.quote(expected, target.rates)
+
+
+async def place_hold(context: RequestContext, runtime: Runtime) -> None:
+    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
+    assert context.key is not None
+    assert context.model is not None
+    amount = max(expected_cost(context, target) for target in context.targets)
     context.hold = runtime.books.hold(
         HoldRequest(
             request_id=context.id,

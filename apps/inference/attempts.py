@@ -18,12 +18,12 @@ from apps.common import clock
 from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
 from apps.common.money import nano_to_usd
 from apps.common.usage import Usage
-from apps.inference import conversations, upstream
+from apps.inference import conversations, credentials, upstream
 from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
 from apps.inference.context import Attempt, RequestContext
 from apps.inference.faults import FaultKind, UpstreamFault
+from apps.inference.lanes import lane_for
 from apps.inference.outcomes import final_usage
-from apps.inference.passing import PassingLane
 from apps.inference.planner import Target
 from apps.inference.relay import (
     UNREADABLE,
@@ -34,8 +34,6 @@ from apps.inference.relay import (
     Lane,
     StreamRelay,
 )
-from apps.inference.translated import TranslatedLane
-from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 
 
 class Client(Protocol):
@@ -87,10 +85,14 @@ class Attempts:
                     raise AnswerBroken(fault) from fault
                 if fault.client_error is not None:
                     raise fault.client_error from fault
-                if fault.pause is not None and target.offering.id not in retried:
+                pause = fault.pause
+                provider = target.offering.provider
+                if fault.status == 401 and credentials.forget(provider.auth, provider.secret):
+                    pause = 0.0
+                if pause is not None and target.offering.id not in retried:
                     retried.add(target.offering.id)
                     # Jitter, so that a crowd that was turned away together does not come back together.
-                    await asyncio.sleep(fault.pause * (1 + secrets.randbelow(100) / 400))
+                    await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
                     continue
                 targets.pop(0)
         raise _all_failed(last)
@@ -129,12 +131,22 @@ class Attempts:
             "user-agent": "gatewayz",
             **provider.request_headers(),
         }
-        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES and (
-            beta := self.context.headers.get("anthropic-beta")
-        ):
-            headers["anthropic-beta"] = beta
+        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES:
+            # What the client asks of Anthropic itself: its version of the API, and what is in preview.
+            for name in ("anthropic-version", "anthropic-beta"):
+                if asked := self.context.headers.get(name):
+                    headers[name] = asked
         stream = self.context.facts.stream
         url = target.offering.url(target.endpoint, stream=stream)
+        if isinstance(provider.auth, credentials.MADE_FOR_EACH_REQUEST):
+            headers |= await credentials.headers(
+                provider.auth,
+                provider.secret,
+                url=url,
+                body=outgoing.body,
+                content_type=outgoing.content_type,
+                settings=provider.settings,
+            )
         first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
         call = upstream.Call(
             target=target,
@@ -225,17 +237,8 @@ class Attempts:
     def _lane(self, wire: Wire) -> Lane:
         lane = self.lanes.get(wire)
         if lane is None:
-            lane = self.lanes[wire] = self._new_lane(wire)
+            lane = self.lanes[wire] = lane_for(self.context.surface, wire, self.body)
         return lane
-
-    def _new_lane(self, wire: Wire) -> Lane:
-        surface = self.context.surface
-        if surface.is_passed_on:
-            return PassingLane(surface.operation, self.body)
-        assert isinstance(self.body, dict)
-        if wire is surface.wire and wire in VERBATIM_WIRES:
-            return VerbatimLane(wire, self.body)
-        return TranslatedLane(surface.wire, wire, self.body)
 
     def _shape(self, target: Target) -> AnswerShape:
         assert self.context.facts is not None

@@ -14,10 +14,12 @@ from apps.inference import metrics
 from apps.inference.admission import peek_limits
 from apps.inference.attempts import AnswerBroken
 from apps.inference.context import RequestContext
-from apps.inference.limit_headers import find_key
+from apps.inference.models import Outcome
 from apps.inference.operations import find_surface
+from apps.inference.other_routes import find_key
 from apps.inference.pipeline import STOPPING, serve
 from apps.inference.protocols import dialect
+from apps.inference.request_log import describe
 from apps.inference.runtime import current
 
 READ_HEADERS: frozenset[bytes] = frozenset(
@@ -84,7 +86,16 @@ class InferenceConsumer(StreamConsumer):
     ) -> None:
         """Answer without a look at the body, whoever asks; a valid key still learns its limits."""
         context.key = await find_key(context.headers)
+        self._log(context, Outcome.FAILED, error)
         await self._answer_error(context, error, extra)
+
+    @override
+    def left(self) -> None:
+        self._log(self._context(b""), Outcome.CLIENT_GONE, None)
+
+    def _log(self, context: RequestContext, outcome: Outcome, error: GatewayzError | None) -> None:
+        """The line of a request that the pipeline does not see."""
+        current().request_log.write(describe(context, outcome, error, None, charged=0))
 
     def _context(self, body: bytes) -> RequestContext:
         found = find_surface(self.scope["path"])

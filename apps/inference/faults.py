@@ -77,6 +77,8 @@ _RULES = (
 )  # fmt: skip
 
 _FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,80}")
+_DOTTED_INDEX = re.compile(r"\.(?:\[(\d+)\]|(\d+)(?=\.))")
+"""As in ``messages.[1].role`` and ``messages.1.role``; at the end of a path, a number is a key: ``logit_bias.123``."""
 
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFault:
@@ -144,11 +146,12 @@ def _read_body(body: bytes) -> tuple[UpstreamError, str | None]:
     if not isinstance(error, dict):
         return UpstreamError(code="", message=str(error)), None
     param = error.get("param")
-    names_field = isinstance(param, str) and _FIELD.fullmatch(param)
+    if not isinstance(param, str) or not _FIELD.fullmatch(param):
+        param = None
     return (
         UpstreamError(
             code=str(error.get("code") or error.get("type") or ""),
             message=str(error.get("message") or ""),
         ),
-        param if names_field else None,
+        _DOTTED_INDEX.sub(r"[\1\2]", param) if param else None,
     )

@@ -230,4 +230,4 @@ def find_surface(path: str) -> tuple[Surface, dict[str, Any]] | None:
 
 def is_api(path: str) -> bool:
     """Whether a client of the API is asking: then every answer is JSON. A slash at the end is a slip of the same client."""
-    return path.startswith(("/v1/", "/v1beta/")) or path.rstrip("/") in BY_PATH
+    return f"{path}/".startswith(("/v1/", "/v1beta/")) or path.rstrip("/") in BY_PATH

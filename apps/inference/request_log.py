@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import orjson
@@ -11,8 +12,11 @@ from apps.common.errors import GatewayzError
 from apps.inference.context import RequestContext
 from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill
+from apps.keys.selectors import KeySnapshot
 
 logger = logging.getLogger("gatewayz.request")
+
+_SECRET = re.compile(r"gw_(?:live|test)_[\w-]*")
 
 
 class RequestLog:
@@ -64,4 +68,40 @@ def describe(
         "charged_nano_usd": charged if billed else None,
         "ms": context.elapsed_ms(),
         "sdk_retry": context.headers.get("x-stainless-retry-count"),
+    }
+
+
+def describe_other(
+    *,
+    request_id: str | None,
+    path: str,
+    key: KeySnapshot | None,
+    status: int | None,
+    error: str | None,
+    milliseconds: int,
+    sdk_retry: str | None,
+) -> dict[str, Any]:
+    """The same fields for a route that asks no model; a path that nobody knows may hold anything."""
+    refused = status is not None and status >= 400
+    return {
+        "event": "request",
+        "timestamp": clock.now(),
+        "level": "info",
+        "request_id": request_id,
+        "path": _SECRET.sub("gw_…", path)[:200],
+        "organization": key.organization_id if key else None,
+        "key": key.id if key else None,
+        "model": None,
+        "provider": None,
+        "stream": None,
+        "outcome": "refused" if refused else "client_gone" if status is None else "completed",
+        "status": status or 499,
+        "error": error,
+        "attempts": None,
+        "faults": None,
+        "input_tokens": None,
+        "output_tokens": None,
+        "charged_nano_usd": None,
+        "ms": milliseconds,
+        "sdk_retry": sdk_retry,
     }

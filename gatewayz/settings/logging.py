@@ -48,6 +48,8 @@ LOGGING = {
         "uvicorn.access": {"handlers": [], "propagate": False},
         "uvicorn.error": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        # A foreign Host is the client's mistake, or a scanner's; the line of the request tells of it.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "ERROR"},

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 settings.configure(INSTALLED_APPS=["apps.catalog"])
 django.setup()
 
-from apps.catalog.providers.canonical import NAMES, same_model_key  # noqa: E402 - Django comes first
+from apps.catalog.providers.canonical import VENDORS, same_model_key  # noqa: E402 - Django comes first
 from seeds.book import book_entries, neighbour_entries  # noqa: E402 - Django comes first
 from seeds.entries import Entry, LeftOut  # noqa: E402 - Django comes first
 from seeds.tables import table_entries  # noqa: E402 - Django comes first
@@ -120,7 +120,7 @@ def respell(entries: list[Entry]) -> None:
     """One spelling for each model: its own vendor's, else the most common one."""
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
-        own = NAMES["vendors"].get(entry.provider) == entry.id.partition("/")[0]
+        own = VENDORS.get(entry.provider) == entry.id.partition("/")[0]
         spellings[same_model_key(entry.id)][entry.id] += 1000 if own else 1
     for entry in entries:
         choices = spellings[same_model_key(entry.id)]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.catalog.providers.amounts import ListedPrice, Unit, nano_amounts
+from apps.catalog.providers.modalities import modalities_of
 from apps.catalog.services.price_book import BASE_TIER
 from seeds.entries import Entry, LeftOut
 from seeds.sources import TABLE
@@ -75,7 +76,7 @@ IMAGES_BY_TOKENS = (
 
 SKIPPED = re.compile(
     r"-latest$|^ft:|deep-research|search-(?:preview|api)|computer-use|realtime|-live-|-audio|audio-|-customtools|robotics"
-    r"|^openai/container|gpt-image|chatgpt-image|babbage|davinci|-instruct-0914|\d-x-|steps/|^(?:us|eu|global|us-gov|global-standard)/"
+    r"|^openai/container|gpt-image|chatgpt-image|babbage|-draft|/community$|davinci|-instruct-0914|\d-x-|steps/|^(?:us|eu|global|us-gov|global-standard)/"
 )
 """Moving names, other endpoints (realtime, jobs), and keys that are a size or a quality and not a model."""
 VERTEX = ("claude-", "gemini-", "imagen-", "text-embedding-", "text-multilingual-embedding-")
@@ -107,6 +108,8 @@ def _why_left_out(upstream: str, slug: str, row: Row, date: datetime.date) -> st
         return "also priced by something that we do not meter"
     if row["mode"] == "image_generation" and any(row.get(name) for name in IMAGES_BY_TOKENS):
         return "images by the token"
+    if row["mode"] in {"chat", "completion"} and modalities_of((), (), upstream) != ("text",):
+        return "listed as chat, named like another kind"
     return ""
 
 

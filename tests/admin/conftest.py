@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from apps.accounts import services as signup
 from apps.accounts.models import Membership
 from apps.billing.services import ledger
-from apps.catalog.models import ModelAlias
+from apps.catalog.models import Feed, ModelAlias, PriceProposal
 from apps.catalog.services import offers, providers
 from apps.common import clock
 from apps.common.money import usd_to_nano
@@ -69,3 +69,7 @@ def every_table(books):
         wire="openai_chat",
     )
     ModelAlias.objects.create(alias="acme-large", model=offering.model)
+    Feed.objects.create(provider=offering.provider)
+    PriceProposal.objects.create(
+        offering=offering, found={"input": 1, "output": 1}, reason="Cheap.", source="provider"
+    )

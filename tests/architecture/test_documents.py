@@ -62,7 +62,7 @@ def test_configuration_lists_every_variable_when_compared():
 
 
 def test_example_file_lists_every_variable_when_compared():
-    found = re.findall(r"^# (.*)\n#([A-Z_]+)=(.*)$", text_of(".env.example"), re.MULTILINE)
+    found = re.findall(r"^# (.*)\n#([A-Z0-9_]+)=(.*)$", text_of(".env.example"), re.MULTILINE)
 
     assert found == [
         (variable.help, name, variable.default) for name, variable in VARIABLES.items()

@@ -24,7 +24,7 @@ def test_right_path_is_named_when_a_slash_is_at_the_end(client, method, path):
     assert error["message"].endswith(f": {path.rstrip('/')}.")
 
 
-@pytest.mark.parametrize("path", ["/v1/", "/v1/nothing", "/v1/nothing/"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/nothing/", "/v1beta"])
 def test_no_path_is_named_when_there_is_none_like_it(client, path):
     error = error_of(client.get(path), 404, "not_found")
 

@@ -23,7 +23,7 @@ from apps.catalog.providers.spec import (
     auth_env,
     endpoint_of,
 )
-from apps.catalog.selectors import read_provider
+from apps.catalog.reach import read_provider
 from apps.catalog.services.providers import registered_facts
 from apps.catalog.snapshots import ProviderSnapshot
 from apps.inference.relay import outgoing_json
@@ -32,8 +32,8 @@ TABLE = Path(__file__).with_name("rows.txt")
 
 MODELS: dict[str, tuple[str, ...]] = {
     "aimo": ("9wzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM:Some/Model",),
-    "azure": ("gpt-4o", "gpt-5-pro"),
-    "bedrock": ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "arn:aws:bedrock:us-east-1:1:inference-profile/p"),
+    "azure-openai": ("gpt-4o", "gpt-5-pro"),
+    "aws-bedrock": ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "arn:aws:bedrock:us-east-1:1:inference-profile/p"),
     "cerebras": ("gpt-oss-120b", "qwen-3.8-27b"),
     "clarifai": ("https://clarifai.com/openai/chat-completion/models/gpt-oss-120b",),
     "cloudflare-workers-ai": ("@cf/openai/gpt-oss-120b", "@cf/meta/llama-3.3-70b-instruct-fp8-fast"),

@@ -4,9 +4,19 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource, Provider
-from apps.catalog.services import providers, refresh
+from apps.catalog.models import (
+    Feed,
+    Model,
+    ModelAlias,
+    Offering,
+    Price,
+    PriceProposal,
+    PriceSource,
+    Provider,
+)
+from apps.catalog.services import offers, proposals, providers, refresh
 from apps.common import crypto
+from apps.common.money import usd_to_nano
 from tests.catalog.finding import find
 
 pytestmark = pytest.mark.django_db
@@ -182,3 +192,54 @@ def test_price_cannot_be_changed_or_deleted_when_asked(staff, add_model):
 
     assert staff.post(url(Price, "change", price.pk), {"input_usd": "0"}).status_code == 403
     assert staff.post(url(Price, "delete", price.pk), {"post": "yes"}).status_code == 403
+
+
+@pytest.fixture
+def proposal(add_model):
+    offering = add_model("acme/large")
+    proposals.propose(
+        offering,
+        former=offers.Amounts.from_price(Price.objects.get()),
+        found=offers.Amounts.of(input=usd_to_nano("100"), output=usd_to_nano("200")),
+        reason="more than 10 times different",
+        source=PriceSource.PROVIDER,
+    )
+    return PriceProposal.objects.get()
+
+
+def test_proposal_shows_both_prices_and_its_reason_when_opened(staff, proposal):
+    for page in (
+        url(PriceProposal, "changelist"),
+        url(PriceProposal, "change", proposal.pk),
+    ):
+        shown = staff.get(page).content.decode()
+        assert "input $1.00" in shown
+        assert "input $100.00" in shown
+        assert "more than 10 times different" in shown
+
+
+@pytest.mark.parametrize(("action", "charged"), [("approve", "100"), ("reject", "1")])
+def test_proposal_is_decided_when_staff_say_so(staff, proposal, action, charged):
+    chosen = {"action": action, "_selected_action": [proposal.pk]}
+    for _ in range(2):
+        assert staff.post(url(PriceProposal, "changelist"), chosen).status_code == 302
+
+    assert find("acme/large").offerings[0].rates.input == usd_to_nano(charged)
+    proposal.refresh_from_db()
+    assert proposal.state == {"approve": "approved", "reject": "rejected"}[action]
+    assert proposal.decided_by
+    assert proposal.decided_at
+
+
+def test_feed_shows_its_error_and_is_read_when_asked(staff, add_model):
+    row = add_model("acme/large").provider
+    feed = Feed.objects.create(provider=row, error="The list was answered with status 503.")
+
+    assert "status 503" in staff.get(url(Feed, "changelist")).content.decode()
+    assert staff.get(url(Feed, "change", feed.pk)).status_code == 200
+    answer = staff.post(
+        url(Feed, "changelist"),
+        {"action": "refresh_now", "_selected_action": [feed.pk]},
+        follow=True,
+    )
+    assert "no list of its models is known" in answer.content.decode()

@@ -26,7 +26,7 @@ def model_sent(slug, model):
 @pytest.mark.parametrize(
     ("slug", "model", "given", "received"),
     [
-        ("azure", "gpt-5-mini", "max_tokens", "max_completion_tokens"),
+        ("azure-openai", "gpt-5-mini", "max_tokens", "max_completion_tokens"),
         ("cloudflare-workers-ai", "@cf/meta/x", "max_completion_tokens", "max_tokens"),
         ("cohere", "command-a-03-2025", "max_completion_tokens", "max_tokens"),
         ("deepinfra", "meta-llama/x", "max_completion_tokens", "max_tokens"),
@@ -59,7 +59,7 @@ def test_output_limit_keeps_its_name_when_anthropics_format_is_spoken(slug):
     assert body["max_tokens"] == 100
 
 
-@pytest.mark.parametrize("slug", ["openai", "azure"])
+@pytest.mark.parametrize("slug", ["openai", "azure-openai"])
 @pytest.mark.parametrize(
     ("model", "given", "received"),
     [
@@ -93,7 +93,7 @@ def test_openai_o_series_loses_sampling_when_sent():
 
 @pytest.mark.parametrize("model", ["gpt-5-pro", "gpt-5.3-codex", "o3-pro", "o3-deep-research"])
 def test_openai_pro_and_codex_go_to_responses_when_chat_is_asked(model):
-    for slug in ("openai", "azure"):
+    for slug in ("openai", "azure-openai"):
         endpoint = endpoint_of(PROVIDERS[slug].endpoints, Operation.CHAT, model, Wire.OPENAI_CHAT)
         assert endpoint is not None
         assert endpoint.wire is Wire.OPENAI_RESPONSES
@@ -217,7 +217,7 @@ def test_hugging_face_leaves_the_host_to_the_router_when_no_suffix_is_given():
     [
         ("openrouter", "system"), ("deepseek", "system"), ("mistral", "system"), ("cerebras", "system"),
         ("vllm", "system"), ("chutes", "system"), ("huggingface", "system"), ("openai", "developer"),
-        ("azure", "developer"), ("cohere", "developer"),
+        ("azure-openai", "developer"), ("cohere", "developer"),
     ],
 )  # fmt: skip
 def test_role_is_one_the_host_knows_when_the_client_says_developer(slug, role):

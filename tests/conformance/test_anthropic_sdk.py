@@ -473,3 +473,33 @@ def test_raises_in_the_stream_when_the_host_fails_in_it(anthropic_client: Anthro
     assert "".join(received).startswith("You ")
     assert raised.value.type == "api_error"
     assert "sandbox" not in str(raised.value)
+
+
+@pytest.mark.parametrize("model", ["sandbox/claude", "sandbox/echo"])
+def test_each_version_of_the_api_has_its_own_fields(gateway, customer, model):
+    body = {"model": model, "max_tokens": 50, "temperature": 0.5, "messages": HELLO}
+
+    def ask_as(version):
+        return gateway.client(customer).post(
+            "/v1/messages", json=body, headers={"anthropic-version": version}
+        )
+
+    assert ask_as("2023-06-01").status_code == 200
+    refused = ask_as("2026-10-21")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "temperature")
+    del body["temperature"]
+    assert ask_as("2026-10-21").status_code == 200
+    unknown = ask_as("2031-01-01")
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (400, "anthropic-version")
+    customer.settled(requests=2)
+    assert customer.balance.held == 0
+
+
+def test_the_clients_version_reaches_a_host_of_the_same_wire(gateway, customer):
+    body = {"model": "sandbox/claude", "max_tokens": 50, "messages": HELLO}
+    for version in ("2026-10-21", "2023-06-01"):
+        gateway.client(customer).post(
+            "/v1/messages", json=body, headers={"anthropic-version": version}
+        )
+        sent = gateway.sandbox.stats()["last_request"]["headers"]
+        assert sent["anthropic-version"] == version

@@ -10,7 +10,13 @@ from google.genai import errors, types
 from apps.inference.operations import GEMINI_MODELS
 from tests.gateway import Customer, Gateway
 
-MODELS = ("sandbox/echo", "sandbox/claude")
+MODELS = (
+    "sandbox/echo",
+    "sandbox/claude",
+    "sandbox/gemini",
+    "sandbox/converse",
+    "sandbox/responses",
+)
 every_lane = pytest.mark.parametrize("model", MODELS)
 
 

@@ -12,7 +12,13 @@ from apps.inference.models import StoredResponse
 from tests.gateway import make_customer
 
 SAME = "sandbox/echo"
-MODELS = ("sandbox/echo", "sandbox/claude")
+MODELS = (
+    "sandbox/echo",
+    "sandbox/claude",
+    "sandbox/gemini",
+    "sandbox/converse",
+    "sandbox/responses",
+)
 every_lane = pytest.mark.parametrize("model", MODELS)
 TOOL: Any = {
     "type": "function",

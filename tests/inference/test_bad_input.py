@@ -272,6 +272,18 @@ def function(**fields: Any) -> Json:
     return {"tools": [{"type": "function", "function": fields}]}
 
 
+def schema(**fields: Any) -> Json:
+    return {"response_format": {"type": "json_schema", "json_schema": fields}}
+
+
+def image(**source: Any) -> Json:
+    return content({"type": "image", "source": source})
+
+
+def thinking(budget: int, **fields: Any) -> Json:
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}, "max_tokens": 4096, **fields}
+
+
 CHAT_FIELDS: dict[str, tuple[Json, str, str]] = {
     "n zero": ({"n": 0}, "n", "invalid_value"),
     "n too large": ({"n": 129}, "n", "invalid_value"),
@@ -362,6 +374,45 @@ CHAT_FIELDS: dict[str, tuple[Json, str, str]] = {
         "messages[1].tool_calls[0].function.arguments",
         "missing_field",
     ),
+    "audio a number": (
+        content({"type": "input_audio", "input_audio": {"data": 5, "format": "wav"}}),
+        f"{PART}.input_audio.data",
+        "invalid_type",
+    ),
+    "file empty": (content({"type": "file", "file": {}}), f"{PART}.file.file_data", "missing_field"),
+    "file of a name alone": (
+        content({"type": "file", "file": {"filename": "x"}}), f"{PART}.file.file_data", "missing_field",
+    ),
+    "file by a number": (
+        content({"type": "file", "file": {"file_id": 1}}), f"{PART}.file.file_id", "invalid_type",
+    ),
+    "strict a text": (
+        function(name="f", strict="yes"), "tools[0].function.strict", "invalid_type",
+    ),
+    "schema a text": (
+        schema(name="f", schema="x"), "response_format.json_schema.schema", "invalid_type",
+    ),
+    "schema without name": (
+        schema(schema={}), "response_format.json_schema.name", "missing_field",
+    ),
+    "bias a text": ({"logit_bias": {"7": 1, "123": "x"}}, "logit_bias.123", "invalid_type"),
+    "modalities a text": ({"modalities": "text"}, "modalities", "invalid_type"),
+    "audio a text": ({"audio": "alloy"}, "audio", "invalid_type"),
+    "audio without format": ({"audio": {"voice": "alloy"}}, "audio.format", "missing_field"),
+    "prediction a text": ({"prediction": "x"}, "prediction", "invalid_type"),
+    "prediction of a number": (
+        {"prediction": {"type": "content", "content": 1}}, "prediction.content", "invalid_type",
+    ),
+    "metadata a text": ({"metadata": "x"}, "metadata", "invalid_type"),
+    "metadata a number": ({"metadata": {"a": "b", "c": 1}}, "metadata.c", "invalid_type"),
+    "store a text": ({"store": "yes"}, "store", "invalid_type"),
+    "service_tier a number": ({"service_tier": 1}, "service_tier", "invalid_type"),
+    "verbosity a number": ({"verbosity": 1}, "verbosity", "invalid_type"),
+    "search options a text": ({"web_search_options": "x"}, "web_search_options", "invalid_type"),
+    "functions an object": ({"functions": {}}, "functions", "invalid_type"),
+    "first function without name": ({"functions": [{}]}, "functions[0].name", "missing_field"),
+    "function_call a number": ({"function_call": 1}, "function_call", "invalid_type"),
+    "function_call without name": ({"function_call": {}}, "function_call.name", "missing_field"),
 }  # fmt: skip
 MESSAGES_FIELDS: dict[str, tuple[Json, str, str]] = {
     "tool empty": ({"tools": [{}]}, "tools[0].name", "missing_field"),
@@ -432,6 +483,54 @@ MESSAGES_FIELDS: dict[str, tuple[Json, str, str]] = {
     "system a number": ({"system": 1}, "system", "invalid_type"),
     "stop_sequences a text": ({"stop_sequences": "x"}, "stop_sequences", "invalid_type"),
     "thinking a text": ({"thinking": "yes"}, "thinking", "invalid_type"),
+    "media type a number": (
+        image(type="base64", media_type=1, data="x"),
+        f"{PART}.source.media_type",
+        "invalid_type",
+    ),
+    "data a number": (
+        image(type="base64", media_type="image/png", data=1),
+        f"{PART}.source.data",
+        "invalid_type",
+    ),
+    "url a number": (image(type="url", url=1), f"{PART}.source.url", "invalid_type"),
+    "source of a numbered type": (image(type=1), f"{PART}.source.type", "invalid_type"),
+    "image in a word": (
+        content({"type": "image", "source": "x"}),
+        f"{PART}.source",
+        "invalid_type",
+    ),
+    "search result with an object for a source": (
+        content({"type": "search_result", "source": {}, "title": "x", "content": []}),
+        f"{PART}.source",
+        "invalid_type",
+    ),
+    "block with a text for a cache": (
+        content({"type": "text", "text": "x", "cache_control": "x"}),
+        f"{PART}.cache_control",
+        "invalid_type",
+    ),
+    "tool with a text for a cache": (
+        {"tools": [{"name": "f", "input_schema": {}, "cache_control": "x"}]},
+        "tools[0].cache_control",
+        "invalid_type",
+    ),
+    "cache in a word": ({"cache_control": "x"}, "cache_control", "invalid_type"),
+    "result of an object": (
+        content({"type": "tool_result", "tool_use_id": "a", "content": {}}),
+        f"{PART}.content",
+        "invalid_type",
+    ),
+    "choice unknown": ({"tool_choice": {"type": "zz"}}, "tool_choice.type", "invalid_value"),
+    "choice of OpenAI's": ({"tool_choice": "auto"}, "tool_choice", "invalid_type"),
+    "thinking unknown": ({"thinking": {"type": "zz"}}, "thinking.type", "invalid_value"),
+    "thinking too little": (thinking(1023), "thinking.budget_tokens", "invalid_value"),
+    "thinking as long as the answer": (thinking(4096), "thinking.budget_tokens", "invalid_value"),
+    "metadata a text": ({"metadata": "x"}, "metadata", "invalid_type"),
+    "user a number": ({"metadata": {"user_id": 1}}, "metadata.user_id", "invalid_type"),
+    "service_tier unknown": ({"service_tier": "zz"}, "service_tier", "invalid_value"),
+    "container a number": ({"container": 1}, "container", "invalid_type"),
+    "mcp_servers a text": ({"mcp_servers": "x"}, "mcp_servers", "invalid_type"),
 }
 ROWS = [
     pytest.param(surface, *row, id=f"{surface}-{name}")

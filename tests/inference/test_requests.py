@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from apps.common.errors import InvalidRequest
 from apps.inference.requests.chat import read_chat
 from apps.inference.requests.messages import read_messages
 from tests.surfaces import Json, Surface
@@ -58,6 +59,35 @@ CHAT: dict[str, Json] = {
     "refusal": said({"type": "refusal", "refusal": "No."}, role="assistant"),
     "plain text": {"response_format": {"type": "text"}},
     "longest seed": {"seed": -(2**63)},
+    "spoken answer": {
+        "modalities": ["text", "audio"],
+        "audio": {"voice": {"id": "voice_1"}, "format": "wav"},
+    },
+    "picture for an answer": {"modalities": ["image", "text"]},
+    "prediction": {"prediction": {"type": "content", "content": [{"type": "text", "text": "x"}]}},
+    "functions": {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
+    "function_call in a word": {"functions": [{"name": "f"}], "function_call": "auto"},
+    "schema alone": {"response_format": {"type": "json_schema", "json_schema": {"name": "f"}}},
+    "strict null": {
+        "tools": [{"type": "function", "function": {"name": "f", "strict": None}}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "f", "schema": {}, "strict": None, "x": 1},
+        },
+    },
+    "search": {
+        "web_search_options": {
+            "search_context_size": "low",
+            "user_location": {"type": "approximate", "approximate": {"city": "Rome"}},
+        }
+    },
+    "file of another kind": said({"type": "file", "file": {"file_url": "https://x"}}),
+    "file with null for an id": said({"type": "file", "file": {"file_id": None, "file_data": "x"}}),
+    "tier of another provider": {"service_tier": "on_demand"},
+    "kept": {"store": True, "metadata": {"a": "b"}, "verbosity": "low"},
+    "nulls": dict.fromkeys(
+        ("modalities", "audio", "prediction", "metadata", "store", "service_tier", "verbosity")
+    ),
 }
 MESSAGES: dict[str, Json] = {
     "web search": {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]},
@@ -115,6 +145,42 @@ MESSAGES: dict[str, Json] = {
         },
         role="assistant",
     ),
+    "result of code": said(
+        {
+            "type": "code_execution_tool_result",
+            "tool_use_id": "a",
+            "content": {"type": "code_execution_result", "stdout": "", "content": []},
+        },
+        role="assistant",
+    ),
+    "result of a fetch": said(
+        {
+            "type": "web_fetch_tool_result",
+            "tool_use_id": "a",
+            "content": {
+                "type": "web_fetch_result",
+                "url": "https://x",
+                "content": {"type": "document", "source": {"type": "text"}},
+            },
+        },
+        role="assistant",
+    ),
+    "block of an unknown kind with a source": said({"type": "new", "source": "x"}),
+    "thinking between tools": {"thinking": {"type": "between_tools"}},
+    "least thinking": {
+        "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
+        "max_tokens": 1025,
+    },
+    "thinking longer than an answer, between tools": {
+        "thinking": {"type": "enabled", "budget_tokens": 4096},
+        "max_tokens": 1025,
+        "tools": [{"name": "f", "input_schema": {}}],
+    },
+    "cache for an hour": {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+    "container with skills": {"container": {"id": None, "skills": []}},
+    "container by id": {"container": "container_1", "service_tier": "standard_only"},
+    "servers": {"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]},
+    "user": {"metadata": {"user_id": None}},
     "block of an unknown kind": said({"type": "new", "data": {"x": 1}}),
     "thinking that is not shown": said(
         {"type": "thinking", "thinking": "", "signature": "x"},
@@ -155,6 +221,7 @@ SCHEMA: Json = {"type": "object", "properties": {"city": {"type": "string", "x":
                 }
             },
         ),
+        (read_chat, Surface.CHAT, {"functions": [{"name": "f", "parameters": SCHEMA}]}),
         (read_chat, Surface.CHAT, said({"type": "file", "file": {"file_data": "x" * 16_000}})),
         (read_messages, Surface.MESSAGES, {"tools": [{"name": "f", "input_schema": SCHEMA}]}),
         (
@@ -171,3 +238,18 @@ SCHEMA: Json = {"type": "object", "properties": {"city": {"type": "string", "x":
 )
 def test_what_becomes_input_is_counted_when_it_is_no_message(read, surface, fields):
     assert 4000 <= read(orjson.dumps(surface.body("acme/x") | fields)).text_bytes < 4200
+
+
+@pytest.mark.parametrize(
+    ("bias", "param"),
+    [
+        (b'{"a`b": []}', "logit_bias.ab"),
+        (b'{"%s": []}' % (b"x" * 200), "logit_bias." + "x" * 100),
+        (b'{"1": []', "logit_bias"),  # not even JSON
+    ],
+)
+def test_key_of_an_object_is_named_when_it_is_odd(bias, param):
+    with pytest.raises(InvalidRequest) as caught:
+        read_chat(b'{"model":"acme/x","logit_bias":' + bias + b',"messages":[]}')
+
+    assert caught.value.param == param

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -144,6 +145,133 @@ def test_line_tells_the_error_when_a_request_was_refused(web, changes, status, e
     assert line["charged_nano_usd"] is line["provider"] is None
 
 
+OTHERS = [
+    ("GET", "/v1/models", 200, None),
+    ("GET", "/v1/models?x=1", 200, None),
+    ("HEAD", "/v1/models", 200, None),
+    ("GET", "/v1/credits", 200, None),
+    ("GET", "/v1/models/no/such-model", 404, "model_not_found"),
+    ("GET", "/v1", 404, "not_found"),
+    ("GET", "/v1/nothing", 404, "not_found"),
+    ("GET", "/v1beta/nothing", 404, "not_found"),
+    ("GET", "/messages/", 404, "not_found"),
+    ("POST", "/v1/models", 405, "method_not_allowed"),
+    ("GET", "/v1/messages", 405, "method_not_allowed"),
+    ("PUT", "/v1/chat/completions", 405, "method_not_allowed"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "error"), OTHERS)
+def test_line_has_the_same_fields_when_no_model_was_asked(web, method, path, status, error):
+    answer = web.client.request(method, path, headers={"x-stainless-retry-count": "2"})
+
+    line = web.line_of(answer.headers["x-request-id"])
+    assert set(line) == documented_fields()
+    assert answer.status_code == line["status"] == status
+    assert (line["path"], line["error"]) == (path.partition("?")[0], error)
+    assert line["outcome"] == ("refused" if error else "completed")
+    assert (line["organization"], line["key"]) == (web.organization, web.key)
+    assert (
+        line["model"]
+        is line["provider"]
+        is line["input_tokens"]
+        is line["charged_nano_usd"]
+        is None
+    )
+    assert line["sdk_retry"] == "2"
+
+
+def test_line_names_no_key_when_it_was_refused(web):
+    answer = web.client.get("/v1/credits", headers={"authorization": "Bearer nobody"})
+
+    line = web.line_of(answer.headers["x-request-id"])
+    assert (line["status"], line["error"]) == (401, "invalid_api_key")
+    assert line["organization"] is line["key"] is None
+
+
+def test_line_is_written_when_the_body_is_too_large(web):
+    answer = web.client.post("/v1/messages", content=b"x" * (settings.MAX_BODY_BYTES + 1))
+
+    line = web.line_of(answer.headers["x-request-id"])
+    assert set(line) == documented_fields()
+    assert (line["status"], line["error"]) == (413, "request_too_large")
+    assert (line["path"], line["outcome"], line["key"]) == ("/v1/messages", "refused", web.key)
+
+
+def test_line_says_499_when_the_client_leaves_before_the_body_is_sent(web):
+    def gone():
+        return [line for line in web.lines() if line.get("status") == 499]
+
+    before = len(gone())
+    with socket.create_connection(("127.0.0.1", httpx.URL(web.url).port)) as half:
+        half.sendall(
+            b"POST /v1/embeddings HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n{"
+        )
+        time.sleep(0.2)
+
+    deadline = time.monotonic() + 10
+    while len(gone()) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (line,) = gone()[before:]
+    assert set(line) == documented_fields()
+    assert (line["path"], line["outcome"], line["error"]) == ("/v1/embeddings", "client_gone", None)
+
+
+HOSTED = [
+    ("GET", "/v1/models"),
+    ("GET", "/v1/credits"),
+    ("GET", "/v1/nothing"),
+    ("GET", "/v1/chat/completions"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1beta/models/x:generateContent"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), HOSTED)
+def test_host_is_refused_and_logged_without_a_trace_when_it_is_not_listed(web, method, path):
+    before = len(web.lines())
+
+    answer = web.client.request(method, path, json=CHAT, headers={"host": "elsewhere.example"})
+
+    line = web.line_of(answer.headers["x-request-id"])
+    assert (answer.status_code, line["status"], line["error"]) == (400, 400, "invalid_request")
+    assert "ALLOWED_HOSTS" in answer.json()["error"]["message"]
+    assert ("type" in answer.json()) == (path == "/v1/messages")
+    assert ("status" in answer.json()["error"]) == ("v1beta" in path)
+    time.sleep(0.1)
+    assert [found["event"] for found in web.lines()[before:]] == ["request"]
+    assert "Traceback" not in web.path.read_text()
+    assert web.errors.read_text() == ""
+
+
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def test_handshake_is_refused_with_an_id_when_the_host_is_not_listed(web):
+    answer = web.client.get("/ws/v1/chat", headers={**HANDSHAKE, "host": "elsewhere.example"})
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_handshake_is_refused_with_an_id_when_there_is_no_websocket(web):
+    answer = web.client.get("/v1/responses", headers=HANDSHAKE)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (403, "permission_denied")
+    assert error["request_id"] == answer.headers["x-request-id"]
+    line = web.line_of(error["request_id"])
+    assert set(line) == documented_fields()
+    assert (line["path"], line["status"]) == ("/v1/responses", 403)
+
+
 def test_output_never_holds_prompt_answer_or_key_when_requests_end_in_any_way(web):
     answers = [
         web.ask(),
@@ -155,6 +283,7 @@ def test_output_never_holds_prompt_answer_or_key_when_requests_end_in_any_way(we
         web.ask(model="sandbox/echo+status=500"),
     ]
     web.client.post("/v1/chat/completions", content=f'{{"broken": "{PROMPT}"')
+    answers.append(web.client.get(f"/v1/models/{web.secret}"))
     for answer in answers:
         web.line_of(answer.headers["x-request-id"])
 

@@ -32,6 +32,8 @@ ORGANIZATIONS: dict[str, str] = {
     for organization, spellings in NAMES["organizations"].items()
     for spelling in (organization, *spellings)
 }
+VENDORS: dict[str, str] = NAMES["vendors"]
+"""Whose models a provider that is a vendor sells under bare names."""
 WRAPPERS = _rules(NAMES["wrappers"])
 AT = {provider: _rules(pairs) for provider, pairs in NAMES["at"].items()}
 BARE = tuple((re.compile(f"(?:{names})"), organization) for names, organization in NAMES["bare"])
@@ -91,7 +93,7 @@ def _owned(name: str, provider: str, namespace: str) -> str:
     for pattern, organization in BARE:
         if pattern.match(name):
             return f"{organization}/{name}"
-    return f"{namespace or NAMES['vendors'].get(provider, '')}/{name}"
+    return f"{namespace or VENDORS.get(provider, '')}/{name}"
 
 
 def _respell(organization: str, name: str) -> tuple[str, str]:

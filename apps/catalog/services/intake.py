@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.catalog.models import CatalogEpoch, Model, ModelAlias, Offering, Price, PriceSource
 from apps.catalog.providers.canonical import same_model_key
 from apps.catalog.selectors import prices_in_force
+from apps.catalog.services.aliases import SHIPPED
 from apps.catalog.services.offers import Amounts
 from apps.catalog.services.proposals import Quarantined, propose
 from apps.catalog.services.suspicion import Neighbours, suspicion
@@ -96,13 +97,14 @@ def _ensure_models(found: Iterable[Found], summary: Intake) -> dict[str, str]:
     known = {model.id: model for model in Model.objects.all()}
     by_key = {same_model_key(model_id): model_id for model_id in known}
     aliased = dict(ModelAlias.objects.values_list("alias", "model_id"))
+    spellings = {alias: meant for alias, meant in aliased.items() if alias not in SHIPPED}
     ids: dict[str, str] = {}
     new: dict[str, Model] = {}
     changed: dict[str, Model] = {}
     aliases: dict[str, ModelAlias] = {}
     for one in found:
         spelled, key = one.model_id.lower(), same_model_key(one.model_id)
-        model_id = by_key.get(key) or aliased.get(spelled)
+        model_id = by_key.get(key) or spellings.get(spelled)
         if model_id is None:
             model_id = by_key[key] = one.model_id
             new[model_id] = known[model_id] = _new_model(one)

@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.catalog.models import Offering, PriceSource, Provider
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.providers.spec import ProviderSpec, Wire
-from apps.catalog.selectors import base_url_of
+from apps.catalog.reach import base_url_of
 from apps.catalog.services import offers
 from apps.catalog.services.errors import CatalogError
 from apps.common import crypto

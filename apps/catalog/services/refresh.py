@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.services import intake, pricing, providers, sandbox, seed
+from apps.catalog.services import aliases, intake, pricing, providers, sandbox, seed
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +17,8 @@ class BootstrapSummary:
     providers: int
     prices: pricing.ImportSummary
     seed: intake.Intake
+    aliases: int
+    """New ones."""
     sandbox_models: int
 
 
@@ -33,6 +35,7 @@ def bootstrap() -> BootstrapSummary:
     count = sync_registry()
     prices = pricing.import_price_book()
     seeded = seed.import_seed()
+    names = aliases.import_aliases()
     models = sandbox.sync_sandbox() if settings.SANDBOX_ENABLED else 0
     log.info(
         "catalog.bootstrapped",
@@ -41,4 +44,6 @@ def bootstrap() -> BootstrapSummary:
         seeded=seeded.added,
         sandbox_models=models,
     )
-    return BootstrapSummary(providers=count, prices=prices, seed=seeded, sandbox_models=models)
+    return BootstrapSummary(
+        providers=count, prices=prices, seed=seeded, aliases=names, sandbox_models=models
+    )

@@ -53,6 +53,23 @@ MODELS = (
         "Echo over the Anthropic wire.",
     ),
     SandboxModel(
+        "sandbox/gemini", "sandbox-gemini", "echo", "Sandbox Gemini", "Echo over Google's wire."
+    ),
+    SandboxModel(
+        "sandbox/converse",
+        "sandbox-bedrock",
+        "echo",
+        "Sandbox Converse",
+        "Echo over Amazon's wire.",
+    ),
+    SandboxModel(
+        "sandbox/responses",
+        "sandbox-responses",
+        "echo",
+        "Sandbox Responses",
+        "Echo over OpenAI's Responses.",
+    ),
+    SandboxModel(
         "sandbox/embedding",
         "sandbox",
         "embedding",

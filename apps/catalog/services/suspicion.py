@@ -65,11 +65,12 @@ def changed_too_much(former: Amounts, found: Amounts) -> str:
 
 
 def off_the_median(found: Amounts, medians: Medians) -> str:
-    """Hosts may bill one model by different units, so an amount that this one does not take is only compared for tokens."""
-    tokens_matter = bool(found.input or found.output) or medians.keys() <= {"input", "output"}
+    """Hosts may bill one model by different units: what this one does not take is only compared when it takes nothing."""
+    takes_nothing = not any(asdict(found).values())
+    by_tokens = bool(found.input or found.output) or takes_nothing
     for name, median in medians.items():
         own = getattr(found, name)
-        compared = tokens_matter if name in {"input", "output"} else own
+        compared = by_tokens if name in {"input", "output"} else own or takes_nothing
         if compared and not is_near(median, own):
             return (
                 f"more than {SUSPICIOUS_FACTOR} times off the median of the other hosts "

@@ -16,10 +16,13 @@ from apps.inference.requests.common import (
     Tokens,
     check,
     encoded_bytes,
+    is_null,
+    is_text,
     lacks,
     missing,
     text_size,
     tool_bytes,
+    wrong_type,
 )
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -42,6 +45,7 @@ PART_NEEDS: dict[str, tuple[str, ...]] = {
 TOOL_NEEDS: dict[str, tuple[str, ...]] = {"function": ("function",), "custom": ("custom",)}
 """Also what a call of a tool needs, and a choice of one."""
 FORMAT_NEEDS: dict[str, tuple[str, ...]] = {"json_schema": ("json_schema",)}
+FILE_TEXTS = ("file_id", "filename", "file_data")
 
 
 class ImageUrl(msgspec.Struct):
@@ -92,6 +96,7 @@ class Function(msgspec.Struct):
     name: Name
     description: str | None = None
     parameters: dict[str, msgspec.Raw] | None = None
+    strict: bool | None = None
 
 
 class Custom(msgspec.Struct):
@@ -120,9 +125,32 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+class JsonSchema(msgspec.Struct):
+    name: Name
+    description: str | None = None
+    schema: dict[str, msgspec.Raw] | None = None
+    strict: bool | None = None
+
+
 class ResponseFormat(msgspec.Struct):
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: dict[str, msgspec.Raw] | None = None
+    json_schema: JsonSchema | None = None
+
+
+class Audio(msgspec.Struct):
+    voice: str | dict[str, msgspec.Raw]
+    """By name, or an object with the id of a voice of the customer's own."""
+    format: str
+
+
+class Prediction(msgspec.Struct):
+    type: str
+    content: str | list[Part]
+
+
+class WebSearchOptions(msgspec.Struct):
+    search_context_size: str | None = None
+    user_location: dict[str, msgspec.Raw] | None = None
 
 
 class ChatBody(msgspec.Struct):
@@ -145,8 +173,19 @@ class ChatBody(msgspec.Struct):
     response_format: ResponseFormat | None = None
     tools: list[Tool] | None = None
     tool_choice: str | ToolChoice | None = None
+    functions: list[Function] | None = None
+    function_call: str | Named | None = None
+    """These two are what tools were called at first."""
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
+    modalities: list[str] | None = None
+    audio: Audio | None = None
+    prediction: Prediction | None = None
+    web_search_options: WebSearchOptions | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    service_tier: str | None = None
     user: str | None = None
 
 
@@ -167,6 +206,8 @@ def read_chat(raw: bytes) -> RequestFacts:
             size += _calls_size(message.tool_calls, f"messages[{index}].tool_calls")
     if body.tools:
         size += _tools_size(body.tools)
+    for function in body.functions or ():
+        size += _function_size(function)
     if body.response_format:
         size += _format_size(body.response_format)
     if isinstance(choice := body.tool_choice, ToolChoice) and (
@@ -195,12 +236,23 @@ def _parts_size(parts: list[Part], at: str) -> tuple[int, int]:
         if name := lacks(part, PART_NEEDS.get(part.type, ())):
             raise missing(f"{at}[{index}].{name}")
         size += text_size(part.text or "")
-        if part.file:
-            size += encoded_bytes(part.file.values())
+        if part.file is not None:
+            size += _file_size(part.file, f"{at}[{index}].file")
         if part.input_audio:
+            if not is_text(part.input_audio.data):
+                raise wrong_type(f"{at}[{index}].input_audio.data", "str")
             size += encoded_bytes([part.input_audio.data])
         images += part.image_url is not None
     return size, images
+
+
+def _file_size(file: dict[str, msgspec.Raw], at: str) -> int:
+    if file.keys() <= {"filename"}:
+        raise missing(f"{at}.file_data")
+    for name in FILE_TEXTS:
+        if name in file and not is_text(file[name]) and not is_null(file[name]):
+            raise wrong_type(f"{at}.{name}", "str")
+    return encoded_bytes(file.values())
 
 
 def _calls_size(calls: list[ToolCall], at: str) -> int:
@@ -221,15 +273,26 @@ def _tools_size(tools: list[Tool]) -> int:
         if name := lacks(tool, TOOL_NEEDS.get(tool.type, ())):
             raise missing(f"tools[{index}].{name}")
         if function := tool.function:
-            size += text_size(function.name) + text_size(function.description or "")
-            size += tool_bytes(function.parameters)
+            size += _function_size(function)
         if custom := tool.custom:
             size += text_size(custom.name) + text_size(custom.description or "")
             size += tool_bytes(custom.format)
     return size
 
 
+def _function_size(function: Function) -> int:
+    described = text_size(function.name) + text_size(function.description or "")
+    return described + tool_bytes(function.parameters)
+
+
 def _format_size(wanted: ResponseFormat) -> int:
     if name := lacks(wanted, FORMAT_NEEDS.get(wanted.type, ())):
         raise missing(f"response_format.{name}")
-    return tool_bytes(wanted.json_schema)
+    described = wanted.json_schema
+    if described is None:
+        return 0
+    return (
+        text_size(described.name)
+        + text_size(described.description or "")
+        + tool_bytes(described.schema)
+    )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ Tokens = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_VALUE_OF_ANY_KEY = "[...]"
+MOST_KEYS_TRIED = 1000
 IMAGE_TOKENS = 1000
 """What an image is taken to cost in an estimate; providers count between 85 and 1,600."""
 
@@ -50,7 +53,10 @@ def check(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise _explain(str(error)) from error
+        message = str(error)
+        if _VALUE_OF_ANY_KEY in message:
+            message = _name_key(message, body, shape)
+        raise _explain(message) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from error
 
@@ -67,8 +73,45 @@ def _explain(message: str) -> InvalidRequest:
     return InvalidRequest(f"'{param}' is wrong: {_lower_first(text)}.", param=param, code=code)
 
 
+def _name_key(message: str, body: bytes, shape: type[T]) -> str:
+    """msgspec does not say which key of an object has the wrong value: it is the first that is refused alone."""
+    path = _PATH.search(message)
+    field = path.group(1).removesuffix(_VALUE_OF_ANY_KEY) if path else ""
+    refused = f"$.{field}{_VALUE_OF_ANY_KEY}"
+    try:
+        whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        values = msgspec.json.decode(whole[field], type=dict[str, msgspec.Raw])
+    except (
+        msgspec.DecodeError,
+        KeyError,
+    ):  # not JSON further on, or not a field of the body itself
+        return message.replace(refused, f"$.{field}")
+    for key, value in islice(values.items(), MOST_KEYS_TRIED):
+        try:
+            msgspec.json.decode(msgspec.json.encode({field: {key: value}}), type=shape)
+        except msgspec.ValidationError as error:
+            if refused in str(error):
+                return message.replace(refused, f"$.{field}.{key[:100].replace('`', '')}")
+    return message.replace(refused, f"$.{field}")
+
+
 def missing(param: str) -> InvalidRequest:
     return InvalidRequest(f"'{param}' is missing.", param=param, code="missing_field")
+
+
+def wrong_type(param: str, expected: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"'{param}' is wrong: expected `{expected}`.", param=param, code="invalid_type"
+    )
+
+
+def is_text(value: msgspec.Raw) -> bool:
+    """Of what stays undecoded because it may be long: whether it is a text, by the quotation mark that it begins with."""
+    return memoryview(value)[0] == ord('"')
+
+
+def is_null(value: msgspec.Raw) -> bool:
+    return memoryview(value)[0] == ord("n")
 
 
 def lacks(value: msgspec.Struct, needs: Iterable[str]) -> str:
@@ -89,12 +132,12 @@ def text_size(text: str) -> int:
 
 def encoded_bytes(attachments: Iterable[msgspec.Raw]) -> int:
     """What a file or a recording counts as, in bytes of text: a rough sixteenth of its base64 in tokens."""
-    return sum(len(bytes(value)) for value in attachments) // 4
+    return sum(len(memoryview(value)) for value in attachments) // 4
 
 
 def tool_bytes(described: Mapping[str, msgspec.Raw] | None) -> int:
     """Of a schema, an input or a format, as JSON."""
     size = 0
     for value in described.values() if described else ():
-        size += len(bytes(value))
+        size += len(memoryview(value))
     return size

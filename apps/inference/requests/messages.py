@@ -9,17 +9,22 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from apps.common.errors import InvalidRequest
 from apps.inference.requests.common import (
     Count,
+    Integer,
     Name,
     RequestFacts,
     Tokens,
     check,
     encoded_bytes,
+    is_null,
+    is_text,
     lacks,
     missing,
     text_size,
     tool_bytes,
+    wrong_type,
 )
 
 BLOCK_NEEDS: dict[str, tuple[str, ...]] = {
@@ -40,13 +45,23 @@ SOURCE_NEEDS: dict[bytes, tuple[str, ...]] = {
     b'"file"': ("file_id",),
     b'"content"': ("content",),
 }
-"""By the type as it stands in the body: a source may be long and stays undecoded."""
+"""By the type as it stands in the body: a source may be long and stays undecoded. All are texts but ``content``."""
+OBJECT_SOURCES = frozenset({"image", "document"})
+TEXT_SOURCES = frozenset({"search_result"})
+NO_OBJECT_CONTENT = frozenset({"tool_result", "mcp_tool_result", "search_result"})
+"""Results of Anthropic's own tools, in blocks of other types, hold objects."""
 CUSTOM_TOOL_NEEDS = ("name", "input_schema")
 """Tools of another type run at Anthropic, which knows what they need."""
 CHOICE_NEEDS: dict[str, tuple[str, ...]] = {"tool": ("name",)}
 THINKING_NEEDS: dict[str, tuple[str, ...]] = {"enabled": ("budget_tokens",)}
+LEAST_THINKING = 1024
 
 Source = dict[str, msgspec.Raw]
+
+
+class CacheControl(msgspec.Struct):
+    type: str
+    ttl: str | None = None
 
 
 class Block(msgspec.Struct):
@@ -63,6 +78,7 @@ class Block(msgspec.Struct):
     source: str | Source | None = None
     """A text in search results."""
     title: str | None = None
+    cache_control: CacheControl | None = None
 
 
 class Message(msgspec.Struct):
@@ -75,16 +91,22 @@ class Tool(msgspec.Struct):
     name: Name | None = None
     description: str | None = None
     input_schema: dict[str, msgspec.Raw] | None = None
+    cache_control: CacheControl | None = None
 
 
 class ToolChoice(msgspec.Struct):
-    type: str
+    type: Literal["auto", "any", "tool", "none"]
     name: Name | None = None
+    disable_parallel_tool_use: bool | None = None
 
 
 class Thinking(msgspec.Struct):
-    type: str
-    budget_tokens: Tokens | None = None
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: Integer | None = None
+
+
+class Metadata(msgspec.Struct):
+    user_id: str | None = None
 
 
 class CountTokensBody(msgspec.Struct, kw_only=True):
@@ -94,6 +116,8 @@ class CountTokensBody(msgspec.Struct, kw_only=True):
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
+    cache_control: CacheControl | None = None
+    mcp_servers: list[dict[str, msgspec.Raw]] | None = None
 
 
 class MessagesBody(CountTokensBody, kw_only=True):
@@ -103,6 +127,9 @@ class MessagesBody(CountTokensBody, kw_only=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Count | None = None
     stop_sequences: list[str] | None = None
+    metadata: Metadata | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None
+    container: str | dict[str, msgspec.Raw] | None = None
 
 
 def read_messages(raw: bytes) -> RequestFacts:
@@ -110,6 +137,9 @@ def read_messages(raw: bytes) -> RequestFacts:
     body = check(raw, MessagesBody)
     size, images = _input_size(body)
     thinking = body.thinking
+    if thinking and not body.tools and (thinking.budget_tokens or 0) >= body.max_tokens:
+        # With tools, a model that thinks between their calls may think for longer than one answer.
+        raise _wrong_budget("must be less than 'max_tokens'")
     return RequestFacts(
         model=body.model,
         stream=bool(body.stream),
@@ -154,7 +184,14 @@ def _input_size(body: CountTokensBody) -> tuple[int, int]:
     thinking = body.thinking
     if thinking and (name := lacks(thinking, THINKING_NEEDS.get(thinking.type, ()))):
         raise missing(f"thinking.{name}")
+    if thinking and thinking.type == "enabled" and (thinking.budget_tokens or 0) < LEAST_THINKING:
+        raise _wrong_budget(f"must be {LEAST_THINKING} or more")
     return size, images
+
+
+def _wrong_budget(rule: str) -> InvalidRequest:
+    param = "thinking.budget_tokens"
+    return InvalidRequest(f"'{param}' {rule}.", param=param, code="invalid_value")
 
 
 def _content_size(
@@ -178,7 +215,9 @@ def _content_size(
         if block.source is not None:
             size += _source_size(block, f"{at}[{index}].source")
             images += block.type == "image"
-        if block.content:
+        if block.content is not None:
+            if isinstance(block.content, dict) and block.type in NO_OBJECT_CONTENT:
+                raise wrong_type(f"{at}[{index}].content", "str | array")
             more, pictures = _content_size(block.content, f"{at}[{index}].content")
             size, images = size + more, images + pictures
     return size, images
@@ -188,13 +227,21 @@ def _source_size(block: Block, at: str) -> int:
     """Images are counted by number and not by size."""
     source = block.source
     if isinstance(source, str) or source is None:
+        if block.type in OBJECT_SOURCES:
+            raise wrong_type(at, "object")
         return text_size(source or "")
+    if block.type in TEXT_SOURCES:
+        raise wrong_type(at, "str")
     if "type" not in source:
         raise missing(f"{at}.type")
+    if not is_text(source["type"]):
+        raise wrong_type(f"{at}.type", "str")
     kind = bytes(source["type"])
     for name in SOURCE_NEEDS.get(kind, ()):
-        if name not in source or bytes(source[name]) == b"null":
+        if name not in source or is_null(source[name]):
             raise missing(f"{at}.{name}")
+        if name != "content" and not is_text(source[name]):
+            raise wrong_type(f"{at}.{name}", "str")
     if block.type == "image":
         return 0
     return tool_bytes(source) if kind == b'"text"' else encoded_bytes(source.values())

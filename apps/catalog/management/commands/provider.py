@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from apps.catalog.models import Provider
 from apps.catalog.providers.spec import Wire
-from apps.catalog.selectors import why_not_asked
+from apps.catalog.reach import why_not_asked
 from apps.catalog.services import providers
 from apps.catalog.services.errors import CatalogError
 from apps.catalog.services.offers import Amounts

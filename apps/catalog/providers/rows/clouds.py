@@ -24,7 +24,7 @@ from apps.catalog.providers.spec import (
 )
 
 azure = ProviderSpec(
-    slug="azure",
+    slug="azure-openai",
     name="Azure OpenAI",
     # The v1 API, which needs no api-version. Models go by the name of their deployment, so the price book of Azure,
     # which knows models, cannot offer any: use `manage.py provider add azure …`.
@@ -44,7 +44,7 @@ azure = ProviderSpec(
 )
 
 bedrock = ProviderSpec(
-    slug="bedrock",
+    slug="aws-bedrock",
     name="AWS Bedrock",
     base_url="https://bedrock-runtime.{AWS_REGION}.amazonaws.com",
     settings={"AWS_REGION": "us-east-1"},

@@ -15,7 +15,7 @@ from apps.catalog.providers.spec import Bearer, Operation, ProviderSpec, Tier, T
 LOADING = Timeouts(first_content=60.0, first_content_last=300.0, reasoning=180.0, idle=60.0)
 
 lm_studio = ProviderSpec(
-    slug="lm-studio",
+    slug="lmstudio",
     name="LM Studio",
     base_url="{LM_STUDIO_BASE_URL}",
     settings={"LM_STUDIO_BASE_URL": ""},

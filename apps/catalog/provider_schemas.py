@@ -1,0 +1,89 @@
+"""JSON of the provider routes: OpenRouter's list of providers, and the words that gateways use for it."""
+
+from typing import Literal
+
+from ninja import Schema
+
+
+class ProviderCard(Schema):
+    """What is not known is null."""
+
+    name: str
+    slug: str
+    docs_url: str | None
+    privacy_policy_url: str | None
+    terms_of_service_url: str | None
+    status_page_url: str | None
+    status: Literal["routable", "unavailable"]
+    models: int
+    input_modalities: list[str]
+    output_modalities: list[str]
+
+
+class ProviderList(Schema):
+    data: list[ProviderCard]
+
+
+class ProviderBody(Schema):
+    data: ProviderCard
+
+
+class GatewayCard(Schema):
+    id: str
+    name: str
+    wires: list[str]
+    operations: list[str]
+    priority: int
+    """Lower is asked first."""
+    models: int
+    enabled: bool
+
+
+class GatewayList(Schema):
+    object: Literal["list"]
+    data: list[GatewayCard]
+
+
+class PromptPrice(Schema):
+    model: str
+    provider: str
+    price: str
+    """Dollars per input token."""
+
+
+class Summary(Schema):
+    providers: int
+    routable: int
+    models: int
+    priced_offerings: int
+    models_by_operation: dict[str, int]
+    models_by_input_modality: dict[str, int]
+    models_by_output_modality: dict[str, int]
+    cheapest_prompt: PromptPrice | None
+    dearest_prompt: PromptPrice | None
+
+
+class SummaryBody(Schema):
+    data: Summary
+
+
+class RoutingPolicy(Schema):
+    id: str
+    description: str
+    order: list[str]
+    """Criteria, the first that differs decides; lower comes first."""
+
+
+class Alias(Schema):
+    model: str
+    providers: list[str]
+    """In the order in which they are asked."""
+
+
+class RouterList(Schema):
+    object: Literal["list"]
+    data: list[RoutingPolicy]
+    aliases: dict[str, Alias]
+    """Other names of models, in lower case."""
+    auto_routers: list[str]
+    """Names that choose a model by themselves."""

@@ -1,0 +1,54 @@
+"""Who can be asked: GET /v1/providers, /v1/gateways and /v1/routers. Public, from the snapshot, 304 when the client has it.
+
+What providers have done lately is of apps.inference.statistics_api.
+"""
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from apps.catalog import provider_cards as cards
+from apps.catalog.directory import directory
+from apps.catalog.provider_schemas import (
+    GatewayList,
+    ProviderBody,
+    ProviderList,
+    RouterList,
+    SummaryBody,
+)
+from apps.common.conditional import answer
+
+router = Router(tags=["Providers"])
+
+
+@router.get("/providers", response=ProviderList, auth=None, summary="List providers")
+def list_providers(request: HttpRequest) -> HttpResponse:
+    """OpenRouter's shape, with whether requests can go there now."""
+    return answer(request, directory().document("providers", cards.provider_list))
+
+
+@router.get("/provider", response=ProviderList, auth=None, summary="List providers")
+def list_provider(request: HttpRequest) -> HttpResponse:
+    """The same as `GET /v1/providers`."""
+    return list_providers(request)
+
+
+@router.get("/provider/{slug}", response=ProviderBody, auth=None, summary="Get a provider")
+def get_provider(request: HttpRequest, slug: str) -> HttpResponse:
+    return answer(request, {"data": cards.provider_card(directory().find(slug))})
+
+
+@router.get("/gateways", response=GatewayList, auth=None, summary="List providers with their wires")
+def list_gateways(request: HttpRequest) -> HttpResponse:
+    """What providers can be asked to do, and in which formats."""
+    return answer(request, directory().document("gateways", cards.gateway_list))
+
+
+@router.get("/gateways/summary", response=SummaryBody, auth=None, summary="Count what is offered")
+def summarise_gateways(request: HttpRequest) -> HttpResponse:
+    return answer(request, directory().document("summary", cards.summary))
+
+
+@router.get("/routers", response=RouterList, auth=None, summary="How requests are routed")
+def list_routers(request: HttpRequest) -> HttpResponse:
+    """The order of hosts, and which hosts stand behind another name of a model."""
+    return answer(request, directory().document("routers", cards.routers))

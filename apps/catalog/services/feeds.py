@@ -1,0 +1,239 @@
+"""Feeds: reading each provider's own list of models into the catalogue.
+
+    refresh("novita") ──► claim ──► fetch ──► read ──► believe? ──► take in ──► who is missing ──► note it down
+
+One refresh of a provider at a time. Whatever goes wrong, the catalogue stays as it was and the feed says why. Nothing is
+written to the catalogue when the list is the one of the last time.
+"""
+
+import datetime
+import math
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+
+from apps.catalog.models import Feed, Offering, PriceSource, Provider
+from apps.catalog.providers.amounts import nano_amounts
+from apps.catalog.providers.canonical import canonicalize
+from apps.catalog.providers.listed import ListedModel, Listing, read_models
+from apps.catalog.providers.listings import LISTINGS, listing_of
+from apps.catalog.providers.registry import spec_of
+from apps.catalog.providers.spec import ProviderSpec, auth_headers
+from apps.catalog.reach import base_url_of, secret_of, why_not_asked
+from apps.catalog.services import absence, intake
+from apps.catalog.services.fetching import Fetch, ListRefused, ListUnchanged
+from apps.catalog.services.offers import Amounts
+from apps.common import clock
+
+log = structlog.get_logger(__name__)
+
+CLAIM = datetime.timedelta(minutes=15)
+"""A refresh that began longer ago died with its process."""
+
+
+class Outcome(StrEnum):
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    BUSY = "busy"
+    """Another process is at it."""
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshSummary:
+    provider: str
+    outcome: Outcome
+    reason: str = ""
+    """Why it was skipped or failed."""
+    listed: int = 0
+    priced: int = 0
+    added: int = 0
+    """New price rows; ``new`` are new offerings."""
+    new: int = 0
+    withdrawn: int = 0
+    restored: int = 0
+    quarantined: int = 0
+
+
+def refresh(slug: str, *, force: bool = False) -> RefreshSummary:
+    """Read the provider's list; with ``force`` even when it is the one of the last time. Raises Provider.DoesNotExist."""
+    row = Provider.objects.get(slug=slug)
+    listing = listing_of(slug)
+    reason = why_not_asked(row) or _why_not_listed(slug)
+    if listing is None or reason:
+        return RefreshSummary(provider=slug, outcome=Outcome.SKIPPED, reason=reason)
+    feed, _ = Feed.objects.get_or_create(provider=row)
+    if not _claim(feed):
+        return RefreshSummary(provider=slug, outcome=Outcome.BUSY)
+    try:
+        summary = _refresh(row, listing, feed, force=force)
+    except ListRefused as error:
+        summary = RefreshSummary(provider=slug, outcome=Outcome.FAILED, reason=str(error))
+        Feed.objects.filter(pk=feed.pk).update(error=str(error)[:500])
+        log.warning("catalog.refresh_failed", provider=slug, reason=str(error))
+    finally:
+        Feed.objects.filter(pk=feed.pk).update(claimed_at=None)
+    if summary.outcome is not Outcome.FAILED:
+        log.info(
+            "catalog.provider_refreshed", provider=slug, outcome=summary.outcome.value, listed=summary.listed,
+            added=summary.added, new=summary.new, withdrawn=summary.withdrawn, quarantined=summary.quarantined,
+        )  # fmt: skip
+    return summary
+
+
+def due(now: datetime.datetime) -> list[str]:
+    """The providers to refresh in this minute, those first that waited longest; so few that an hour's are spread over it."""
+    feeds = {feed.provider_id: feed for feed in Feed.objects.all()}
+    waiting: list[tuple[datetime.datetime, str]] = []
+    each_minute = 0.0
+    for row in Provider.objects.filter(enabled=True):
+        feed = feeds.get(row.slug) or Feed(provider=row)
+        if listing_of(row.slug) is None or not feed.every_minutes or why_not_asked(row):
+            continue
+        each_minute += 1 / feed.every_minutes
+        since = feed.attempted_at or datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        if now - since >= datetime.timedelta(minutes=feed.every_minutes):
+            waiting.append((since, row.slug))
+    return [slug for _, slug in sorted(waiting)][: math.ceil(each_minute)]
+
+
+def readable() -> set[str]:
+    """The providers whose lists can be read now."""
+    return {
+        row.slug
+        for row in Provider.objects.filter(enabled=True)
+        if listing_of(row.slug) is not None
+        and not (why_not_asked(row) or _why_not_listed(row.slug))
+    }
+
+
+def _why_not_listed(slug: str) -> str:
+    listing = LISTINGS.get(slug)
+    return (listing.why_none if listing else "no list of its models is known") or ""
+
+
+def _claim(feed: Feed) -> bool:
+    """Whether this process may refresh now: one statement, so that two cannot both."""
+    now = clock.now()
+    free = Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM)
+    return bool(Feed.objects.filter(free, pk=feed.pk).update(claimed_at=now, attempted_at=now))
+
+
+def _refresh(row: Provider, listing: Listing, feed: Feed, *, force: bool) -> RefreshSummary:
+    spec = spec_of(row.slug, row.wire)
+    fetch = Fetch(
+        listing=listing,
+        url=_url(row, spec, listing),
+        headers={**spec.headers, **({} if listing.public else auth_headers(spec.auth, secret_of(row, spec)))},
+        etag="" if force else feed.etag,
+        content_hash="" if force else feed.content_hash,
+    )  # fmt: skip
+    known = set(Offering.objects.filter(provider=row).values_list("upstream_model", flat=True))
+    try:
+        seen, models = _read(fetch, known)
+    except ListUnchanged:
+        return _unchanged(row, feed)
+    content_hash = fetch.digest.hexdigest()
+    if content_hash == feed.content_hash and not force:
+        return _unchanged(row, feed)
+    _believe(listing, len(seen), feed)
+    taken = intake.take_in(
+        [_found(row.slug, model) for model in models], source=PriceSource.PROVIDER
+    )
+    gone = absence.count(row, seen, complete=listing.complete)
+    priced = sum(1 for model in models if model.prices or model.free)
+    Feed.objects.filter(pk=feed.pk).update(
+        etag=fetch.etag, content_hash=content_hash, listed=len(seen), priced=priced, refreshed_at=clock.now(), error=""
+    )  # fmt: skip
+    return RefreshSummary(
+        provider=row.slug, outcome=Outcome.UPDATED, listed=len(seen), priced=priced, added=taken.added,
+        new=taken.offerings, withdrawn=gone.withdrawn, restored=gone.restored, quarantined=len(taken.quarantined),
+    )  # fmt: skip
+
+
+def _read(fetch: Fetch, known: set[str]) -> tuple[set[str], list[ListedModel]]:
+    """All names in the list, and the models that matter: what has a price, and what we offer already."""
+    seen: set[str] = set()
+    models: dict[str, ListedModel] = {}
+    for entry in fetch.entries():
+        for model in read_models(fetch.listing, entry):
+            seen |= {model.upstream_model, *model.also}
+            if model.left_out:
+                continue
+            if model.prices or model.free or model.upstream_model in known:
+                models.setdefault(model.upstream_model, model)
+    return seen, list(models.values())
+
+
+def _believe(listing: Listing, listed: int, feed: Feed) -> None:
+    """Raises ListRefused for a list that is too short to be the whole one."""
+    if listed < listing.expected:
+        raise ListRefused(
+            f"The list names {listed} models, and at least {listing.expected} are expected."
+        )
+    if 2 * listed < feed.listed:
+        raise ListRefused(
+            f"The list names {listed} models, fewer than half of the {feed.listed} before."
+        )
+
+
+def _unchanged(row: Provider, feed: Feed) -> RefreshSummary:
+    """What was missing from the list is missing again."""
+    withdrawn = absence.count_again(row)
+    Feed.objects.filter(pk=feed.pk).update(refreshed_at=clock.now(), error="")
+    return RefreshSummary(
+        provider=row.slug,
+        outcome=Outcome.UNCHANGED,
+        listed=feed.listed,
+        priced=feed.priced,
+        withdrawn=withdrawn,
+    )
+
+
+def _url(row: Provider, spec: ProviderSpec, listing: Listing) -> str:
+    if listing.url.startswith("/"):
+        return base_url_of(row, spec) + listing.url
+    names = {name for _, name, _, _ in string.Formatter().parse(listing.url) if name}
+    values = {name: settings.PROVIDER_SECRET(name) for name in names}
+    missing = sorted(name for name, value in values.items() if not value)
+    if missing:
+        raise ListRefused(f"Its address needs {', '.join(missing)}.")
+    return listing.url.format_map(values)
+
+
+def _found(slug: str, model: ListedModel) -> intake.Found:
+    canonical = canonicalize(slug, model.upstream_model, spec_of(slug, "openai_chat").namespace)
+    amounts = nano_amounts(model.prices)
+    priced = bool(model.prices or model.free) and bool(canonical.id)
+    return intake.Found(
+        provider=slug,
+        upstream_model=model.upstream_model,
+        model_id=canonical.id,
+        amounts=Amounts.of(**{"input": 0, "output": 0, **amounts}) if priced else None,
+        name=model.name,
+        description=model.description,
+        context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        input_modalities=model.input_modalities,
+        output_modalities=model.output_modalities,
+        supported_parameters=model.supported_parameters,
+        variant=canonical.variant,
+        quantization=canonical.quantization,
+        free=model.free,
+    )
+
+
+def refresh_all(slugs: Iterable[str] = (), *, force: bool = False) -> list[RefreshSummary]:
+    """One after the other; without names, every provider that can be asked."""
+    chosen = list(slugs) or [
+        row.slug
+        for row in Provider.objects.all()
+        if listing_of(row.slug) and not why_not_asked(row)
+    ]
+    return [refresh(slug, force=force) for slug in chosen]

@@ -1,0 +1,179 @@
+"""GET /v1/providers, /v1/gateways and /v1/routers: who can be asked, told from the snapshot."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.catalog import directory as directories
+from apps.catalog.directory import Unroutable, directory
+from apps.catalog.models import Provider
+from apps.catalog.provider_schemas import (
+    GatewayList,
+    ProviderBody,
+    ProviderList,
+    RouterList,
+    SummaryBody,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shown")]
+
+DOCUMENTS = {
+    "/v1/providers": ProviderList,
+    "/v1/provider": ProviderList,
+    "/v1/gateways": GatewayList,
+    "/v1/gateways/summary": SummaryBody,
+    "/v1/routers": RouterList,
+}
+
+
+@pytest.fixture
+def shown(live, monkeypatch):
+    """The directory of the test's own catalogue."""
+    monkeypatch.setattr(directories, "catalog", live)
+    monkeypatch.setattr(directories, "_latest", None)
+
+
+@pytest.fixture
+def hosts(add_model):
+    """One that serves two models, one that is off, one without a key, one with nothing to offer."""
+    add_model("acme/Large", input_usd="0.15", context_length=1000)
+    add_model("acme/small", input_usd="0.05")
+    add_model("acme/Large", host="reseller", input_usd="9")
+    add_model("acme/Large", host="off")
+    Provider.objects.filter(slug="off").update(enabled=False)
+    add_model("acme/Large", host="keyless")
+    Provider.objects.filter(slug="keyless").update(api_key_env="KEYLESS_SECRET_KEY")
+    add_model("acme/gone", host="bare")
+    bare = Provider.objects.get(slug="bare")
+    bare.offerings.update(is_active=False)
+
+
+def data_of(client, path):
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.json()["data"]
+
+
+@pytest.mark.parametrize(("path", "shape"), DOCUMENTS.items(), ids=DOCUMENTS)
+def test_document_is_of_its_schema_and_304_when_known(client, hosts, path, shape):
+    response = client.get(path)
+
+    shape.model_validate(response.json())
+    again = client.get(path, headers={"If-None-Match": response["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_no_query_is_made_when_the_catalogue_has_not_changed(client, hosts, path):
+    client.get(path)
+    with CaptureQueriesContext(connection) as made:
+        client.get(path)
+
+    assert not any("catalog_provider" in query["sql"] for query in made.captured_queries)
+
+
+@pytest.mark.parametrize(("path", "shape"), DOCUMENTS.items(), ids=DOCUMENTS)
+def test_document_is_empty_when_there_is_nothing(client, path, shape):
+    found = client.get(path).json()
+
+    shape.model_validate(found)
+    if path == "/v1/gateways/summary":
+        assert found["data"]["cheapest_prompt"] is None
+        assert found["data"]["models_by_operation"] == {}
+        assert found["data"]["providers"] == found["data"]["models"] == 0
+    elif path == "/v1/routers":
+        assert (found["aliases"], found["auto_routers"]) == ({}, [])
+    else:
+        assert found["data"] == []
+
+
+def test_providers_are_shown_with_what_they_offer_when_listed(client, hosts):
+    found = {card["slug"]: card for card in data_of(client, "/v1/providers")}
+
+    assert found["acme"] == {
+        "name": "acme",
+        "slug": "acme",
+        "docs_url": None,
+        "privacy_policy_url": None,
+        "terms_of_service_url": None,
+        "status_page_url": None,
+        "status": "routable",
+        "models": 2,
+        "input_modalities": ["text"],
+        "output_modalities": ["text"],
+    }
+    assert {slug: card["status"] for slug, card in found.items()} == {
+        "acme": "routable",
+        "reseller": "routable",
+        "off": "unavailable",
+        "keyless": "unavailable",
+        "bare": "unavailable",
+    }
+    assert data_of(client, "/v1/provider") == list(found.values())
+
+
+def test_reason_is_of_the_closed_list_when_a_provider_cannot_be_asked(hosts):
+    reasons = {slug: found.reason for slug, found in directory().providers.items()}
+
+    assert reasons == {
+        "acme": None,
+        "reseller": None,
+        "off": Unroutable.DISABLED,
+        "keyless": Unroutable.NOT_CONFIGURED,
+        "bare": Unroutable.NO_MODELS,
+    }
+
+
+def test_sandbox_is_off_when_the_setting_says_so(add_model, settings):
+    settings.SANDBOX_ENABLED = False
+    add_model("acme/Large")
+    Provider.objects.filter(slug="acme").update(is_sandbox=True)
+
+    assert directory().providers["acme"].reason is Unroutable.SANDBOX_OFF
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, "/v1/provider/keyless"])
+def test_no_setting_is_named_when_a_provider_lacks_it(client, hosts, path):
+    assert b"KEYLESS" not in client.get(path).content
+    assert b"https://keyless.test" not in client.get(path).content
+
+
+def test_one_provider_is_shown_when_asked_for(client, hosts):
+    response = client.get("/v1/provider/acme")
+
+    assert ProviderBody.model_validate(response.json()).data.models == 2
+    assert client.get("/v1/provider/acme", headers={"If-None-Match": response["ETag"]}).status_code == 304  # fmt: skip
+    missing = client.get("/v1/provider/nobody")
+    assert missing.status_code == 404
+    assert missing.json()["error"]["param"] == "slug"
+
+
+def test_gateways_name_wires_and_operations_when_listed(client, hosts):
+    card = next(found for found in data_of(client, "/v1/gateways") if found["id"] == "off")
+
+    assert "openai_chat" in card["wires"]
+    assert {"chat", "embeddings"} <= set(card["operations"])
+    assert (card["enabled"], card["models"], card["priority"]) == (False, 0, 50)
+
+
+def test_summary_counts_what_can_be_asked_for(client, hosts):
+    assert data_of(client, "/v1/gateways/summary") == {
+        "providers": 5,
+        "routable": 2,
+        "models": 2,
+        "priced_offerings": 3,
+        "models_by_operation": {"chat": 2, "completions": 2},
+        "models_by_input_modality": {"text": 2},
+        "models_by_output_modality": {"text": 2},
+        "cheapest_prompt": {"model": "acme/small", "provider": "acme", "price": "0.00000005"},
+        "dearest_prompt": {"model": "acme/Large", "provider": "reseller", "price": "0.000009"},
+    }
+
+
+def test_routers_tell_the_order_and_the_hosts_behind_a_name(client, hosts):
+    found = client.get("/v1/routers").json()
+
+    assert [policy["id"] for policy in found["data"]] == ["default"]
+    assert found["aliases"]["large"] == {"model": "acme/Large", "providers": ["acme", "reseller"]}
+    assert "acme/large" not in found["aliases"]
+    assert found["auto_routers"] == []
