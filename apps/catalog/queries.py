@@ -6,17 +6,19 @@ from typing import Any, TypeVar
 
 from apps.catalog.categories import CATEGORIES
 from apps.catalog.entries import Entry
-from apps.catalog.providers.modalities import WORDS
 from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.schemas import ModelQuery
-from apps.catalog.snapshots import CatalogSnapshot
+from apps.catalog.snapshots import MODALITIES, CatalogSnapshot
 from apps.common.errors import InvalidRequest
 from apps.common.money import usd_to_nano
 
 T = TypeVar("T")
 Keep = Callable[[Entry], bool]
 
-MODALITIES = frozenset(WORDS) | frozenset(word for words in WORDS.values() for word in words)
+KNOWN_MODALITIES = frozenset({"text", "image", "audio", "video", "file"}).union(
+    *MODALITIES.values()
+)
+"""Words to filter by; those that a model of the catalogue has come on top."""
 WORD = re.compile(r"[a-z0-9.]+")
 
 
@@ -86,7 +88,7 @@ def _filters(query: ModelQuery, snapshot: CatalogSnapshot) -> Iterable[Keep]:
 
 
 def _modalities(snapshot: CatalogSnapshot) -> frozenset[str]:
-    return MODALITIES.union(
+    return KNOWN_MODALITIES.union(
         *(model.input_modalities + model.output_modalities for model in snapshot.models.values())
     )
 

@@ -38,6 +38,7 @@ def ids(response):
         ("category=code", ["coder-1"]),
         ("input_modalities=text,image", ["eye"]),
         ("output_modalities=embeddings", ["vector"]),
+        ("input_modalities=audio", []),
         ("supported_parameters=tools", ["large", "coder-1"]),
         ("supported_parameters=tools, seed", ["large"]),
         ("supported_parameters=unheard", []),
