@@ -300,8 +300,7 @@ def test_provider_stores_nothing_and_gives_its_reasoning(case: Case):
 
     assert body["store"] is False
     assert body["include"][0] == "reasoning.encrypted_content"
-    only_for_its_own_wire = case.name == "guardrail"
-    assert bool(body["input"]) is not only_for_its_own_wire
+    assert body["input"]
 
 
 def test_functions_of_other_wires_are_not_strict():
