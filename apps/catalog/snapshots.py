@@ -84,10 +84,19 @@ class OfferingSnapshot:
     priority: int
     quantization: str = ""
     """Empty when unknown."""
+    _endpoints: dict[tuple[Operation, Wire], Endpoint | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    """Found once for each: the same every time, and asked for with every request."""
 
     def endpoint(self, operation: Operation, wire: Wire) -> Endpoint | None:
         """Where this operation is asked for, best on ``wire``; None when the provider does not do it with this model."""
-        return endpoint_of(self.provider.endpoints, operation, self.upstream_model, wire)
+        try:
+            return self._endpoints[operation, wire]
+        except KeyError:
+            found = endpoint_of(self.provider.endpoints, operation, self.upstream_model, wire)
+            self._endpoints[operation, wire] = found
+            return found
 
     def url(self, endpoint: Endpoint, *, stream: bool) -> str:
         base_url = endpoint.base_url or self.provider.base_url

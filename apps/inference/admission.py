@@ -12,11 +12,12 @@ from django.conf import settings
 from apps.billing.services import rating
 from apps.billing.services.values import HoldRequest
 from apps.catalog.providers.spec import Wire
-from apps.catalog.selectors import catalog
+from apps.catalog.selectors import ModelSnapshot, catalog
 from apps.common import json
 from apps.common.errors import (
     AllProvidersFailed,
     ContextTooLong,
+    GatewayzError,
     InsufficientCredits,
     InvalidRequest,
     ModelNotFound,
@@ -124,24 +125,33 @@ async def choose(context: RequestContext) -> None:
         raise ModelNotPriced(f"'{model.id}' has no price, so it cannot be served.", param="model")
     context.model = model
     surface = context.surface
-    hosts = [host.endpoint(surface.operation, surface.wire) for host in model.offerings]
-    if not model.does(surface.operation) or (surface.is_billed and hosts and not any(hosts)):
-        raise InvalidRequest(
-            f"'{model.id}' cannot be asked at {surface.paths[0]}.",
-            param="model",
-            code="model_not_supported",
+    is_for_this = model.does(surface.operation)
+    if is_for_this:
+        context.targets = plan(
+            model, operation=surface.operation, wire=surface.wire, is_test_key=context.key.is_test
         )
-    context.targets = plan(
-        model, operation=surface.operation, wire=surface.wire, is_test_key=context.key.is_test
-    )
-    if not context.targets and surface.is_billed:
-        if context.key.is_test and model.offerings:
-            raise PermissionDenied("A test key reaches only the sandbox's models.", param="model")
-        raise AllProvidersFailed("No provider can serve this model now.")
+    if not context.targets and (surface.is_billed or not is_for_this):
+        raise _nobody_can(context, model)
     context.estimated_input = tokens.estimate_input(facts)
     if context.targets:
         context.targets = _with_room(context)
         context.estimated_tokens = context.estimated_input + _expected_output(context)
+
+
+def _nobody_can(context: RequestContext, model: ModelSnapshot) -> GatewayzError:
+    """Why no host can be asked: the model is not for this, the key is not, or nobody is there now."""
+    surface = context.surface
+    hosts = [host.endpoint(surface.operation, surface.wire) for host in model.offerings]
+    if not model.does(surface.operation) or (hosts and not any(hosts)):
+        return InvalidRequest(
+            f"'{model.id}' cannot be asked at {surface.paths[0]}.",
+            param="model",
+            code="model_not_supported",
+        )
+    assert context.key is not None
+    if context.key.is_test and model.offerings:
+        return PermissionDenied("A test key reaches only the sandbox's models.", param="model")
+    return AllProvidersFailed("No provider can serve this model now.")
 
 
 def _with_room(context: RequestContext) -> tuple[Target, ...]:
