@@ -379,3 +379,22 @@ def test_perplexity_is_asked_on_its_agent_api_when_chat_is_asked():
 
     assert endpoint is not None
     assert (endpoint.wire, endpoint.path) == (Wire.OPENAI_RESPONSES, "/responses")
+
+
+@pytest.mark.parametrize("slug", ["openai", "azure-openai"])
+@pytest.mark.parametrize(
+    ("model", "include", "sent_include"),
+    [
+        ("gpt-4o", ["reasoning.encrypted_content"], None),
+        ("gpt-4.1-mini", ["file_search_call.results", "reasoning.encrypted_content"], ["file_search_call.results"]),
+        ("gpt-5", ["reasoning.encrypted_content"], ["reasoning.encrypted_content"]),
+        ("o3", ["reasoning.encrypted_content"], ["reasoning.encrypted_content"]),
+    ],
+)  # fmt: skip
+def test_encrypted_reasoning_is_asked_only_of_models_that_reason(
+    slug, model, include, sent_include
+):
+    body, dropped = sent(slug, model, wire=Wire.OPENAI_RESPONSES, input="x", include=include)
+
+    assert body.get("include") == sent_include
+    assert dropped == set()

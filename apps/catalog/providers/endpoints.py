@@ -34,8 +34,10 @@ def chat_completions(
     )
 
 
-def responses(*, base_url: str = "", models: tuple[str, ...] = ("*",)) -> Endpoint:
-    return Endpoint(Wire.OPENAI_RESPONSES, "/responses", models=models, base_url=base_url)
+def responses(*quirks: Quirk, base_url: str = "", models: tuple[str, ...] = ("*",)) -> Endpoint:
+    return Endpoint(
+        Wire.OPENAI_RESPONSES, "/responses", models=models, base_url=base_url, quirks=quirks
+    )
 
 
 def messages(*, base_url: str = "", models: tuple[str, ...] = ("*",)) -> Endpoint:

@@ -9,7 +9,12 @@ from apps.catalog.providers.endpoints import (
     responses,
 )
 from apps.catalog.providers.quirks import clamp, default, inside, rename
-from apps.catalog.providers.rows.openai_quirks import OPENAI_CHAT, RESPONSES_ONLY, SYSTEM_ROLE
+from apps.catalog.providers.rows.openai_quirks import (
+    OPENAI_CHAT,
+    OPENAI_RESPONSES,
+    RESPONSES_ONLY,
+    SYSTEM_ROLE,
+)
 from apps.catalog.providers.spec import (
     AwsSignature,
     Bearer,
@@ -34,7 +39,7 @@ azure = ProviderSpec(
     endpoints={
         **chat(
             chat_completions(*OPENAI_CHAT, except_models=RESPONSES_ONLY),
-            responses(),
+            responses(*OPENAI_RESPONSES),
         ),
         **also(Operation.COMPLETIONS, Operation.EMBEDDINGS, Operation.IMAGES),
     },

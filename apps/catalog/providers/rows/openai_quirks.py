@@ -8,6 +8,7 @@ from apps.catalog.providers.quirks import (
     substitute,
     when,
 )
+from apps.catalog.providers.spec import Json, Quirk
 
 REFERENCE = "https://platform.openai.com/docs/api-reference/chat/create"
 EFFORTS = "https://learn.microsoft.com/en-us/javascript/api/@azure/ai-projects/reasoningeffort"
@@ -22,6 +23,29 @@ SYSTEM_ROLE = each_message(
     developer_as_system,
     reason="Hosts of other models refuse OpenAI's younger name of the role, and all know the older one "
     "(2026-11-21, https://github.com/earendil-works/pi/issues/1048).",
+)
+
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+
+
+def without_encrypted_reasoning(body: Json) -> Json:
+    wanted = [name for name in body.get("include") or () if name != ENCRYPTED_REASONING]
+    rest = {name: value for name, value in body.items() if name != "include"}
+    return {**rest, "include": wanted} if wanted else rest
+
+
+OPENAI_RESPONSES = (
+    when(
+        "gpt-3*",
+        "gpt-4*",
+        "chatgpt-4*",
+        then=Quirk(
+            "no encrypted reasoning",
+            without_encrypted_reasoning,
+            reason="The gateway asks for it always; models that do not reason answer that with a 400 "
+            "(2026-11-21, https://github.com/pydantic/pydantic-ai/issues/2865).",
+        ),
+    ),
 )
 
 OPENAI_CHAT = (

@@ -24,7 +24,12 @@ from apps.catalog.providers.quirks import (
     without_prefix,
 )
 from apps.catalog.providers.rows.clouds import GEMINI_OUTPUT
-from apps.catalog.providers.rows.openai_quirks import OPENAI_CHAT, RESPONSES_ONLY, SYSTEM_ROLE
+from apps.catalog.providers.rows.openai_quirks import (
+    OPENAI_CHAT,
+    OPENAI_RESPONSES,
+    RESPONSES_ONLY,
+    SYSTEM_ROLE,
+)
 from apps.catalog.providers.spec import (
     Bearer,
     Endpoint,
@@ -250,7 +255,10 @@ openai = ProviderSpec(
     base_url="https://api.openai.com/v1",
     auth=Bearer("OPENAI_API_KEY"),
     endpoints={
-        **chat(chat_completions(*OPENAI_CHAT, except_models=RESPONSES_ONLY), responses()),
+        **chat(
+            chat_completions(*OPENAI_CHAT, except_models=RESPONSES_ONLY),
+            responses(*OPENAI_RESPONSES),
+        ),
         **also(*(operation for operation in OPENAI_PATHS if operation is not Operation.RERANK)),
     },
     tier=Tier.DOCUMENTED,
