@@ -207,7 +207,7 @@ def test_a_stopping_process_says_so_in_its_streams_and_charges_nothing(installat
             if not received:
                 web.process.send_signal(signal.SIGTERM)
             received += text
-    assert web.process.wait(timeout=20) == 0 or received
+    web.process.wait(timeout=20)
 
     assert "service_unavailable" in received
     assert "[DONE]" not in received
