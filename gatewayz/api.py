@@ -3,31 +3,29 @@
 A second one under /v1beta holds what Google's clients read.
 """
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 from apps.billing.api import router as billing
 from apps.catalog.api import router as catalog
-from apps.catalog.dialects import wire_of
 from apps.catalog.google_api import router as google
-from apps.catalog.providers.spec import Wire
 from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
-from apps.common.middleware import error_response
 from apps.inference.api import router as inference
 from apps.inference.models_api import router as observed_models
-from apps.inference.protocols import dialect
+from apps.inference.provider_keys_api import router as provider_keys
 from apps.inference.quotes_api import router as quotes
 from apps.inference.statistics_api import router as statistics
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
+from gatewayz.envelopes import envelope
 from gatewayz.openapi import DocumentedAPI
 
 api = DocumentedAPI(
     title="Gatewayz",
     version="1",
-    description="One API key, every model, automatic reliability, one bill.",
+    description="One API key, every model, automatic reliability, one bill. Every path is also served without its `/v1`.",
     auth=KeyAuth(),
     docs_url="/docs",
     openapi_url="/openapi.json",
@@ -43,6 +41,7 @@ for router in (
     keys,
     inference,
     quotes,
+    provider_keys,
 ):
     api.add_router("", router)
 
@@ -54,23 +53,22 @@ google_api = NinjaAPI(
     urls_namespace="v1beta",
 )
 google_api.add_router("", google)
+api.beside = google_api
 
 
 @api.exception_handler(GatewayzError)
 @google_api.exception_handler(GatewayzError)
 def answer_error(request: HttpRequest, error: GatewayzError | type[GatewayzError]) -> HttpResponse:
-    """In OpenAI's envelope, on the models routes in that of the client who reads them."""
     assert isinstance(error, GatewayzError)
-    wire = Wire.OPENAI_CHAT
-    if request.path.startswith("/v1beta/"):
-        wire = Wire.GEMINI
-    elif request.path.startswith("/v1/models"):
-        wire = wire_of(request.headers)
-    if wire is Wire.OPENAI_CHAT:
-        return error_response(request, error)
-    request_id = request.META.get("gatewayz.request_id", "")
-    body = dialect(wire).encode_error(error, request_id=request_id)
-    return JsonResponse(body, status=error.status, headers=error.headers())
+    return envelope(request, error)
+
+
+@api.exception_handler(HttpError)
+def answer_unreadable_body(
+    request: HttpRequest, error: HttpError | type[HttpError]
+) -> HttpResponse:
+    """What ninja refuses before it looks at any field."""
+    return envelope(request, InvalidRequest("The body is not valid JSON.", code="invalid_json"))
 
 
 @api.exception_handler(ValidationError)
@@ -79,9 +77,18 @@ def answer_validation_error(
     request: HttpRequest, error: ValidationError | type[ValidationError]
 ) -> HttpResponse:
     assert isinstance(error, ValidationError)
+    return envelope(request, refusal_of(error))
+
+
+def refusal_of(error: ValidationError) -> InvalidRequest:
+    """What pydantic says of the first field that is wrong, in the words and spelling of our own checks."""
     first = error.errors[0]
-    param = ".".join(str(part) for part in first["loc"][1:])
-    code = "missing_field" if first["type"] == "missing" else "invalid_value"
-    return answer_error(
-        request, InvalidRequest(f"'{param}': {first['msg']}.", param=param, code=code)
-    )
+    # Ahead of the field's path stands where it was sent; in a body also the name of the handler's argument.
+    start = 2 if first["loc"][0] == "body" else 1
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"][start:])
+    param = path.removeprefix(".") or None
+    what = f"'{param}'" if param else "The body"
+    if first["type"] == "missing":
+        return InvalidRequest(f"{what} is missing.", param=param, code="missing_field")
+    told = first["msg"].removeprefix("Input ").removeprefix("List ")
+    return InvalidRequest(f"{what} {told}.", param=param, code="invalid_value")

@@ -16,7 +16,7 @@ from apps.common.single import SecondWebProcess  # noqa: E402
 from apps.inference import consumers, runtime, websockets  # noqa: E402
 from apps.inference.operations import find_surface  # noqa: E402
 from apps.inference.other_routes import accompanied  # noqa: E402
-from gatewayz import handshakes, hosts, sentry  # noqa: E402
+from gatewayz import handshakes, hosts, sentry, unversioned  # noqa: E402
 
 sentry.start()
 model_list = accompanied(listing.answer)
@@ -26,6 +26,7 @@ no_websocket = accompanied(handshakes.refuse)
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
+        scope = unversioned.with_version(scope)
         if not hosts.is_for_us(scope):
             await everything_else(scope, receive, send)  # Django refuses it
         elif find_surface(scope["path"]) is not None:

@@ -31,6 +31,25 @@ app.conf.beat_schedule = {
         "task": "apps.catalog.tasks.refresh_due",
         "schedule": crontab(),
     },
+    "take back credit whose time is over": {
+        "task": "apps.billing.tasks.expire_credit",
+        "schedule": crontab(),
+    },
+    "read the balances at providers": {
+        "task": "apps.catalog.tasks.read_balances",
+        "schedule": crontab(minute=37),
+        "options": {"expires": 3000},
+    },
+    "probe hosts": {
+        # A round that nobody had time for is not made up for: the next minute's takes what is due.
+        "task": "apps.monitoring.tasks.probe_hosts",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
+    "forget old probes": {
+        "task": "apps.monitoring.tasks.forget_probes",
+        "schedule": crontab(minute=53, hour=2),
+    },
     "prove the books": {
         "task": "apps.billing.tasks.verify_ledger",
         "schedule": crontab(minute=41, hour=3),

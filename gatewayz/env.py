@@ -6,14 +6,18 @@ the table by a test. Values may also stand in a ``.env`` file at the project's r
 
 import json
 import os
+import re
 import secrets
 import sys
 import tempfile
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import environ
+
+from apps.common.money import usd_to_nano
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -77,8 +81,36 @@ VARIABLES: dict[str, Variable] = {
     "METRICS_TOKEN": Variable(
         "", "Bearer token for /metrics from elsewhere; loopback may always read it"
     ),
+    "MAX_IN_FLIGHT": Variable(
+        "1000", "Requests that one web process serves at a time; more get a 503 at once"
+    ),
     "HOLD_LEASE_SECONDS": Variable(
         "60", "A hold whose process has not renewed it for this long is released"
+    ),
+    "IDEMPOTENCY_KEPT_SECONDS": Variable(
+        "86400", "How long the answer to an Idempotency-Key is kept"
+    ),
+    "KEPT_ANSWERS": Variable(
+        "20000",
+        "Answers that the process keeps at most for Idempotency-Key, and as many for the response cache; without REDIS_URL",
+    ),
+    "KEPT_ANSWERS_MEGABYTES": Variable(
+        "256", "Memory for each of the two, compressed; without REDIS_URL"
+    ),
+    "SEMANTIC_CACHE_MODEL": Variable(
+        "",
+        "Embedding model that finds similar questions for `x-gatewayz-cache: semantic`; default: the sandbox's where it is listed",
+    ),
+    "BYOK_FEE_PERCENT": Variable(
+        "5",
+        "Routing fee where a customer's own key at the provider is used, in percent of the price; 0 to 100, two decimals",
+    ),
+    "PROBE_MONTHLY_USD": Variable(
+        "5", "What probes of providers may cost in a month, in dollars; 0 turns them off"
+    ),
+    "PROBES_KEPT_DAYS": Variable("90", "How long the results of probes are kept; at least 31"),
+    "LOW_UPSTREAM_BALANCE_USD": Variable(
+        "10", "Warn when less than so many dollars are left at a provider that tells its balance"
     ),
     "OPENAI_API_KEY": Variable("", "House key for OpenAI"),
     "ANTHROPIC_API_KEY": Variable("", "House key for Anthropic"),
@@ -152,6 +184,41 @@ VARIABLES: dict[str, Variable] = {
     "SCW_SECRET_KEY": Variable("", "House key for Scaleway"),
     "VOYAGE_API_KEY": Variable("", "House key for Voyage AI"),
     "WANDB_API_KEY": Variable("", "House key for Weights & Biases Inference"),
+    "ARCEE_API_KEY": Variable("", "House key for Arcee AI"),
+    "AVIAN_API_KEY": Variable("", "House key for Avian"),
+    "BERGET_API_KEY": Variable("", "House key for Berget AI"),
+    "DOUBLEWORD_API_KEY": Variable("", "House key for Doubleword"),
+    "EVROC_API_KEY": Variable("", "House key for evroc"),
+    "HPC_AI_API_KEY": Variable("", "House key for HPC-AI"),
+    "INFERENCE_API_KEY": Variable("", "House key for Inference.net"),
+    "IOINTELLIGENCE_API_KEY": Variable("", "House key for io.net"),
+    "MEGANOVA_API_KEY": Variable("", "House key for MegaNova"),
+    "MODAL_PROXY_TOKEN": Variable("", "House key for Modal"),
+    "NEURALWATT_API_KEY": Variable("", "House key for Neuralwatt"),
+    "PIONEER_API_KEY": Variable("", "House key for Pioneer"),
+    "REGOLO_API_KEY": Variable("", "House key for Regolo AI"),
+    "SAKANA_API_KEY": Variable("", "House key for Sakana AI"),
+    "SILICONFLOW_API_KEY": Variable("", "House key for SiliconFlow"),
+    "SILICONFLOW_CN_API_KEY": Variable("", "House key for SiliconFlow (China)"),
+    "STACKIT_API_KEY": Variable("", "House key for STACKIT"),
+    "STEPFUN_API_KEY": Variable("", "House key for StepFun"),
+    "SYNTHETIC_API_KEY": Variable("", "House key for Synthetic"),
+    "TENSORMESH_INFERENCE_API_KEY": Variable("", "House key for Tensormesh"),
+    "TINFOIL_API_KEY": Variable("", "House key for Tinfoil"),
+    "UPSTAGE_API_KEY": Variable("", "House key for Upstage"),
+    "VENICE_API_KEY": Variable("", "House key for Venice AI"),
+    "ARK_API_KEY": Variable("", "House key for Volcengine Ark"),
+    "VULTR_API_KEY": Variable("", "House key for Vultr Inference"),
+    "AI302_API_KEY": Variable("", "House key for 302.AI"),
+    "ABACUS_API_KEY": Variable("", "House key for Abacus.AI RouteLLM"),
+    "CORTECS_API_KEY": Variable("", "House key for Cortecs"),
+    "KILO_API_KEY": Variable("", "House key for Kilo Gateway"),
+    "LLMGATEWAY_API_KEY": Variable("", "House key for LLM Gateway"),
+    "NANO_GPT_API_KEY": Variable("", "House key for NanoGPT"),
+    "OFOX_API_KEY": Variable("", "House key for Ofox"),
+    "POE_API_KEY": Variable("", "House key for Poe"),
+    "REQUESTY_API_KEY": Variable("", "House key for Requesty"),
+    "ZENMUX_API_KEY": Variable("", "House key for ZenMux"),
     "AIHUBMIX_APP_CODE": Variable(
         "", "Provider setting: the application that AiHubMix gives a discount; optional"
     ),
@@ -228,6 +295,27 @@ def integer(name: str, *, least: int = 0, most: int | None = None) -> int:
     if most is not None and int(value) > most:
         raise SettingsError(f"{name} must be at most {most}, not {value}.")
     return int(value)
+
+
+def basis_points(name: str) -> int:
+    """Percent from 0 to 100 with at most two decimals, as hundredths of a percent."""
+    value = text(name)
+    if not re.fullmatch(r"(?:100(?:\.0{1,2})?|[0-9]{1,2}(?:\.[0-9]{1,2})?)", value):
+        raise SettingsError(
+            f"{name} must be a percentage from 0 to 100 with at most two decimals, not {value!r}."
+        )
+    return int(Decimal(value) * 100)
+
+
+def dollars(name: str) -> int:
+    """Dollars of at least 0, in nano-USD."""
+    try:
+        amount = usd_to_nano(text(name).removeprefix("$"))
+    except ValueError:
+        amount = -1
+    if not 0 <= amount < 2**63:
+        raise SettingsError(f"{name} must be dollars of at least 0, not {text(name)!r}.")
+    return amount
 
 
 def items(name: str) -> list[str]:

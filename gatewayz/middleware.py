@@ -2,20 +2,25 @@
 
 from collections.abc import Callable
 
-from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
 from django.urls import is_valid_path
 
 from apps.common.errors import (
+    BodyTooLarge,
     GatewayzError,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    PermissionDenied,
 )
-from apps.common.middleware import error_response
-from apps.inference.operations import BY_PATH, find_surface, is_api
-from apps.inference.protocols import dialect
+from apps.inference.operations import BY_PATH, is_api
+from gatewayz.envelopes import envelope
+
+FOR_OPERATORS = frozenset({"/health", "/health/ready", "/admin/refresh-providers"})
+"""Speak JSON as the API does, to those who run the gateway."""
 
 
 class JsonErrorsMiddleware:
@@ -30,7 +35,7 @@ class JsonErrorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_json = response.get("content-type", "").startswith("application/json")
-        if is_json or not is_api(request.path):
+        if is_json or not speaks_json(request.path):
             return response
         error = error_behind(request, response.status_code)
         if error is not None:
@@ -41,16 +46,32 @@ class JsonErrorsMiddleware:
             response["content-length"] = str(len(answer.content))
         return response
 
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Views outside ninja raise our errors too; and Django's own limit of bodies has a status of ours."""
+        if isinstance(error, RequestDataTooBig):
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            error = BodyTooLarge(f"The body is larger than {most:,} bytes.")
+        return envelope(request, error) if isinstance(error, GatewayzError) else None
 
-def envelope(request: HttpRequest, error: GatewayzError) -> JsonResponse:
-    """In the dialect of the path: a foreign host is refused here on the inference routes too."""
-    found = find_surface(request.path)
-    if found is None:
-        return error_response(request, error)
-    surface, _ = found
-    request_id = request.META.get("gatewayz.request_id", "")
-    body = dialect(surface.wire).encode_error(error, request_id=request_id)
-    return JsonResponse(body, status=error.status, headers=error.headers())
+
+class HeadMiddleware:
+    """HEAD is possible where GET is, with the same headers; the server leaves the body out. Ninja knows only GET."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "HEAD" and is_api(request.path):
+            request.method = "GET"
+        response = self.get_response(request)
+        allowed = response.get("allow", "").split(", ")
+        if "GET" in allowed and "HEAD" not in allowed:
+            response["allow"] = ", ".join(sorted([*allowed, "HEAD"]))
+        return response
+
+
+def speaks_json(path: str) -> bool:
+    return is_api(path) or path.rstrip("/") in FOR_OPERATORS
 
 
 def error_behind(request: HttpRequest, status: int) -> GatewayzError | None:
@@ -58,10 +79,12 @@ def error_behind(request: HttpRequest, status: int) -> GatewayzError | None:
     match status:
         case 400:
             return InvalidRequest(reason_of_400(request))
+        case 403:
+            return PermissionDenied("Only for staff with the right to do this, with a CSRF token.")
         case 404:
             return NotFound(f"There is no {request.path[:200]}.{hint(request.path)}")
         case 405:
-            return MethodNotAllowed(f"{request.method} is not possible here.")
+            return MethodNotAllowed(f"{request.META['REQUEST_METHOD']} is not possible here.")
         case 500:
             return InternalError("Something went wrong on our side.")
         case _:

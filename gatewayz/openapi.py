@@ -1,12 +1,10 @@
-"""The OpenAPI document: ninja's own schema with the inference operations, errors and authentication added to it.
+"""The OpenAPI document: ninja's own schema with everything else that is served added to it, errors and authentication included.
 
 The inference routes are not ninja's, so they are described from the table that serves them
 (``apps.inference.operations``). ``manage.py export_openapi`` writes the document to docs/openapi.json; a test compares.
 """
 
-from collections import defaultdict
 from functools import cache
-from typing import Any
 
 import msgspec
 from ninja import NinjaAPI
@@ -15,178 +13,157 @@ from typing_extensions import override
 
 from apps.catalog.providers.spec import Wire
 from apps.common import errors
-from apps.common.errors import GatewayzError
-from apps.common.schemas import ErrorBody
 from apps.inference.operations import SURFACES, Surface
-
-Json = dict[str, Any]
-
-SCHEMA = "#/components/schemas/"
-KEY_REQUIRED: list[Json] = [{"bearer": []}, {"x-api-key": []}]
-SECURITY_SCHEMES: Json = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer <key>"},
-    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-}
-
-# What may be answered instead of a 200; further errors come inside a stream that has begun.
-REFUSALS: tuple[type[GatewayzError], ...] = (
-    errors.InvalidRequest,
-    errors.Unauthenticated,
-    errors.InsufficientCredits,
-    errors.PermissionDenied,
-    errors.ModelNotFound,
-    errors.MethodNotAllowed,
-    errors.BodyTooLarge,
-    errors.RateLimited,
-    errors.InternalError,
-    errors.AllProvidersFailed,
-    errors.ServiceUnavailable,
+from gatewayz.openapi_parts import (
+    ALWAYS,
+    EXAMPLES,
+    KEY_REQUIRED,
+    OTHER_PATHS,
+    REFUSALS,
+    SCHEMA,
+    SECURITY_SCHEMES,
+    Json,
+    error_schemas,
+    refusals,
 )
 
 ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody", Wire.GEMINI: "GoogleErrorBody"}
 """The error envelope of a wire; OpenAI's where none is named."""
+NAMING = ("/v1/generation", "/v1/models/compare", "/v1/models/batch-compare")
+"""Name something that may not be there, though not in the path."""
+LIVE_ONLY = ("/v1/user/provider-keys",)
+"""Refuse a test key."""
+ABOUT_A_REQUEST = ("/v1/quote", "/v1/route")
+"""Refuse what the request inside would be refused for."""
 
 MODEL_IN_PATH: Json = {
     "name": "model",
     "in": "path",
     "required": True,
     "schema": {"type": "string"},
-}
-
-ANSWER: Json = {
-    "description": "The answer; with `stream` a series of server-sent events.",
-    "content": {
-        "application/json": {"schema": {"type": "object"}},
-        "text/event-stream": {"schema": {"type": "string"}},
-    },
-}
-ANTHROPIC_ERROR_BODY: Json = {
-    "title": "AnthropicErrorBody",
-    "description": "The Anthropic error envelope; code is from the closed list of docs/errors.md.",
-    "type": "object",
-    "required": ["type", "error", "request_id"],
-    "properties": {
-        "type": {"const": "error"},
-        "error": {
-            "type": "object",
-            "required": ["type", "message", "code", "param"],
-            "properties": {
-                "type": {"type": "string"},
-                "message": {"type": "string"},
-                "code": {"type": "string"},
-                "param": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-            },
-        },
-        "request_id": {"type": "string"},
-    },
-}
-
-
-GOOGLE_ERROR_BODY: Json = {
-    "title": "GoogleErrorBody",
-    "description": "Google's error envelope; the reason in details is from the closed list of docs/errors.md.",
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "status", "details"],
-            "properties": {
-                "code": {"type": "integer"},
-                "message": {"type": "string"},
-                "status": {"type": "string"},
-                "details": {"type": "array", "items": {"type": "object"}},
-            },
-        }
-    },
+    "example": EXAMPLES["model"],
 }
 
 
 class DocumentedAPI(NinjaAPI):
-    """A NinjaAPI whose document also holds the inference operations."""
+    """A NinjaAPI whose document also holds what is served beside it."""
+
+    beside: NinjaAPI
+    """Its operations are shown too, at its own paths."""
 
     @override
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: Json | None = None
     ) -> OpenAPISchema:
         schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        other = self.beside.get_openapi_schema()
         components = schema.setdefault("components", {})
         components["securitySchemes"] = SECURITY_SCHEMES
-        components["schemas"] = {**components.get("schemas", {}), **_error_schemas()}
-        public = _public_operations(self)
-        for item in schema["paths"].values():
-            for operation in item.values():
-                if operation["operationId"] not in public:
-                    operation["security"] = KEY_REQUIRED
-                    operation["responses"][401] = _refusal([errors.Unauthenticated], "ErrorBody")
+        components["schemas"] = {
+            **components.get("schemas", {}),
+            **other["components"]["schemas"],
+            **error_schemas(),
+        }
+        for api, paths, envelope in (
+            (self, schema["paths"], "ErrorBody"),
+            (self.beside, other["paths"], "GoogleErrorBody"),
+        ):
+            public = _public_operations(api)
+            for path, item in paths.items():
+                for operation in item.values():
+                    is_public = operation["operationId"] in public
+                    _complete(operation, path, envelope, is_public=is_public)
+        schema["paths"].update(other["paths"])
         for surface in SURFACES:
-            operation, schemas = describe(surface)
-            schema["paths"][surface.paths[0]] = {"post": operation}
-            components["schemas"].update(schemas)
+            for path in surface.paths:
+                operation, schemas = describe(surface, path)
+                schema["paths"][path] = {"post": operation}
+                components["schemas"].update(schemas)
+        schema["paths"].update(OTHER_PATHS)
         return schema
 
 
+def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> None:
+    """What ninja does not know of one of its operations: examples, who may ask, and what it refuses."""
+    found = list(ALWAYS)
+    parameters = operation.get("parameters", [])
+    if parameters or "requestBody" in operation:
+        found.append(errors.InvalidRequest)
+    if "{" in path or path in NAMING:
+        found.append(errors.ModelNotFound if "model" in path else errors.NotFound)
+    if not is_public:
+        operation["security"] = KEY_REQUIRED
+        found.append(errors.Unauthenticated)
+    if path.startswith(LIVE_ONLY):
+        found.append(errors.PermissionDenied)
+        if "{" in path or "requestBody" in operation:  # a change, and those are counted
+            found.append(errors.RateLimited)
+    if path in ABOUT_A_REQUEST:
+        found = list(REFUSALS)
+    operation["responses"].update(refusals(found, envelope))
+    for parameter in parameters:
+        if parameter["name"] in EXAMPLES:
+            parameter["example"] = EXAMPLES[parameter["name"]]
+
+
 @cache
-def describe(surface: Surface) -> tuple[Json, Json]:
-    """The operation of a surface, and the schemas that it refers to."""
+def describe(surface: Surface, path: str) -> tuple[Json, Json]:
+    """The operation of a surface at one of its paths, and the schemas that it refers to."""
     # Structs of several surfaces share names ("Message"); in the document each surface has names of its own.
     prefix = surface.name.title().replace("_", "")
     content, schemas = _request_body(surface, prefix)
-    others = surface.paths[1:]
+    number = surface.paths.index(path) + 1
+    answers = {media: {"schema": ANSWERS.get(media, {})} for media in surface.answers}
     operation: Json = {
-        "operationId": f"create_{surface.name}",
+        "operationId": f"create_{surface.name}" + (f"_{number}" if number > 1 else ""),
         "summary": surface.summary,
-        "description": "Fields that are not named here are passed on to a provider of the same wire."
-        + "".join(f" Also answered at {path}." for path in others),
+        "description": "Fields that are not named here are passed on to a provider of the same wire.",
         "tags": ["Inference"],
         "security": KEY_REQUIRED,
-        "parameters": [MODEL_IN_PATH] if "{model}" in surface.paths[0] else [],
+        "parameters": [MODEL_IN_PATH] if "{model}" in path else [],
         "requestBody": {"required": True, "content": content},
-        "responses": {200: ANSWER, **_refusals(ENVELOPES.get(surface.wire, "ErrorBody"))},
+        "responses": {
+            200: {
+                "description": "The answer; a stream is one of server-sent events.",
+                "content": answers,
+            },
+            **refusals(REFUSALS, ENVELOPES.get(surface.wire, "ErrorBody")),
+        },
     }
     return operation, {
         prefix + name: {**schema, "title": prefix + name} for name, schema in schemas.items()
     }
 
 
+ANSWERS: Json = {"application/json": {"type": "object"}}
+"""Schemas by media type; the others are events and bytes."""
+
+
 def _request_body(surface: Surface, prefix: str) -> tuple[Json, Json]:
     """The content of a request, and the schemas that it refers to."""
-    if surface.body is not None:
-        (body,), schemas = msgspec.json.schema_components(
-            [surface.body], ref_template=f"{SCHEMA}{prefix}{{name}}"
-        )
-        return {"application/json": {"schema": body}}, schemas
-    if surface.read_json is not None:
-        return {"application/json": {"schema": {"type": "object"}}}, {}
+    if surface.form:
+        return {"multipart/form-data": {"schema": _form(surface)}}, {}
+    example = dict(surface.example)
+    if surface.body is None:
+        schema = {"type": "object", "required": list(example)}
+        return {"application/json": {"schema": schema, "example": example}}, {}
+    (body,), schemas = msgspec.json.schema_components(
+        [surface.body], ref_template=f"{SCHEMA}{prefix}{{name}}"
+    )
+    return {"application/json": {"schema": body, "example": example}}, schemas
+
+
+def _form(surface: Surface) -> Json:
     properties: Json = {}
     for field in surface.form:
-        name = field.rstrip("*")
-        properties[name] = {"type": "string"} | ({"format": "binary"} if name != field else {})
-    return {"multipart/form-data": {"schema": {"type": "object", "properties": properties}}}, {}
-
-
-def _refusals(envelope: str) -> dict[int, Json]:
-    by_status: dict[int, list[type[GatewayzError]]] = defaultdict(list)
-    for refusal in REFUSALS:
-        by_status[refusal.status].append(refusal)
-    return {status: _refusal(by_status[status], envelope) for status in sorted(by_status)}
-
-
-def _refusal(refusals: list[type[GatewayzError]], envelope: str) -> Json:
-    return {
-        "description": " or ".join(f"`{refusal.code}`" for refusal in refusals),
-        "content": {"application/json": {"schema": {"$ref": SCHEMA + envelope}}},
-    }
-
-
-def _error_schemas() -> Json:
-    openai = ErrorBody.model_json_schema(ref_template=SCHEMA + "{model}")
-    return {
-        **openai.pop("$defs"),
-        "ErrorBody": openai,
-        "AnthropicErrorBody": ANTHROPIC_ERROR_BODY,
-        "GoogleErrorBody": GOOGLE_ERROR_BODY,
-    }
+        name = field.rstrip("!*")
+        properties[name] = {"type": "string"}
+        if field.endswith("*"):
+            properties[name]["format"] = "binary"
+        if name in surface.example:
+            properties[name]["examples"] = [surface.example[name]]
+    required = [field.rstrip("!*") for field in surface.form if "!" in field]
+    return {"type": "object", "required": required, "properties": properties}
 
 
 def _public_operations(api: NinjaAPI) -> frozenset[str]:

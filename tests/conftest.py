@@ -12,14 +12,33 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from apps.catalog.services import refresh
+from apps.catalog.services import sandbox as sandbox_catalogue
 from apps.common import cache
 from tests.gateway import Customer, Gateway, ServerThread
 from tests.gateway import make_customer as make_committed_customer
 from tests.hosting import Host, offer_model
 from tests.sandbox.process import SandboxProcess, start_sandbox
+
+SLOWEST = (
+    "tests/conformance/test_schemathesis.py",
+    "tests/money/",
+    "tests/start/",
+    "tests/inference/test_outages.py",
+    "tests/inference/test_retry_budget.py",
+    "tests/billing/test_verify_command.py",
+    "tests/monitoring/test_logs.py",
+    "tests/catalog/test_seed.py",
+    "tests/admin/test_pages.py",
+)
+"""They start servers or walk everything. Begun first, none of them is still running when all else is done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +48,11 @@ def django_db_setup(
     """pytest-django makes the test database only for tests with its own marker; committed tests need it too."""
     with django_db_blocker.unblock():
         databases = setup_databases(verbosity=0, interactive=False)
+        if connection.vendor == "postgresql":
+            # No test pulls the plug of the server: waiting for the disk at each commit would prove nothing.
+            with connection.cursor() as cursor:
+                name = connection.settings_dict["NAME"]
+                cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
         yield
         teardown_databases(databases, verbosity=0)
 
@@ -37,7 +61,10 @@ def django_db_setup(
 def running_gateway(django_db_setup: None, django_db_blocker) -> Iterator[Gateway]:
     with django_db_blocker.unblock(), start_sandbox() as sandbox:
         settings.SANDBOX_URL = sandbox.base_url
-        refresh.bootstrap()
+        # What every test may ask for; reading thousands of models again at each change would take most of the suite's
+        # time. tests/catalog and tests/start have the whole seed.
+        refresh.sync_registry()
+        sandbox_catalogue.sync_sandbox()
         cache.reset_all()
         server = ServerThread()
         url = server.start()

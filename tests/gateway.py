@@ -15,9 +15,14 @@ from apps.billing.services import ledger
 from apps.common.ids import new_id
 from apps.common.money import usd_to_nano
 from apps.inference.models import RequestRecord
+from apps.keys import provider_keys
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
+from apps.keys.selectors import known_keys
+from gatewayz.server import Protocol
 from tests.sandbox.process import SandboxProcess
+
+OWN_SECRET = "own-secret-of-the-customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,11 @@ class Customer:
     @property
     def headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.secret}"}
+
+    def bring_key(self, provider: str, secret: str = OWN_SECRET, **fields: Any) -> None:
+        """A key of its own at a provider, seen by the gateway in this process at once."""
+        provider_keys.store(self.organization_id, provider=provider, secret=secret, **fields)
+        known_keys.check()
 
     @property
     def balance(self) -> Balance:
@@ -104,6 +114,7 @@ class ServerThread:
             application,
             host="127.0.0.1",
             port=0,
+            http=Protocol,
             log_config=None,
             lifespan="on",
             timeout_graceful_shutdown=5,

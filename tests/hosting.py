@@ -7,6 +7,7 @@ client is told must not come from upstream.
 
 import itertools
 from dataclasses import dataclass, fields
+from typing import Any
 
 from apps.catalog.models import Provider
 from apps.catalog.providers.spec import Timeouts, Wire
@@ -24,6 +25,8 @@ COMPANIES = {
     Wire.GEMINI: "google",
     Wire.BEDROCK_CONVERSE: "amazon",
 }
+NOBODY = "http://127.0.0.1:9"
+"""The discard port, where nothing listens."""
 _numbers = itertools.count(1)
 DEADLINES = tuple(deadline.name for deadline in fields(Timeouts))
 
@@ -39,6 +42,10 @@ class Host:
     cache_read_usd: str | None = None
     context_length: int | None = None
     max_output_tokens: int | None = None
+    is_refusing: bool = False
+    """Nobody listens at its address."""
+    prefill: str = ""
+    """The row's; only the last host's of a place and wire counts."""
     seconds: tuple[tuple[str, float], ...] = ()
     """Deadlines that differ from the defaults, by the names of ``spec.Timeouts``; see ``seconds``."""
 
@@ -62,21 +69,22 @@ def offer_model(sandbox: SandboxProcess, *hosts: Host | str) -> str:
         for position, host in enumerate(told):
             _offer(sandbox, model, position, host)
     for position, host in enumerate(told):
-        _set_deadlines(slug_of(position, host.wire), host)
+        _set_row(slug_for(position, host), host)
     publish()
     return model
 
 
 def _offer(sandbox: SandboxProcess, model: str, position: int, host: Host) -> None:
+    address = NOBODY if host.is_refusing else sandbox.base_url
     offering = providers.add_provider(
-        slug_of(position, host.wire),
+        slug_for(position, host),
         model=model,
         amounts=offers.Amounts.of(
             input=usd_to_nano(host.input_usd),
             output=usd_to_nano(host.output_usd),
             cache_read=usd_to_nano(host.cache_read_usd) if host.cache_read_usd else None,
         ),
-        base_url=sandbox.base_url + BASES.get(host.wire, "/v1"),
+        base_url=address + BASES.get(host.wire, "/v1"),
         wire=host.wire.value,
         upstream_model=host.upstream,
         context_length=host.context_length,
@@ -92,15 +100,21 @@ def slug_of(position: int, wire: Wire = Wire.OPENAI_CHAT) -> str:
     return f"{names[position]}-{COMPANIES[wire]}-host"
 
 
+def slug_for(position: int, host: Host) -> str:
+    slug = slug_of(position, host.wire)
+    return f"refusing-{slug}" if host.is_refusing else slug
+
+
 def publish() -> None:
     """Let the gateway in this process see the catalogue as it is now."""
     catalog.check()
 
 
-def _set_deadlines(slug: str, host: Host) -> None:
-    """The row is shared with the models of other tests, so its deadlines are set for each."""
+def _set_row(slug: str, host: Host) -> None:
+    """The row is shared with the models of other tests, so deadlines and abilities are set for each."""
     row = Provider.objects.get(pk=slug)
-    wanted = {f"{name}_seconds": dict(host.seconds).get(name) for name in DEADLINES}
+    wanted: dict[str, Any] = {f"{name}_seconds": dict(host.seconds).get(name) for name in DEADLINES}
+    wanted["prefill"] = host.prefill
     if wanted != {name: getattr(row, name) for name in wanted}:
         for name, value in wanted.items():
             setattr(row, name, value)

@@ -68,10 +68,10 @@ class Installation:
         return json.loads(done.stdout.strip().splitlines()[-1])
 
     def start_web(self) -> Web:
-        """A uvicorn process as in the Procfile; returns when it is ready."""
+        """A web process as in the Procfile; returns when it is ready."""
         port = free_port()
         command = [
-            sys.executable, "-m", "uvicorn", "gatewayz.asgi:application", "--port", str(port), "--log-level", "warning",
+            sys.executable, "-m", "gatewayz.server", "--port", str(port), "--log-level", "warning",
             "--timeout-graceful-shutdown", "2",
         ]  # fmt: skip
         process = subprocess.Popen(

@@ -11,7 +11,7 @@ from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import Membership, Organization, User
+from apps.accounts.models import FIRST_PLAN, Membership, Organization, Plan, User
 
 
 class MembershipInline(TabularInline):  # type: ignore[misc]
@@ -61,8 +61,27 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Organization)
 class OrganizationAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "is_personal", "is_active", "created_at")
-    list_filter = ("is_active", "is_personal", "created_at")
+    list_display = ("name", "plan", "is_personal", "is_active", "created_at")
+    list_select_related = ("plan",)
+    list_filter = ("is_active", "plan", "is_personal", "created_at")
     search_fields = ("name", "memberships__user__email")
     inlines = (MembershipInline,)
     readonly_fields = ("created_at", "updated_at")
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "name",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "concurrency",
+        "admission_percent",
+        "velocity_percent",
+    )
+    search_fields = ("name", "slug")
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        """New organisations get this one."""
+        return super().has_delete_permission(request, obj) and not (obj and obj.pk == FIRST_PLAN)

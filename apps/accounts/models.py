@@ -3,10 +3,14 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from typing_extensions import override
 
 from apps.common.db import Timestamped
+
+FIRST_PLAN = "dev"
+PERCENT = (MinValueValidator(1), MaxValueValidator(100))
 
 
 class Role(models.TextChoices):
@@ -48,6 +52,33 @@ class User(AbstractUser):
         return self.email
 
 
+class Plan(Timestamped):
+    """What the organisations of a plan may do."""
+
+    slug = models.SlugField(primary_key=True)
+    name = models.CharField(max_length=40)
+    requests_per_minute = models.PositiveIntegerField(
+        help_text="Of a key without a limit of its own."
+    )
+    tokens_per_minute = models.PositiveBigIntegerField(help_text="The same.")
+    concurrency = models.PositiveIntegerField(help_text="The same: requests at a time.")
+    admission_percent = models.PositiveSmallIntegerField(
+        validators=PERCENT,
+        help_text="How full a web process may be when it still lets a request of this plan in.",
+    )
+    velocity_percent = models.PositiveSmallIntegerField(
+        validators=PERCENT,
+        help_text="What is left of the limits while providers fail in masses.",
+    )
+
+    class Meta:
+        ordering = ["admission_percent", "slug"]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
 class OrganizationManager(models.Manager["Organization"]):
     @transaction.atomic
     def create_personal(self, user: User) -> "Organization":
@@ -64,6 +95,13 @@ class Organization(Timestamped):
     is_personal = models.BooleanField(default=False)
     is_active = models.BooleanField(
         default=True, help_text="Keys of an inactive organisation are refused."
+    )
+    plan = models.ForeignKey(
+        Plan,
+        on_delete=models.PROTECT,
+        null=True,
+        default=FIRST_PLAN,
+        related_name="organizations",
     )
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
 

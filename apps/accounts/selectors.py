@@ -1,6 +1,6 @@
 """Reading users and organisations."""
 
-from apps.accounts.models import Organization, User
+from apps.accounts.models import FIRST_PLAN, Organization, Plan, User
 
 
 def find_user(email: str) -> User | None:
@@ -10,3 +10,7 @@ def find_user(email: str) -> User | None:
 def personal_organization(user: User) -> Organization:
     """The organisation that came with the user. Raises Organization.DoesNotExist when staff have removed it."""
     return Organization.objects.get(memberships__user=user, is_personal=True)
+
+
+def plan_of(organization: Organization) -> Plan:
+    return organization.plan or Plan.objects.get(pk=FIRST_PLAN)

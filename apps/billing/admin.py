@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
 from apps.billing.forms import GrantForm
-from apps.billing.models import Account, Balance, EntryLine, Hold, JournalEntry
+from apps.billing.models import Account, Balance, CreditLot, EntryLine, Hold, JournalEntry
 from apps.billing.services import ledger
 from apps.common.admin import Large, OrganizationFilter, ReadOnly, in_usd
 from apps.common.money import format_usd
@@ -103,12 +103,31 @@ class BalanceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             amount=amount,
             reference=f"grant:{given['token'].hex}",
             memo=f"{given['memo']} (staff {request.user.pk})",
+            expires_at=given["expires_at"],
         )
         if not is_new:
             messages.warning(request, "This grant was given already; nothing has changed.")
             return
         self.log_change(request, balance, f"Granted {format_usd(amount)}: {given['memo']}")
         messages.success(request, f"{format_usd(amount)} granted to {balance.organization}.")
+
+
+@admin.register(CreditLot)
+class CreditLotAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "organization",
+        "bucket",
+        "amount_usd",
+        "remaining_usd",
+        "expires_at",
+        "reference",
+    )
+    list_filter = ("bucket", OrganizationFilter, "expires_at")
+    search_fields = ("reference__exact",)
+    list_select_related = ("organization",)
+    fields = (*list_display, "created_at")
+    amount_usd = in_usd("amount")
+    remaining_usd = in_usd("remaining", "left when spending was last booked")
 
 
 @admin.register(Account)

@@ -1,10 +1,16 @@
 """The one form that writes to the ledger from the back office."""
 
+import datetime
 import uuid
 
 from django import forms
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextInputWidget,
+)
 
+from apps.common import clock
 from apps.common.money import usd_to_nano
 
 MOST_GRANTED_USD = 1_000
@@ -26,7 +32,19 @@ class GrantForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="Why it is given; stays in the journal for good.",
     )
+    expires_at = forms.SplitDateTimeField(
+        label="Expires",
+        required=False,
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text="UTC. What is not used by then is taken back; empty: never.",
+    )
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def clean_expires_at(self) -> datetime.datetime | None:
+        moment: datetime.datetime | None = self.cleaned_data["expires_at"]
+        if moment is not None and moment <= clock.now():
+            raise forms.ValidationError("That has passed.")
+        return moment
 
     def clean_amount_usd(self) -> int:
         """Nano-dollars."""

@@ -1,8 +1,15 @@
 """Reading balances."""
 
+import datetime
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from apps.billing.models import Balance, Hold
+from django.db.models import QuerySet
+
+from apps.billing.models import AccountKind, Balance, CreditLot, Hold
+
+EXPIRING = (AccountKind.ALLOWANCE, AccountKind.PROMO)
+"""The buckets whose credit comes in lots, in the order in which they are spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,45 @@ def credit_of(organization_id: int) -> Credit:
         purchased=balance.purchased,
         held=balance.held,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Credit that expires together, in nano-USD."""
+
+    bucket: str
+    amount: int
+    expires_at: datetime.datetime | None
+
+
+def expiring_credit(organization_id: int) -> list[Expiring]:
+    """What is left of each lot now, in the order in which it will be spent."""
+    balance = Balance.objects.get(pk=organization_id)
+    return [
+        Expiring(kind.value, lot.remaining - part, lot.expires_at)
+        for kind in EXPIRING
+        for lot, part in split_spending(
+            open_lots(organization_id, kind), balance=getattr(balance, kind.value)
+        )
+        if lot.remaining > part
+    ]
+
+
+def open_lots(organization_id: int, kind: AccountKind) -> QuerySet[CreditLot]:
+    """Those that had credit left when spending was last booked, the one that expires soonest first."""
+    return CreditLot.objects.filter(
+        organization_id=organization_id, bucket=kind.value, remaining__gt=0
+    )
+
+
+def split_spending(lots: Iterable[CreditLot], *, balance: int) -> Iterator[tuple[CreditLot, int]]:
+    """Each lot with what has been spent of it since, when the bucket has so much now."""
+    waiting = list(lots)
+    spent = sum(lot.remaining for lot in waiting) - balance
+    for lot in waiting:
+        part = min(spent, lot.remaining)
+        spent -= part
+        yield lot, part
 
 
 def is_on_hold(request_id: str) -> bool:

@@ -3,7 +3,10 @@
 import structlog
 from celery import shared_task
 
+from apps.billing.services import ledger
 from apps.billing.services.verification import verify
+from apps.common import clock
+from apps.common.money import format_usd
 
 log = structlog.get_logger(__name__)
 
@@ -16,3 +19,10 @@ def verify_ledger() -> None:
         log.info("ledger.sound", entries=found.entries, open_holds=found.open_holds)
     else:
         log.error("ledger.unsound", problems=found.problems)
+
+
+@shared_task
+def expire_credit() -> None:
+    """Take back what was not used in time."""
+    if expired := ledger.expire_credit(clock.now()):
+        log.info("ledger.credit_expired", amount=format_usd(expired))

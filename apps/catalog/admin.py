@@ -1,69 +1,61 @@
-"""The catalogue for staff. Prices are shown and entered in dollars per million tokens."""
+"""The catalogue for staff. Prices have a file of their own."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db import models
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 
-from apps.catalog.forms import PriceForm, ProviderForm
+from apps.catalog.balance_admin import BalanceColumn
+from apps.catalog.forms import ModelForm, ProviderForm
 from apps.catalog.models import (
-    AMOUNTS,
     Feed,
     Model,
     ModelAlias,
     Offering,
     Price,
-    PriceProposal,
-    ProposalState,
     Provider,
 )
-from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.reach import why_not_asked
-from apps.catalog.selectors import with_current_price
-from apps.catalog.services import feeds, proposals, providers
-from apps.common.money import format_usd
-
-PRICE_FIELDS = tuple(name for name in PriceForm.base_fields if name.endswith("_usd"))
+from apps.catalog.price_admin import OnlyShown, PriceInline
+from apps.catalog.providers.registry import PROVIDERS, spec_of
+from apps.catalog.reach import data_policy_of, why_not_asked
+from apps.catalog.services import feeds, providers
+from apps.common import clock
 
 
-def in_dollars(field: str) -> Callable[[Any, Price], str]:
-    """A read-only column for a field of PriceForm."""
-
-    @admin.display(description=PriceForm.base_fields[field].label)
-    def show(_admin: Any, price: Price) -> str:
-        return format_usd(getattr(price, field.removesuffix("_usd")))
-
-    return show
-
-
-class ShowsPrices:
-    """Prices can be added and looked at; the database refuses everything else."""
-
-    input_usd = in_dollars("input_usd")
-    output_usd = in_dollars("output_usd")
-    cache_read_usd = in_dollars("cache_read_usd")
-    cache_write_5m_usd = in_dollars("cache_write_5m_usd")
-    cache_write_1h_usd = in_dollars("cache_write_1h_usd")
-    reasoning_usd = in_dollars("reasoning_usd")
-    request_usd = in_dollars("request_usd")
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
+def link(page: str, text: str | int, **query: str | int) -> str:
+    """To a page of the catalogue's, from a cell or a row."""
+    return format_html(
+        '<a href="{}?{}" class="text-primary-600">{}</a>',
+        reverse(f"admin:catalog_{page}"),
+        urlencode(query),
+        text,
+    )
 
 
-class PriceInline(ShowsPrices, TabularInline):  # type: ignore[misc]
-    model = Price
-    form = PriceForm
-    extra = 0
-    fields = ("valid_from", *PRICE_FIELDS, "source", "note")
-    readonly_fields = ("source",)
+class Switched:
+    """Rows that can be put off and on again many at a time."""
+
+    switch: str
+    """The field that says whether a row is on."""
+    actions = ("switch_on", "switch_off")
+
+    @admin.action(description="Switch on", permissions=("change",))
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set(request, queryset, is_on=True)
+
+    @admin.action(description="Switch off: no request goes there", permissions=("change",))
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set(request, queryset, is_on=False)
+
+    def _set(self, request: HttpRequest, queryset: QuerySet[Any], *, is_on: bool) -> None:
+        count = queryset.update(**{self.switch: is_on, "updated_at": clock.now()})
+        messages.success(request, f"{count} switched {'on' if is_on else 'off'}.")
 
 
 class AliasInline(TabularInline):  # type: ignore[misc]
@@ -80,15 +72,29 @@ class OfferingInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Provider)
-class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
+class ProviderAdmin(BalanceColumn, Switched, ModelAdmin):  # type: ignore[misc]
+    switch = "enabled"
     form = ProviderForm
-    list_display = ("slug", "name", "enabled", "state", "wire", "priority", "offered", "markup")
-    list_filter = ("enabled", "wire", "is_sandbox")
+    list_display = (
+        "slug",
+        "name",
+        "enabled",
+        "state",
+        "wire",
+        "priority",
+        "offered",
+        "markup",
+        "left",
+    )
+    list_filter = ("enabled", "wire", "is_sandbox", "is_spent")
+    list_select_related = ("balance",)
     search_fields = ("slug", "name")
-    readonly_fields = ("state", "address", "key", "created_at", "updated_at")
+    readonly_fields = ("state", "address", "key", "policy", "created_at", "updated_at")
     fieldsets: ClassVar = (
         (None, {"fields": ("slug", "name", "enabled", "state", "priority", "markup_ppm", "docs")}),
         ("Address", {"fields": ("wire", "usage", "base_url", "address", "is_sandbox")}),
+        ("Data policy", {"fields": ("collects_data", "keeps_nothing", "policy", "region")}),
+        ("Abilities", {"fields": ("prefill",)}),
         ("Key", {"fields": ("key", "api_key_env", "api_key", "forget_api_key")}),
         (
             "Deadlines in seconds",
@@ -101,7 +107,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
                     "reasoning_seconds",
                     "total_seconds",
                 ),
-                "description": "Empty: the default.",
+                "description": "Empty: the default, in grey.",
             },
         ),
         ("Dates", {"fields": ("created_at", "updated_at")}),
@@ -136,8 +142,8 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         return (why_not_asked(row) or "ready") if row.slug else "new"
 
     @admin.display(description="Models", ordering="offered")
-    def offered(self, row: Any) -> int:
-        return int(row.offered)
+    def offered(self, row: Any) -> str:
+        return link("offering_changelist", row.offered, provider__slug__exact=row.slug)
 
     @admin.display(description="Mark-up", ordering="markup_ppm")
     def markup(self, row: Provider) -> str:
@@ -147,18 +153,47 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     def address(self, row: Provider) -> str:
         return (providers.endpoint_of(row) or "none") if row.slug else "-"
 
+    @admin.display(description="In use")
+    def policy(self, row: Provider) -> str:
+        found = data_policy_of(row, spec_of(row.slug, row.wire))
+        words = {True: "yes", False: "no", None: "unknown"}
+        told = f"collects data: {words[found.collects]}; zero data retention: {words[found.keeps_nothing]}"
+        if not found.page:
+            return told
+        return format_html(
+            '{} (<a href="{}" class="text-primary-600">policy</a>)', told, found.page
+        )
+
     @admin.display(description="Kept key")
     def key(self, row: Provider) -> str:
         return "kept, encrypted" if row.api_key_ciphertext else "none"
 
 
 @admin.register(Model)
-class CatalogModelAdmin(ModelAdmin):  # type: ignore[misc]
+class CatalogModelAdmin(Switched, ModelAdmin):  # type: ignore[misc]
+    switch = "is_active"
+    form = ModelForm
     list_display = ("id", "name", "context_length", "max_output_tokens", "hosts", "is_active")
     list_filter = ("is_active", "offerings__provider")
     search_fields = ("id", "name", "aliases__alias")
     inlines = (OfferingInline, AliasInline)
     readonly_fields = ("created_at", "updated_at")
+    fieldsets: ClassVar = (
+        (None, {"fields": ("id", "name", "is_active", "released_on", "description")}),
+        (
+            "What it takes and gives",
+            {
+                "fields": (
+                    "context_length",
+                    "max_output_tokens",
+                    "input_modalities",
+                    "output_modalities",
+                    "supported_parameters",
+                )
+            },
+        ),
+        ("Dates", {"fields": ("created_at", "updated_at")}),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         rows: QuerySet[Model] = super().get_queryset(request)
@@ -170,9 +205,16 @@ class CatalogModelAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> tuple[str, ...]:
         return (*self.readonly_fields, *(("id",) if obj else ()))
 
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
+        """What an operator writes is no longer learnt, so that no source changes it."""
+        obj.learned = {
+            name: how for name, how in obj.learned.items() if name not in form.changed_data
+        }
+        super().save_model(request, obj, form, change)
+
     @admin.display(description="Providers", ordering="hosts")
-    def hosts(self, row: Any) -> int:
-        return int(row.hosts)
+    def hosts(self, row: Any) -> str:
+        return link("offering_changelist", row.hosts, model__id__exact=row.pk)
 
 
 @admin.register(ModelAlias)
@@ -184,7 +226,8 @@ class ModelAliasAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Offering)
-class OfferingAdmin(ModelAdmin):  # type: ignore[misc]
+class OfferingAdmin(Switched, ModelAdmin):  # type: ignore[misc]
+    switch = "is_active"
     list_display = (
         "model",
         "variant",
@@ -199,48 +242,33 @@ class OfferingAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("model__id", "upstream_model", "provider__slug")
     autocomplete_fields = ("model", "provider")
     list_select_related = ("model", "provider")
-    readonly_fields = ("current_price", "missing", "withdrawn_at", "created_at", "updated_at")
+    readonly_fields = (
+        "current_price",
+        "new_price",
+        "missing",
+        "withdrawn_at",
+        "created_at",
+        "updated_at",
+    )
     inlines = (PriceInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Offering]:
-        return with_current_price(super().get_queryset(request))
+        rows: QuerySet[Offering] = super().get_queryset(request)
+        begun = Price.objects.filter(valid_from__lte=clock.now()).order_by("-valid_from")
+        return rows.prefetch_related(Prefetch("prices", begun, to_attr="begun"))
 
-    @admin.display(description="Price per Mtok, in / out", ordering="current_input")
+    @override
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "model__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="Price, $ per Mtok or piece")
     def current_price(self, row: Any) -> str:
-        if getattr(row, "current_input", None) is None:
-            return "none: not listed"
-        return f"{format_usd(row.current_input)} / {format_usd(row.current_output)}"
+        begun = getattr(row, "begun", None)
+        return begun[0].words if begun else "none: not listed"
 
-
-@admin.register(Price)
-class PriceAdmin(ShowsPrices, ModelAdmin):  # type: ignore[misc]
-    form = PriceForm
-    list_display = (
-        "offering",
-        "input_usd",
-        "output_usd",
-        "cache_read_usd",
-        "valid_from",
-        "source",
-        "note",
-    )
-    list_filter = ("source", "valid_from", "offering__provider")
-    search_fields = ("offering__model__id", "offering__upstream_model")
-    autocomplete_fields = ("offering",)
-    list_select_related = ("offering",)
-    date_hierarchy = "valid_from"
-    fields = ("offering", "valid_from", *PRICE_FIELDS, "source", "note", "created_at")
-    readonly_fields = ("source", "created_at")
-
-
-class OnlyShown:
-    """Rows that the gateway makes and staff read."""
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
+    @admin.display(description="New price")
+    def new_price(self, row: Offering) -> str:
+        return link("price_add", "Add a price", offering=row.pk) if row.pk else "-"
 
 
 @admin.register(Feed)
@@ -269,57 +297,3 @@ class FeedAdmin(OnlyShown, ModelAdmin):  # type: ignore[misc]
             level = messages.ERROR if found.outcome is feeds.Outcome.FAILED else messages.SUCCESS
             told = f"{slug}: {found.outcome}, {found.listed} listed, {found.added} new prices. {found.reason}"
             self.message_user(request, told.strip(), level)
-
-
-@admin.register(PriceProposal)
-class PriceProposalAdmin(OnlyShown, ModelAdmin):  # type: ignore[misc]
-    """Prices that were found and not believed, for staff to approve or reject."""
-
-    list_display = ("offering", "former_price", "found_price", "reason", "source", "state", "created_at")  # fmt: skip
-    list_filter = ("state", "source", "offering__provider")
-    search_fields = ("offering__model__id", "offering__upstream_model", "reason")
-    list_select_related = ("offering",)
-    fields = (
-        "offering", "former_price", "found_price", "reason", "source", "note", "state", "created_at", "decided_at",
-        "decided_by",
-    )  # fmt: skip
-    readonly_fields = fields
-    actions = ("approve", "reject")
-
-    @admin.display(description="Former, $ per Mtok or piece")
-    def former_price(self, row: PriceProposal) -> str:
-        return amounts_in_dollars(row.former)
-
-    @admin.display(description="Found, $ per Mtok or piece")
-    def found_price(self, row: PriceProposal) -> str:
-        return amounts_in_dollars(row.found)
-
-    @admin.action(description="Approve: charge these prices from now on", permissions=("change",))
-    def approve(self, request: HttpRequest, queryset: QuerySet[PriceProposal]) -> None:
-        self._decide(request, queryset, proposals.approve, "in force")
-
-    @admin.action(description="Reject: leave prices as they are", permissions=("change",))
-    def reject(self, request: HttpRequest, queryset: QuerySet[PriceProposal]) -> None:
-        self._decide(request, queryset, proposals.reject, "rejected")
-
-    def _decide(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[PriceProposal],
-        decide: Callable[..., bool],
-        done: str,
-    ) -> None:
-        by = request.user.get_username()
-        count = sum(
-            decide(row, by=by)
-            for row in queryset.filter(state=ProposalState.PENDING).select_related("offering")
-        )
-        self.message_user(request, f"{count} {done}.")
-
-
-def amounts_in_dollars(amounts: dict[str, int] | None) -> str:
-    """Only the amounts that are something."""
-    told = [
-        f"{name} {format_usd(amounts[name])}" for name in AMOUNTS if amounts and amounts.get(name)
-    ]
-    return ", ".join(told) or ("nothing" if amounts else "none")

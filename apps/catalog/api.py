@@ -13,7 +13,15 @@ from apps.catalog.answers import answer
 from apps.catalog.cards import model_card
 from apps.catalog.categories import CATEGORIES
 from apps.catalog.comparisons import compare
-from apps.catalog.entries import Entry, entries, entries_of, find_model, get_model, no_model
+from apps.catalog.entries import (
+    Entry,
+    entries,
+    entries_of,
+    find_model,
+    get_model,
+    no_model,
+    reached,
+)
 from apps.catalog.providers.spec import Wire
 from apps.catalog.schemas import (
     MOST_COMPARED,
@@ -30,12 +38,15 @@ from apps.catalog.schemas import (
     ModelList,
     ModelPage,
     ModelQuery,
-    Page,
+    Reach,
+    ReachedPage,
 )
 from apps.catalog.selectors import catalog
+from apps.catalog.strict import known_only
 from apps.common.errors import InvalidRequest, NotFound
 
 router = Router(tags=["Models"])
+router.add_decorator(known_only)
 
 
 @router.get(
@@ -50,7 +61,7 @@ def list_models(
     anthropic: Query[AnthropicPage],
     google: Query[GooglePage],
 ) -> HttpResponse:
-    """Every model that can be served now, or those that pass the filters.
+    """Every model that can be served now, or those that pass the filters; with `availability=all` every priced model.
 
     Clients that send Anthropic's or Google's headers get the list of that company.
     """
@@ -62,7 +73,7 @@ def list_models(
     if not request.GET:
         return answer(request, catalog.get().listing)
     queries.refuse_unknown(request.GET, known=ModelQuery.model_fields)
-    snapshot = catalog.get()
+    snapshot = reached(query.availability)
     found = queries.select(entries_of(snapshot), query, snapshot)
     offset = query.offset
     if query.after:
@@ -71,11 +82,11 @@ def list_models(
 
 
 @router.get("/models/search", response=ModelPage, auth=None, summary="Search models")
-def search_models(request: HttpRequest, q: str, page: Query[Page]) -> HttpResponse:
+def search_models(request: HttpRequest, q: str, page: Query[ReachedPage]) -> HttpResponse:
     """Best first: the id, another name, the beginning of one, whole words, parts of words."""
     if not q.strip():
         raise InvalidRequest("'q' is empty.", param="q", code="invalid_value")
-    snapshot = catalog.get()
+    snapshot = reached(page.availability)
     found = queries.search(entries_of(snapshot), q, snapshot)
     return _page(request, found, limit=page.limit, offset=page.offset)
 
@@ -100,10 +111,10 @@ def list_categories(request: HttpRequest) -> HttpResponse:
     auth=None,
     summary="List the models of a category",
 )
-def list_category(request: HttpRequest, category: str, page: Query[Page]) -> HttpResponse:
+def list_category(request: HttpRequest, category: str, page: Query[ReachedPage]) -> HttpResponse:
     if category not in CATEGORIES:
         raise NotFound(f"There is no category '{category[:60]}'.", param="category")
-    found = [entry for entry in entries() if category in entry.categories]
+    found = [entry for entry in entries(page.availability) if category in entry.categories]
     return _page(request, found, limit=page.limit, offset=page.offset)
 
 
@@ -140,13 +151,15 @@ def compare_hosts(request: HttpRequest, model_id: str) -> HttpResponse:
     auth=None,
     summary="Get a model, or all models of an author",
 )
-def read_model(request: HttpRequest, model_id: str) -> HttpResponse:
+def read_model(request: HttpRequest, model_id: str, reach: Query[Reach]) -> HttpResponse:
     """One model by its id or another name of it; by an author's name, when no model has it, that author's models."""
     wire = dialects.wire_of(request.headers)
-    model = find_model(model_id)
+    model = find_model(model_id, reach.availability)
     if model is not None:
         return answer(request, SHOWN.get(wire, model_card)(model))
-    found = [entry for entry in entries() if entry.author.lower() == model_id.lower()]
+    found = [
+        entry for entry in entries(reach.availability) if entry.author.lower() == model_id.lower()
+    ]
     if not found or wire in SHOWN:
         raise no_model(model_id)
     return _page(request, found, limit=None, offset=0)

@@ -86,7 +86,7 @@ def model_card(model: ModelSnapshot) -> dict[str, Any]:
         "id": model.id,
         "canonical_slug": canonical_slug(model.id),
         "object": "model",
-        "created": int(model.created.timestamp()),
+        "created": model.created,
         "owned_by": author_of(model),
         "name": model.name,
         "description": model.description,
@@ -101,6 +101,19 @@ def model_card(model: ModelSnapshot) -> dict[str, Any]:
         "per_request_limits": None,
         "supported_parameters": model.supported_parameters,
         "providers": list(dict.fromkeys(offering.provider.slug for offering in model.offerings)),
+        "endpoints": [_brief_endpoint(model, offering) for offering in model.offerings],
+    }
+
+
+def _brief_endpoint(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[str, Any]:
+    """What differs between the hosts of a model."""
+    return {
+        "provider": offering.provider.slug,
+        "upstream_model": offering.upstream_model,
+        "pricing": pricing(offering.rates),
+        "context_length": offering.context_length or model.context_length,
+        "max_completion_tokens": offering.max_output_tokens or model.max_output_tokens,
+        "quantization": offering.quantization or None,
     }
 
 

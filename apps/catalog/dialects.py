@@ -19,6 +19,8 @@ HEADERS: Mapping[str, Wire] = {
 }
 """What gives a company's client away at /v1/models, which all of them ask."""
 ANTHROPIC_LIMIT = 20
+EPOCH = "1970-01-01"
+"""In place of a day that is not known, as Anthropic's reference says."""
 GOOGLE_LIMIT = 50
 GOOGLE_MOST = 1000
 GOOGLE_METHODS = ("generateContent", "countTokens")
@@ -32,7 +34,7 @@ def wire_of(headers: Container[str]) -> Wire:
 def _conversing() -> list[ModelSnapshot]:
     """Newest first, as both companies list theirs."""
     found = [entry.model for entry in entries() if entry.model.does(Operation.CHAT)]
-    return sorted(found, key=lambda model: (-model.created.timestamp(), model.id))
+    return sorted(found, key=lambda model: (-model.created, model.id))
 
 
 def anthropic_model(model: ModelSnapshot) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def anthropic_model(model: ModelSnapshot) -> dict[str, Any]:
         "type": "model",
         "id": model.id,
         "display_name": model.name,
-        "created_at": model.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created_at": f"{model.released_on or EPOCH}T00:00:00Z",
     }
 
 

@@ -19,6 +19,7 @@ from apps.catalog.models import Provider
 from apps.catalog.models.feed import Feed
 from apps.catalog.providers.registry import spec_of
 from apps.catalog.providers.spec import Operation
+from apps.catalog.reach import data_policy_of
 from apps.catalog.selectors import catalog
 from apps.catalog.snapshots import CatalogSnapshot, ModelSnapshot, OfferingSnapshot
 from apps.common.errors import NotFound
@@ -44,6 +45,8 @@ class ListedProvider:
     name: str
     docs: str
     """The page that describes its API; empty when unknown."""
+    policy_page: str
+    """The page of its data policy that the release goes by; empty when there is none."""
     enabled: bool
     priority: int
     is_sandbox: bool
@@ -70,8 +73,8 @@ class Directory:
     documents: dict[str, Prepared] = field(default_factory=dict, repr=False)
 
     def find(self, slug: str) -> ListedProvider:
-        """Raises NotFound."""
-        found = self.providers.get(slug)
+        """However it is capitalised. Raises NotFound."""
+        found = self.providers.get(slug.lower())
         if found is None:
             raise NotFound(f"There is no provider '{slug[:60]}'.", param="slug")
         return found
@@ -115,6 +118,7 @@ def _read(
         slug=row.slug,
         name=row.name,
         docs=row.docs or spec.docs,
+        policy_page=data_policy_of(row, spec).page,
         enabled=row.enabled,
         priority=row.priority,
         is_sandbox=row.is_sandbox,

@@ -7,7 +7,7 @@ import orjson
 
 from apps.catalog.cards import author_of, model_card
 from apps.catalog.categories import categories_of
-from apps.catalog.selectors import catalog
+from apps.catalog.selectors import catalog, whole_catalog
 from apps.catalog.snapshots import CatalogSnapshot, ModelSnapshot
 from apps.common.errors import ModelNotFound
 
@@ -22,9 +22,9 @@ class Entry:
     """Id and name in lower case, for searches."""
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def entries_of(snapshot: CatalogSnapshot) -> tuple[Entry, ...]:
-    """By id."""
+    """By id. Two are kept: what can be asked now, and the whole catalogue."""
     return tuple(
         Entry(
             model=model,
@@ -37,18 +37,24 @@ def entries_of(snapshot: CatalogSnapshot) -> tuple[Entry, ...]:
     )
 
 
-def entries() -> tuple[Entry, ...]:
-    return entries_of(catalog.get())
+def reached(availability: str = "now") -> CatalogSnapshot:
+    """What can be asked now; with "all" everything that is priced."""
+    snapshot = catalog.get()
+    return whole_catalog(snapshot) if availability == "all" else snapshot
 
 
-def find_model(name: str) -> ModelSnapshot | None:
-    """The model with this id or another name, when it can be served."""
-    model = catalog.get().resolve(name)
+def entries(availability: str = "now") -> tuple[Entry, ...]:
+    return entries_of(reached(availability))
+
+
+def find_model(name: str, availability: str = "now") -> ModelSnapshot | None:
+    """The model with this id or another name, when it can be served, or could."""
+    model = reached(availability).resolve(name)
     return model if model is not None and model.offerings else None
 
 
-def get_model(name: str, *, param: str = "model") -> ModelSnapshot:
-    model = find_model(name)
+def get_model(name: str, *, param: str = "model", availability: str = "now") -> ModelSnapshot:
+    model = find_model(name, availability)
     if model is None:
         raise no_model(name, param=param)
     return model

@@ -1,17 +1,55 @@
-"""Forms of the admin: a provider with a key that is written but never shown, a price in dollars."""
+"""Forms of the admin: a provider with a key that is written but never shown, a model, a price in dollars."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from django import forms
 from typing_extensions import override
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminPasswordWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
-from apps.catalog.models import Price, PriceSource, Provider
+from apps.catalog.models import Model, Price, PriceSource, Provider
+from apps.catalog.providers.registry import spec_of
+from apps.catalog.providers.spec import Timeouts, Wire
 from apps.catalog.services import providers
 from apps.catalog.services.errors import CatalogError
 from apps.catalog.services.offers import Amounts
 from apps.common.money import usd_to_nano
+
+
+class NamesField(forms.CharField):
+    """A list of names, written with commas."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    @override
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    @override
+    def to_python(self, value: Any) -> Any:
+        names = [name for part in str(value or "").split(",") if (name := part.strip())]
+        return list(dict.fromkeys(names))
+
+    @override
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class ModelForm(forms.ModelForm[Model]):
+    input_modalities = NamesField(help_text="With commas: text, image, audio.")
+    output_modalities = NamesField(help_text="With commas: text, image, embeddings.")
+    supported_parameters = NamesField(required=False, help_text="With commas; empty when unknown.")
+
+    class Meta:
+        model = Model
+        exclude = ()  # noqa: DJ006 - the admin names the fields
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 class ProviderForm(forms.ModelForm[Provider]):
@@ -26,6 +64,14 @@ class ProviderForm(forms.ModelForm[Provider]):
     class Meta:
         model = Provider
         exclude = ()  # noqa: DJ006 - the admin names the fields
+
+    @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        defaults = spec_of(self.instance.slug, self.instance.wire or Wire.OPENAI_CHAT).timeouts
+        for deadline in fields(Timeouts):
+            if field := self.fields.get(f"{deadline.name}_seconds"):
+                field.widget.attrs["placeholder"] = f"{getattr(defaults, deadline.name):g}"
 
     def clean_base_url(self) -> str:
         return self._checked("base_url", providers.check_base_url)
@@ -64,6 +110,12 @@ class PriceForm(forms.ModelForm[Price]):
     cache_write_5m_usd = dollars("Cache write 5 min, $ per Mtok", otherwise="as input")
     cache_write_1h_usd = dollars("Cache write 1 h, $ per Mtok", otherwise="as cache write 5 min")
     reasoning_usd = dollars("Reasoning, $ per Mtok", otherwise="as output")
+    audio_input_usd = dollars("Audio input, $ per Mtok", otherwise="0")
+    audio_output_usd = dollars("Audio output, $ per Mtok", otherwise="0")
+    images_usd = dollars("Image, $", otherwise="0")
+    characters_usd = dollars("Characters, $ per million", otherwise="0")
+    seconds_usd = dollars("Second, $", otherwise="0")
+    searches_usd = dollars("Search, $", otherwise="0")
     request_usd = dollars("Request, $", otherwise="0")
 
     class Meta:

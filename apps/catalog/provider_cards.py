@@ -7,6 +7,7 @@ from typing import Any
 from apps.catalog.cards import per_token
 from apps.catalog.directory import Directory, ListedProvider
 from apps.catalog.providers.spec import Operation
+from apps.catalog.routers import router_cards
 from apps.catalog.snapshots import ModelSnapshot, OfferingSnapshot
 
 Json = dict[str, Any]
@@ -24,7 +25,7 @@ def provider_card(provider: ListedProvider) -> Json:
         "name": provider.name,
         "slug": provider.slug,
         "docs_url": provider.docs or None,
-        "privacy_policy_url": None,
+        "privacy_policy_url": provider.policy_page or None,
         "terms_of_service_url": None,
         "status_page_url": None,
         "status": "routable" if provider.is_routable else "unavailable",
@@ -93,7 +94,7 @@ def routers(directory: Directory) -> Json:
             for name, model_id in sorted(directory.snapshot.names.items())
             if name != model_id.lower() and models[model_id].offerings
         },
-        "auto_routers": [],
+        "auto_routers": router_cards(directory.snapshot),
     }
 
 

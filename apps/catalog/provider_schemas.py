@@ -80,10 +80,38 @@ class Alias(Schema):
     """In the order in which they are asked."""
 
 
+class ModeWeights(Schema):
+    """For a model's place among all, from 0 to 100, in each."""
+
+    quality: float
+    price: float
+    speed: float
+
+
+class RouterMode(Schema):
+    id: str
+    """The name to send as ``model``."""
+    description: str
+    weights: ModeWeights
+
+
+class AutoRouter(Schema):
+    id: str
+    description: str
+    aliases: list[str]
+    """Other names of it in its default mode."""
+    default_mode: str
+    modes: list[RouterMode]
+    models: int
+    """Among which it chooses now."""
+    score_sources: dict[str, int]
+    """Of how many the quality is known from a benchmark, and of how many it is inferred."""
+
+
 class RouterList(Schema):
     object: Literal["list"]
     data: list[RoutingPolicy]
     aliases: dict[str, Alias]
     """Other names of models, in lower case."""
-    auto_routers: list[str]
+    auto_routers: list[AutoRouter]
     """Names that choose a model by themselves."""

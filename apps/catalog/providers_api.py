@@ -15,9 +15,11 @@ from apps.catalog.provider_schemas import (
     RouterList,
     SummaryBody,
 )
+from apps.catalog.strict import known_only
 from apps.common.conditional import answer
 
 router = Router(tags=["Providers"])
+router.add_decorator(known_only)
 
 
 @router.get("/providers", response=ProviderList, auth=None, summary="List providers")
@@ -50,5 +52,5 @@ def summarise_gateways(request: HttpRequest) -> HttpResponse:
 
 @router.get("/routers", response=RouterList, auth=None, summary="How requests are routed")
 def list_routers(request: HttpRequest) -> HttpResponse:
-    """The order of hosts, and which hosts stand behind another name of a model."""
+    """The order of hosts, which hosts stand behind another name of a model, and the names that choose a model by themselves."""
     return answer(request, directory().document("routers", cards.routers))

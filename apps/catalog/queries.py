@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from apps.catalog.categories import CATEGORIES
 from apps.catalog.entries import Entry
+from apps.catalog.providers.canonical import canonicalize, same_model_key
 from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.schemas import ModelQuery
 from apps.catalog.snapshots import MODALITIES, CatalogSnapshot
@@ -33,7 +34,7 @@ def _context(entry: Entry) -> int:
 ORDERS: Mapping[str, Callable[[Entry], Any]] = {
     "": lambda entry: entry.model.id,
     "name": lambda entry: entry.model.name.lower(),
-    "created": lambda entry: -entry.model.created.timestamp(),
+    "created": lambda entry: -entry.model.created,
     "price": _price,
     "-price": lambda entry: -_price(entry),
     "context": lambda entry: -_context(entry),
@@ -45,8 +46,9 @@ def refuse_unknown(names: Iterable[str], *, known: Collection[str]) -> None:
     """A filter that is misspelt must not be taken for no filter."""
     for name in names:
         if name not in known:
+            others = f"; there are {', '.join(sorted(known))}" if known else ""
             raise InvalidRequest(
-                f"There is no parameter '{name[:60]}' here; there are {', '.join(sorted(known))}.",
+                f"There is no parameter '{name[:60]}' here{others}.",
                 param=name[:60],
                 code="invalid_value",
             )
@@ -119,26 +121,29 @@ def contains(q: str) -> Keep:
 
 
 def search(entries: Iterable[Entry], q: str, snapshot: CatalogSnapshot) -> list[Entry]:
-    """Best first: the id itself, another name of it, its beginning, its words, anything that holds what is asked."""
+    """Best first: the id itself, another name of it, its beginning, its words, anything that holds what is asked; the vendor's own
+    before what others made of it."""
     asked = q.strip().lower()
     meant = snapshot.names.get(asked)
     holds = contains(asked)
     found = [entry for entry in entries if entry.model.id == meant or holds(entry)]
-    return sorted(found, key=lambda entry: _rank(entry, asked, meant=meant))
+    vendor = canonicalize("", "-".join(asked.split())).id.partition("/")[0]
+    return sorted(found, key=lambda entry: _rank(entry, asked, meant=meant, vendor=vendor))
 
 
-def _rank(entry: Entry, q: str, *, meant: str | None) -> tuple[int, int, str]:
-    """Sorts what was found. ``meant`` is the model whose id or other name this is; shorter ids are closer."""
-    model_id = entry.model.id.lower()
+def _rank(entry: Entry, q: str, *, meant: str | None, vendor: str) -> tuple[int, bool, int, str]:
+    """Sorts what was found. ``meant`` is the model whose id or other name this is, ``vendor`` whose such names are: what others
+    made of a model comes after it. Then shorter ids are closer."""
+    model_id, asked = same_model_key(entry.model.id), "-".join(same_model_key(q).split())
     if entry.model.id == meant:
         rank = 0
-    elif model_id.startswith(q) or model_id.partition("/")[2].startswith(q):
+    elif model_id.startswith(asked) or model_id.partition("/")[2].startswith(asked):
         rank = 1
     elif set(WORD.findall(q)) <= set(WORD.findall(entry.text)):
         rank = 2
     else:
         rank = 3
-    return rank, len(model_id), model_id
+    return rank, entry.author != vendor, len(model_id), model_id
 
 
 def page_of(found: Sequence[T], *, limit: int | None, offset: int) -> tuple[Sequence[T], bool]:

@@ -12,12 +12,22 @@ MOST = 1000
 MOST_COMPARED = 100
 
 
+class Reach(Schema):
+    availability: Literal["now", "all"] = Field(
+        "now", description="`all`: also the models of providers that have no key here."
+    )
+
+
 class Page(Schema):
     limit: int | None = Field(None, ge=1, le=MOST, description="Without it, everything.")
     offset: int = Field(0, ge=0)
 
 
-class ModelQuery(Page):
+class ReachedPage(Page, Reach):
+    pass
+
+
+class ModelQuery(ReachedPage):
     """Filters that must all hold. Names and modalities are separated by commas, and all of them must be there."""
 
     after: str = Field("", description="The id of the last model seen; in place of `offset`.")
@@ -82,11 +92,23 @@ class TopProvider(Schema):
     is_moderated: bool
 
 
+class BriefEndpoint(Schema):
+    """What differs between the hosts of a model."""
+
+    provider: str
+    upstream_model: str
+    pricing: Pricing
+    context_length: int | None
+    max_completion_tokens: int | None
+    quantization: str | None
+
+
 class ModelCard(Schema):
     id: str
     canonical_slug: str
     object: Literal["model"]
     created: int
+    """The day on which the model came out, in Unix seconds; 0 when unknown."""
     owned_by: str
     name: str
     description: str
@@ -97,6 +119,7 @@ class ModelCard(Schema):
     per_request_limits: None
     supported_parameters: list[str]
     providers: list[str]
+    endpoints: list[BriefEndpoint] = Field(description="In the order in which they are asked.")
 
 
 class ModelList(Schema):
@@ -159,7 +182,14 @@ class Comparison(Schema):
 
 
 class Compared(Schema):
-    models: Annotated[list[str], Field(min_length=1, max_length=MOST_COMPARED)]
+    models: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=MOST_COMPARED,
+            examples=[["sandbox/echo", "sandbox/claude"]],
+        ),
+    ]
 
 
 class AnthropicModel(Schema):

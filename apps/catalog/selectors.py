@@ -8,7 +8,7 @@ import datetime
 import gc
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,9 +25,11 @@ from apps.catalog.models import (
     Offering,
     Price,
     Provider,
+    UpstreamBalance,
 )
 from apps.catalog.providers.canonical import VENDORS
-from apps.catalog.reach import read_provider
+from apps.catalog.reach import describe_provider, is_switched_on, read_provider
+from apps.catalog.routers import pools_of
 from apps.catalog.snapshots import (
     CatalogSnapshot,
     ModelSnapshot,
@@ -56,17 +58,6 @@ def prices_in_force(now: datetime.datetime) -> QuerySet[Price]:
     return Price.objects.filter(~Exists(newer), valid_from__lte=now)
 
 
-def with_current_price(offerings: QuerySet[Offering]) -> QuerySet[Offering]:
-    """Adds ``current_input`` and ``current_output``: nano-USD per million tokens, None without a price in force."""
-    current = Price.objects.filter(offering=OuterRef("pk"), valid_from__lte=clock.now()).order_by(
-        "-valid_from"
-    )
-    return offerings.annotate(
-        current_input=Subquery(current.values("input")[:1]),
-        current_output=Subquery(current.values("output")[:1]),
-    )
-
-
 def read_epoch() -> int:
     """Rises with every change of a row, and when a price comes into force; one query."""
     latest = Price.objects.filter(valid_from__lte=clock.now()).order_by("-valid_from")
@@ -86,6 +77,22 @@ def marked_up(amounts: Iterable[int], *, markup_ppm: int) -> Iterator[int]:
     return (divide_half_up(amount * (PPM + markup_ppm), PPM) for amount in amounts)
 
 
+def read_house_rates(offering_ids: Iterable[int]) -> dict[int, Rates]:
+    """What these offerings cost the house: the prices in force without any mark-up. Without a price, not in it."""
+    rows = prices_in_force(clock.now()).filter(offering__in=list(offering_ids)).order_by()
+    return {
+        offering: Rates(**dict(zip(AMOUNTS, amounts, strict=True)), price_id=price_id)
+        for offering, price_id, *amounts in rows.values_list("offering_id", "pk", *AMOUNTS)
+    }
+
+
+def read_balances() -> list[tuple[str, str, int]]:
+    """Provider, currency and billionths of it that are left in the house's account, where that was ever told."""
+    rows = UpstreamBalance.objects.order_by("provider")
+    found = rows.values_list("provider_id", "currency", "amount")
+    return [(slug, unit, amount) for slug, unit, amount in found if amount is not None]
+
+
 def public_id(model_id: str, variant: str) -> str:
     """``acme/large`` and, for what is offered free of charge, ``acme/large:free``."""
     return f"{model_id}:{variant}" if variant else model_id
@@ -97,15 +104,23 @@ def load_catalog() -> CatalogSnapshot:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return _load_catalog()
+        snapshot = _load_catalog(read_provider)
+        pools_of(snapshot)  # made here, so that no request that names a router waits for it
+        return snapshot
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _load_catalog() -> CatalogSnapshot:
+@lru_cache(maxsize=1)
+def whole_catalog(_of: CatalogSnapshot) -> CatalogSnapshot:
+    """The same with the providers that lack a key or an address here: what could be asked for. Read when it is wanted."""
+    return _load_catalog(lambda row: describe_provider(row) if is_switched_on(row) else None)
+
+
+def _load_catalog(read: Callable[[Provider], ProviderSnapshot | None]) -> CatalogSnapshot:
     rows = {row.slug: row for row in Provider.objects.all()}
-    providers = {slug: found for slug, row in rows.items() if (found := read_provider(row))}
+    providers = {slug: found for slug, row in rows.items() if (found := read(row))}
     priced = {
         offering: (price_id, amounts)
         for offering, price_id, *amounts in prices_in_force(clock.now())
@@ -133,7 +148,7 @@ class Facts(NamedTuple):
     id: str
     name: str
     description: str
-    created_at: datetime.datetime
+    released_on: datetime.date | None
     context_length: int | None
     max_output_tokens: int | None
     input_modalities: tuple[str, ...]
@@ -170,6 +185,7 @@ class Host(NamedTuple):
     max_output_tokens: int | None
     priority: int
     quantization: str
+    weight: int | None
 
 
 Hosts = Mapping[tuple[str, str], list[Host]]
@@ -183,7 +199,7 @@ def _read_hosts() -> Hosts:
     found = Offering.objects.filter(is_active=True, withdrawn_at=None).order_by("pk")
     for values in found.values_list(
         "pk", "model_id", "variant", "provider_id", "upstream_model", "context_length", "max_output_tokens",
-        "priority", "quantization",
+        "priority", "quantization", "weight",
     ):  # fmt: skip
         host = Host(*values)
         hosts[host.model_id, host.variant].append(host)
@@ -229,13 +245,14 @@ def _read_model(
                 max_output_tokens=host.max_output_tokens or facts.max_output_tokens,
                 priority=host.priority,
                 quantization=host.quantization,
+                weight=host.weight,
             )
         )
     return ModelSnapshot(
         id=name,
         name=facts.name,
         description=facts.description,
-        created=facts.created_at,
+        released_on=facts.released_on,
         context_length=facts.context_length,
         max_output_tokens=facts.max_output_tokens,
         input_modalities=facts.input_modalities,

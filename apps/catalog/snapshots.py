@@ -5,17 +5,21 @@
 Compared by identity, like the rows that they were read from.
 """
 
+import calendar
 import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from apps.catalog.providers.spec import (
     Auth,
     Endpoint,
     Endpoints,
     Operation,
+    ProviderSpec,
     Quirk,
+    Rest,
     Timeouts,
     UsageConvention,
     Wire,
@@ -44,6 +48,15 @@ MODALITIES: Mapping[Operation, frozenset[str]] = {
 """What a model must give (``output_modalities``, in OpenRouter's words) for an operation to make sense."""
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a provider is asked by with somebody else's key: how its addresses and headers are made (own_keys.py)."""
+
+    spec: ProviderSpec
+    address: str
+    """Staff's own, in place of the one that ships with the release."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProviderSnapshot:
     """A provider that can be asked: enabled, with an address and, when it wants one, a secret."""
@@ -60,8 +73,23 @@ class ProviderSnapshot:
     timeouts: Timeouts
     priority: int
     is_sandbox: bool
+    collects_data: bool | None = None
+    """Whether it may use prompts for its own ends; None when nobody knows."""
+    keeps_nothing: bool = False
+    region: str = ""
+    """Where prompts are processed, in lower case; empty when unknown."""
+    rests: tuple[Rest, ...] = ()
+    """Refusals after which a host is left alone for a while."""
+    prefill: tuple[str, ...] = ()
+    """Globs over its names of the models that go on from a message of the assistant at the end."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The values of the row's variables, such as the region that a signature names."""
+    template: Template | None = field(default=None, repr=False)
+    """None when it asks for no key, so that nobody can bring one."""
+    own_key: str = ""
+    """Which customer's key it is asked with, for its breaker and its health; empty for the house's."""
+    is_spent: bool = False
+    """The house's account there is known to be empty."""
 
     def request_headers(self, *, secret: str | None = None) -> dict[str, str]:
         """Fixed headers and authentication, with the house's secret unless another one is given."""
@@ -84,6 +112,8 @@ class OfferingSnapshot:
     priority: int
     quantization: str = ""
     """Empty when unknown."""
+    weight: int | None = None
+    """Its part of the model's requests, beside other hosts with one."""
     _endpoints: dict[tuple[Operation, Wire], Endpoint | None] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -97,6 +127,11 @@ class OfferingSnapshot:
             found = endpoint_of(self.provider.endpoints, operation, self.upstream_model, wire)
             self._endpoints[operation, wire] = found
             return found
+
+    @property
+    def takes_prefill(self) -> bool:
+        """Whether it goes on from a message of the assistant at the end, instead of refusing it or beginning anew."""
+        return any(fnmatchcase(self.upstream_model, glob) for glob in self.provider.prefill)
 
     def url(self, endpoint: Endpoint, *, stream: bool) -> str:
         base_url = endpoint.base_url or self.provider.base_url
@@ -114,7 +149,8 @@ class ModelSnapshot:
     id: str
     name: str
     description: str
-    created: datetime.datetime
+    released_on: datetime.date | None
+    """When it came out; None when unknown."""
     context_length: int | None
     """None when unknown, like ``max_output_tokens``."""
     max_output_tokens: int | None
@@ -131,6 +167,12 @@ class ModelSnapshot:
     def does(self, operation: Operation) -> bool:
         """Whether it is a model for this, whoever hosts it."""
         return not MODALITIES[operation].isdisjoint(self.output_modalities)
+
+    @property
+    def created(self) -> int:
+        """The start of the day on which it came out, in Unix seconds; 0 when unknown, for clients want a whole number."""
+        day = self.released_on
+        return calendar.timegm(day.timetuple()) if day else 0
 
     @property
     def is_sandbox(self) -> bool:

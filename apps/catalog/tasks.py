@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.catalog.services import feeds, pricing
+from apps.catalog.services import balances, feeds, pricing
 from apps.common import clock
 
 log = structlog.get_logger(__name__)
@@ -11,8 +11,8 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def refresh_prices() -> None:
-    """Take over what changed in the price book."""
-    summary = pricing.import_price_book()
+    """Take over what changed in the price book; the seed is compared with it."""
+    summary = pricing.import_prices()
     log.info(
         "catalog.prices_refreshed",
         added=summary.added,
@@ -35,3 +35,9 @@ def refresh_due() -> None:
 def refresh_provider(slug: str) -> None:
     """Read one provider's list of models."""
     feeds.refresh(slug)
+
+
+@shared_task
+def read_balances() -> None:
+    """Ask the providers that tell it what is left in the house's accounts."""
+    balances.read_due()

@@ -8,7 +8,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_tasks: set[asyncio.Task[Any]] = set()
+_tasks: set[asyncio.Future[Any]] = set()
 
 
 def spawn(work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
@@ -17,6 +17,12 @@ def spawn(work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
     _tasks.add(task)
     task.add_done_callback(_finished)
     return task
+
+
+def keep(work: asyncio.Future[Any]) -> None:
+    """``drain`` waits for this too; what becomes of it is its owner's to see."""
+    _tasks.add(work)
+    work.add_done_callback(_tasks.discard)
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

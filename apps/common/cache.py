@@ -34,37 +34,37 @@ class Snapshot(Generic[V]):
         self._load = load
         self._read_epoch = epoch
         self._lock = threading.Lock()
-        self.reset()
-        _snapshots.append(self)  # type: ignore[arg-type]
-
-    def reset(self) -> None:
-        """Forget everything; the next reader loads anew."""
         self._value: V | None = None
         self._epoch = -1
         self._checked = 0.0
+        _snapshots.append(self)  # type: ignore[arg-type]
+
+    def reset(self) -> None:
+        """Forget everything, also what is being loaded now; the next reader loads anew."""
+        with self._lock:
+            self._value, self._epoch, self._checked = None, -1, 0.0
 
     def get(self) -> V:
         """The value, for synchronous code; reads the database when it may be stale."""
-        if self._value is None or clock.monotonic() - self._checked > TRUST_SECONDS:
-            self.check()
-        assert self._value is not None
-        return self._value
+        value = self._value
+        return self.check() if value is None or self._is_old() else value
 
     async def fresh(self) -> V:
         """The value, for asynchronous code; no query and no thread hop while the watcher runs.
 
         Raises DatabaseError when nothing is known yet; a value that cannot be checked is better than none.
         """
-        if self._value is None or clock.monotonic() - self._checked > TRUST_SECONDS:
-            try:
-                await run_db(self.check)
-            except DatabaseError:
-                if self._value is None:
-                    raise
-        assert self._value is not None
-        return self._value
+        value = self._value
+        if value is not None and not self._is_old():
+            return value
+        try:
+            return await run_db(self.check)
+        except DatabaseError:
+            if value is None:
+                raise
+            return value
 
-    def check(self) -> None:
+    def check(self) -> V:
         """Compare epochs and load when they differ. The epoch is read first, so a change in between loads again."""
         with self._lock:
             started = clock.monotonic()
@@ -73,6 +73,10 @@ class Snapshot(Generic[V]):
                 self._value = self._load()
                 self._epoch = epoch
             self._checked = started
+            return self._value
+
+    def _is_old(self) -> bool:
+        return clock.monotonic() - self._checked > TRUST_SECONDS
 
 
 async def watch() -> None:

@@ -26,9 +26,8 @@ class ClientTooSlow(Exception):
 
 
 class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
-    """One HTTP request. Subclasses implement ``handle``; ``max_body_bytes`` caps what is read."""
+    """One HTTP request. Subclasses implement ``handle`` and ``max_body_bytes``, which caps what is read."""
 
-    max_body_bytes: int
     slowest_read_seconds: float
     scope: dict[str, Any]
 
@@ -54,7 +53,7 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
         """Run ``handling``, cancelled the moment the client goes away."""
         work = asyncio.current_task()
         assert work is not None
-        watch = asyncio.ensure_future(self._cancel_on_disconnect(receive, work))
+        watch = work.get_loop().create_task(self._cancel_on_disconnect(receive, work))
         try:
             await handling
         except asyncio.CancelledError:
@@ -67,6 +66,9 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def handle(self, body: bytes) -> None:
         """Answer the request. Cancelled when the client goes away; must settle whatever happens."""
+        raise NotImplementedError
+
+    def max_body_bytes(self) -> int:
         raise NotImplementedError
 
     async def refuse(self, error: BodyTooLarge) -> None:
@@ -106,15 +108,15 @@ class StreamConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _read_body(self, receive: Receive) -> bytes | None:
         """The whole body, or None when the client left before sending it. Raises BodyTooLarge."""
         parts: list[bytes] = []
-        size = 0
+        size, most = 0, self.max_body_bytes()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             part = message.get("body", b"")
             size += len(part)
-            if size > self.max_body_bytes:
-                raise BodyTooLarge(f"The body is larger than {self.max_body_bytes:,} bytes.")
+            if size > most:
+                raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)

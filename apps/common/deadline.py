@@ -40,11 +40,11 @@ class Deadline:
         self.expired = False
 
     async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        self._loop = asyncio.get_running_loop()
         self.move(self._seconds)
         return self
 

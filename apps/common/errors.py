@@ -14,12 +14,16 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── NotFound               404  not_found
     ├── MethodNotAllowed       405  method_not_allowed
     ├── BodyTooLarge           413  request_too_large
+    ├── IdempotencyInFlight    409  idempotency_in_flight
+    ├── AnswerNotKept          409  idempotency_not_kept
+    ├── IdempotencyMismatch    422  idempotency_mismatch
     ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
     ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
     ├── UpstreamInvalid        502  upstream_error
     ├── AllProvidersFailed     503  all_providers_failed
     ├── UpstreamTimeout        504  upstream_timeout
     ├── ServiceUnavailable     503  service_unavailable
+    │   └── Overloaded         503  overloaded
     └── InternalError          500  internal_error
 """
 
@@ -115,6 +119,25 @@ class BodyTooLarge(GatewayzError):
     type = "invalid_request_error"
 
 
+class IdempotencyInFlight(GatewayzError):
+    status = 409
+    code = "idempotency_in_flight"
+    type = "invalid_request_error"
+    retryable = True
+
+
+class AnswerNotKept(GatewayzError):
+    status = 409
+    code = "idempotency_not_kept"
+    type = "invalid_request_error"
+
+
+class IdempotencyMismatch(GatewayzError):
+    status = 422
+    code = "idempotency_mismatch"
+    type = "invalid_request_error"
+
+
 class InsufficientCredits(GatewayzError):
     status = 402
     code = "insufficient_credits"
@@ -155,6 +178,10 @@ class ServiceUnavailable(GatewayzError):
     retryable = True
 
 
+class Overloaded(ServiceUnavailable):
+    code = "overloaded"
+
+
 class InternalError(GatewayzError):
     retryable = True
 
@@ -167,6 +194,9 @@ ERROR_CODES: frozenset[str] = frozenset(
         "concurrency_limit_exceeded",
         "content_policy_violation",
         "context_length_exceeded",
+        "idempotency_in_flight",
+        "idempotency_mismatch",
+        "idempotency_not_kept",
         "insufficient_credits",
         "internal_error",
         "invalid_api_key",
@@ -181,7 +211,9 @@ ERROR_CODES: frozenset[str] = frozenset(
         "model_not_found",
         "model_not_priced",
         "model_not_supported",
+        "no_provider_allowed",
         "not_found",
+        "overloaded",
         "permission_denied",
         "previous_response_not_found",
         "rate_limit_exceeded",

@@ -31,6 +31,7 @@ class GroupCommit(Generic[M, A]):
         self._commit = commit
         self._alone_after = alone_after
         """Failures that one member can cause for all: then each is committed by itself, so that it fails alone."""
+        self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[M, asyncio.Future[A]]] = []
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
@@ -40,15 +41,14 @@ class GroupCommit(Generic[M, A]):
 
         A member that nobody waits for may ``linger`` so many seconds for company; one that does not linger takes it along.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[A] = loop.create_future()
+        answer: asyncio.Future[A] = self._loop.create_future()
         self._waiting.append((member, answer))
         if self._running:
             return answer
         if not linger:
             self._start()
         elif self._timer is None:
-            self._timer = loop.call_later(linger, self._start)
+            self._timer = self._loop.call_later(linger, self._start)
         return answer
 
     def _start(self) -> None:

@@ -60,12 +60,16 @@ def _head(start: str, headers: Mapping[str, str], size: int) -> bytes:
     return f"{start}{fields}content-length: {size}\r\n\r\n".encode()
 
 
+_Idle = list[tuple[float, Connection]]
+"""Connections that wait for their next request, and since when."""
+
+
 class UpstreamResponse:
     """An answer under way. ``close`` it when done: early closing ends the connection, which stops the provider."""
 
     __slots__ = ("_connection", "_idle", "headers", "status")
 
-    def __init__(self, connection: Connection, idle: list[tuple[float, Connection]]) -> None:
+    def __init__(self, connection: Connection, idle: _Idle) -> None:
         self._connection = connection
         self._idle = idle
         self.status = connection.status
@@ -91,7 +95,7 @@ class UpstreamResponse:
         """Keeps the connection for the next call when the body has arrived to its end."""
         connection = self._connection
         if connection.complete and connection.reusable and connection.is_open:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
+            self._idle.append((connection.loop.time(), connection))
         else:
             connection.close()
 
@@ -100,7 +104,8 @@ class _Pool:
     """The idle connections of one event loop. The last one used is used first, so that the others can grow old."""
 
     def __init__(self) -> None:
-        self._idle: dict[_Origin, list[tuple[float, Connection]]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._idle: dict[_Origin, _Idle] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
     async def post(
@@ -123,26 +128,24 @@ class _Pool:
             raise
         return UpstreamResponse(connection, idle)
 
-    def _take(self, idle: list[tuple[float, Connection]]) -> Connection | None:
-        loop = asyncio.get_running_loop()
+    def _take(self, idle: _Idle) -> Connection | None:
         if self._sweep is None:
-            self._sweep = loop.call_later(KEEPALIVE_SECONDS, self._close_old)
+            self._sweep = self._loop.call_later(KEEPALIVE_SECONDS, self._close_old)
         while idle:
             since, connection = idle.pop()
-            if connection.is_open and since > loop.time() - KEEPALIVE_SECONDS:
+            if connection.is_open and since > self._loop.time() - KEEPALIVE_SECONDS:
                 return connection
             connection.close()
         return None
 
     def _close_old(self) -> None:
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - KEEPALIVE_SECONDS
+        oldest = self._loop.time() - KEEPALIVE_SECONDS
         for idle in self._idle.values():
             for since, connection in idle:
                 if since < oldest:
                     connection.close()
             idle[:] = [(since, kept) for since, kept in idle if kept.is_open]
-        self._sweep = loop.call_later(KEEPALIVE_SECONDS / 2, self._close_old)
+        self._sweep = self._loop.call_later(KEEPALIVE_SECONDS / 2, self._close_old)
 
     def close(self) -> None:
         if self._sweep is not None:

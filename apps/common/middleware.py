@@ -1,11 +1,10 @@
-"""Django middleware of our own: request ids, the content policy of the admin; and the error envelope of Django's answers."""
+"""Django middleware of our own: request ids and the content policy of the admin."""
 
 from collections.abc import Callable
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
-from apps.common.errors import GatewayzError
 from apps.common.ids import new_id
 
 
@@ -19,19 +18,6 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["x-request-id"] = request_id
         return response
-
-
-def error_response(request: HttpRequest, error: GatewayzError) -> JsonResponse:
-    """The OpenAI error envelope, for everything that Django answers."""
-    body = {
-        "message": error.message,
-        "type": error.type,
-        "param": error.param,
-        "code": error.code,
-        "request_id": request.META.get("gatewayz.request_id", ""),
-        **error.details,
-    }
-    return JsonResponse({"error": body}, status=error.status, headers=error.headers())
 
 
 class AdminPolicyMiddleware:

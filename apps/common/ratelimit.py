@@ -6,42 +6,33 @@ Redis does it in one script for all requests that arrive together; without Redis
 in the process. Nothing is counted for a refused request.
 """
 
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import orjson
-import redis.asyncio
-import structlog
-from redis.exceptions import NoScriptError, RedisError
+import msgspec
 
 from apps.common import clock
 from apps.common.groupcommit import GroupCommit
-
-log = structlog.get_logger(__name__)
+from apps.common.redis_script import RedisScript
 
 WINDOW_SECONDS = 60
 SLOT_SECONDS = 660
 """A request that never released its slot (its process died) gives it back after this: beyond the total deadline."""
 MOST_SUBJECTS = 50_000
-REDIS_PAUSE_SECONDS = 1.0
-REDIS_TIMEOUT_SECONDS = 0.5
 LINGER_SECONDS = 0.005
 """A release waits so long for the next request to take it along; in one batch it counts before that request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, gc=False):
     requests_per_minute: int
     tokens_per_minute: int
     concurrency: int
 
 
-@dataclass(frozen=True, slots=True)
-class Acquire:
+class Acquire(msgspec.Struct, frozen=True, gc=False):
     """Ask for one request of ``tokens`` estimated tokens."""
 
     subject: str
@@ -50,16 +41,14 @@ class Acquire:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(msgspec.Struct, frozen=True, gc=False):
     """Ask what is left; nothing is counted."""
 
     subject: str
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True, gc=False):
     """The request has ended. ``correction`` is its real number of tokens less the estimate."""
 
     subject: str
@@ -67,8 +56,7 @@ class Release:
     correction: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """``exceeded`` is empty when the request may go on. Times are milliseconds."""
 
     exceeded: str
@@ -129,7 +117,8 @@ def _retry_after(current: int, last: int, cost: int, limit: int, elapsed: float)
         )
     else:
         wait = WINDOW_SECONDS
-    return max(1, math.ceil(min(wait, 2 * WINDOW_SECONDS) * 1000))
+    # A millisecond more: at the very moment itself the fading part may still round up to one too many.
+    return math.ceil(max(0.0, min(wait, 2 * WINDOW_SECONDS)) * 1000) + 1
 
 
 class LocalLimiter:
@@ -273,9 +262,6 @@ return cjson.encode(answers)
 """
 
 
-_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-
-
 class RedisLimiter:
     """The rule in Redis, shared by all processes. While Redis is away each process limits on its own.
 
@@ -283,14 +269,9 @@ class RedisLimiter:
     """
 
     def __init__(self, url: str, *, prefix: str) -> None:
-        self._prefix = prefix
-        # One connection, used by one batch at a time: a client's pool and retries would cost more than the script.
-        self._connection = redis.asyncio.ConnectionPool.from_url(
-            url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-        ).make_connection()  # type: ignore[no-untyped-call]
+        self._script = RedisScript(url, _SCRIPT, SLOT_SECONDS, prefix)
         self._group: GroupCommit[Step, Verdict | None] = GroupCommit(self._run)
         self._local = LocalLimiter()
-        self._away_until = 0.0
 
     async def acquire(self, step: Acquire) -> Verdict:
         verdict = await self._group.submit(step)
@@ -306,35 +287,13 @@ class RedisLimiter:
         self._group.submit(step, linger=LINGER_SECONDS)
 
     async def close(self) -> None:
-        await self._connection.disconnect()
+        await self._script.close()
 
     async def _run(self, steps: Sequence[Step]) -> list[Verdict | Exception | None]:
-        if clock.monotonic() >= self._away_until:
-            try:
-                packed = orjson.dumps([_pack(step) for step in steps])
-                answers = orjson.loads(await self._evaluate(packed))
-                return [_unpack(step, answer) for step, answer in zip(steps, answers, strict=True)]
-            except (TimeoutError, RedisError, OSError) as error:
-                log.warning("ratelimit.redis_away", error=type(error).__name__)
-                self._away_until = clock.monotonic() + REDIS_PAUSE_SECONDS
-                await self._connection.disconnect(nowait=True)
-        return [self._alone(step) for step in steps]
-
-    async def _evaluate(self, packed: bytes) -> bytes:
-        """The script's answer. Redis forgets scripts when it restarts, so one that it does not know is sent whole."""
-        if not self._connection.is_connected:
-            await self._connection.connect()
-        try:
-            return await self._command(
-                "EVALSHA", _SCRIPT_SHA, 0, packed, SLOT_SECONDS, self._prefix
-            )
-        except NoScriptError:
-            return await self._command("EVAL", _SCRIPT, 0, packed, SLOT_SECONDS, self._prefix)
-
-    async def _command(self, *words: str | bytes | int) -> bytes:
-        await self._connection.send_command(*words)
-        answer: bytes = await self._connection.read_response()
-        return answer
+        answers = await self._script.run([_pack(step) for step in steps])
+        if answers is None:
+            return [self._alone(step) for step in steps]
+        return [_unpack(step, answer) for step, answer in zip(steps, answers, strict=True)]
 
     def _alone(self, step: Step) -> Verdict | None:
         if isinstance(step, Acquire):

@@ -5,8 +5,9 @@ convention is. Wires normalise at the edge (OpenAI counts cached tokens inside p
 ``Rates`` holds the price of each bucket: nano-USD per million tokens or characters, per image, second, search and request.
 """
 
-from dataclasses import dataclass, fields
 from enum import StrEnum
+
+import msgspec
 
 
 class UsageSource(StrEnum):
@@ -18,8 +19,7 @@ class UsageSource(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one answer used, in disjoint buckets; every number is a whole number >= 0."""
 
     input: int = 0
@@ -63,8 +63,11 @@ class Usage:
 NOTHING = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+WHOLE_BP = 10_000
+"""The whole, in basis points."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prices of one offering: nano-USD per million tokens or characters, else per unit."""
 
     input: int
@@ -82,8 +85,10 @@ class Rates:
     request: int = 0
     price_id: int = 0
     """The price row that these numbers were read from; 0 when they come from no row."""
+    share_bp: int = WHOLE_BP
+    """How much of these the client pays, in basis points: all, or the routing fee where the provider bills the client itself."""
 
 
-BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
+BUCKETS: tuple[str, ...] = Usage.__struct_fields__
 UNITS: tuple[str, ...] = ("images", "characters", "seconds", "searches")
 TOKEN_BUCKETS: tuple[str, ...] = tuple(name for name in BUCKETS if name not in UNITS)

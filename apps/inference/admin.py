@@ -35,6 +35,8 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
         OrganizationFilter,
         "created_at",
         "streamed",
+        "cached",
+        "is_byok",
         "usage_source",
         "surface",
     )
@@ -55,6 +57,8 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
                 "fields": (
                     "model",
                     "provider",
+                    "cached",
+                    "is_byok",
                     "outcome",
                     "status",
                     "error_code",

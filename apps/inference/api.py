@@ -15,6 +15,7 @@ from apps.common.money import nano_to_usd
 from apps.common.principal import organization_of
 from apps.inference import conversations
 from apps.inference.models import RequestRecord
+from apps.inference.protocols.openai_responses.replay import replay
 from apps.inference.schemas import (
     DeletedResponse,
     Generation,
@@ -28,19 +29,21 @@ router = Router(tags=["Generations and responses"])
 
 PATIENCE_SECONDS = 5.0
 """How long a look-up waits for a settlement under way."""
+RECORD_SECONDS = 0.3
+"""And for the record of an answer that was kept, which holds nothing."""
 
 
 @router.get("/generation", response=GenerationBody, summary="One request: route, usage, cost")
 def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A002 - the public name
     organization_id = organization_of(request)
-    deadline = clock.monotonic() + PATIENCE_SECONDS
+    started = clock.monotonic()
     while True:
         # Asked in this order, a settlement that commits between the two questions is not missed.
         pending = is_on_hold(id)
         record = find_record(id, organization_id=organization_id)
         if record is not None:
             return GenerationBody(data=_present(record))
-        if not pending or clock.monotonic() > deadline:
+        if clock.monotonic() - started > (PATIENCE_SECONDS if pending else RECORD_SECONDS):
             raise NotFound(f"There is no generation '{id[:60]}' of this organisation.", param="id")
         time.sleep(0.02)
 
@@ -48,9 +51,23 @@ def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A
 @router.get(
     "/responses/{response_id}", response=StoredResponseBody, summary="Read a stored response"
 )
-def read_response(request: HttpRequest, response_id: str) -> HttpResponse:
-    """As its client got it. OpenAI's Responses, https://platform.openai.com/docs/api-reference/responses/get."""
-    return _json(_stored(request, response_id).response)
+def read_response(
+    request: HttpRequest,
+    response_id: str,
+    stream: bool = False,
+    starting_after: Annotated[int, Field(ge=0)] | None = None,
+) -> HttpResponse:
+    """As its client got it, or as a stream of events, of those after ``starting_after`` alone.
+
+    OpenAI's Responses, https://platform.openai.com/docs/api-reference/responses/get.
+    """
+    response = _stored(request, response_id).response
+    if not stream:
+        return _json(response)
+    records = replay(response, after=-1 if starting_after is None else starting_after)
+    answer = HttpResponse(b"".join(records), content_type="text/event-stream")
+    answer["cache-control"] = "no-cache"
+    return answer
 
 
 @router.delete(
@@ -140,7 +157,10 @@ def _present(record: RequestRecord) -> Generation:
         charged_nano_usd=record.charged,
         cost_nano_usd=record.cost,
         price_id=record.price_id,
+        cached=record.cached,
+        is_byok=record.is_byok,
         first_token_ms=record.first_token_ms,
         latency_ms=record.latency_ms,
         attempts=record.attempts,
+        route=record.route,
     )

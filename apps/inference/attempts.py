@@ -1,52 +1,45 @@
 """Attempts: ask one host after another until one answers.
 
 Before the first content event a failure moves on to the next host, unseen by the client; the first content event
-commits. After it a failure ends the answer with an in-band error: a stream never pretends to be complete.
+commits. After it a failure is recovered from when that can be done truthfully (recovery.py), else it ends the answer
+with an in-band error: a stream never pretends to be complete.
 """
 
 import asyncio
 import secrets
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from apps.billing.services import rating
-from apps.catalog.providers.spec import Timeouts, Wire
 from apps.common import clock
-from apps.common.errors import AllProvidersFailed, GatewayzError, UpstreamInvalid
-from apps.common.money import nano_to_usd
-from apps.common.usage import Usage
-from apps.inference import conversations, credentials, upstream
-from apps.inference.canonical.codec import AnswerIdentity, PriceUsage
-from apps.inference.context import Attempt, RequestContext
-from apps.inference.faults import FaultKind, UpstreamFault
-from apps.inference.lanes import lane_for
-from apps.inference.outcomes import final_usage
-from apps.inference.planner import Target
-from apps.inference.relay import (
-    UNREADABLE,
-    AnswerShape,
-    Body,
-    Json,
-    JsonRelay,
-    Lane,
-    StreamRelay,
+from apps.common.errors import (
+    AllProvidersFailed,
+    ContextTooLong,
+    GatewayzError,
+    PermissionDenied,
+    UpstreamInvalid,
 )
+from apps.inference import credentials, metrics, recovery
+from apps.inference.breaker import Standing
+from apps.inference.context import Attempt, RequestContext, Sent
+from apps.inference.delivery import Client, Delivery, Lanes, Race
+from apps.inference.faults import FaultKind, UpstreamFault
+from apps.inference.planner import Target
+from apps.inference.relay import Body
+from apps.inference.resting import rest_for
+from apps.inference.runtime import Runtime
+
+HEDGE_AFTER_SECONDS = 2.0
+"""Where it is not known yet how long a host usually takes."""
+LEAST_PATIENCE_SECONDS = 0.25
+"""A second call for less gains nothing that anybody would see."""
+NO_FAILURES = frozenset({FaultKind.DIVERGED, FaultKind.OUTRUN})
+"""Faults that say nothing of the host."""
 
 
-class Client(Protocol):
-    """The client's side of an answer."""
-
-    @property
-    def is_gone(self) -> bool:
-        """It has closed its connection."""
-        ...
-
-    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
-
-    async def send_body(self, body: bytes, *, more: bool) -> None: ...
+KEY_REFUSED = frozenset({401, 402, 403})
+"""Asking again with the same key is of no use."""
 
 
 class AnswerBroken(Exception):
@@ -67,47 +60,168 @@ class Attempts:
     context: RequestContext
     client: Client
     body: Body
-    lanes: dict[Wire, Lane]
+    runtime: Runtime
+    lanes: Lanes = field(default_factory=dict)
+    _retried: set[str] = field(default_factory=set)
+    """Keys of the hosts that were asked again."""
 
     async def run(self) -> None:
         """Answer the client. Raises GatewayzError when nothing was sent, AnswerBroken when something was."""
         targets = list(self.context.targets)
         last: UpstreamFault | None = None
-        retried: set[int] = set()
-        while targets and len(self.context.progress.attempts) < settings.MAX_ATTEMPTS:
+        if recovery.is_possible(self.context, self.body):
+            self.context.sent = Sent()
+        while targets and self._may_ask():
             target = targets[0]
+            if not await self._claim(target):
+                # Its breaker has opened since the plan, or somebody else is the probe.
+                targets.pop(0)
+                continue
             try:
-                await self._attempt(target, is_last=len(targets) == 1)
+                if self.context.hedges:
+                    await self._attempt_hedged(targets)
+                else:
+                    await self._attempt(self._delivery(target, is_last=len(targets) == 1))
                 return
             except UpstreamFault as fault:
                 last = fault
                 if self.context.progress.delivered:
-                    raise AnswerBroken(fault) from fault
+                    failed = self.context.progress.target
+                    await self._recover([other for other in targets if other is not failed], fault)
+                    return
                 if fault.client_error is not None:
-                    raise fault.client_error from fault
-                pause = fault.pause
-                provider = target.offering.provider
-                if fault.status == 401 and credentials.forget(provider.auth, provider.secret):
-                    pause = 0.0
-                if pause is not None and target.offering.id not in retried:
-                    retried.add(target.offering.id)
-                    # Jitter, so that a crowd that was turned away together does not come back together.
-                    await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
+                    targets = _roomier(targets, fault.client_error)
+                    if not targets:
+                        raise fault.client_error from fault
                     continue
-                targets.pop(0)
-        raise _all_failed(last)
+                if not await self._is_due_again(target, fault):
+                    targets.pop(0)
+        raise _all_failed(last, self.context.progress.attempts)
 
-    async def _attempt(self, target: Target, *, is_last: bool) -> None:
+    async def _claim(self, target: Target) -> bool:
+        """Whether this host may be asked now."""
+        if not await self.runtime.breaker.claim(target.key):
+            return False
+        if target.key not in self._retried:
+            self.runtime.retries.earn(target.key)
+        return True
+
+    async def _is_due_again(self, target: Target, fault: UpstreamFault) -> bool:
+        """Whether this host is asked once more, when it has had its pause."""
+        pause = fault.pause
+        provider = target.offering.provider
+        if fault.status == 401 and credentials.forget(provider.auth, provider.secret):
+            pause = 0.0
+        if (
+            pause is None
+            or target.key in self._retried
+            or not self.runtime.retries.spend(target.key)
+        ):
+            return False
+        self._retried.add(target.key)
+        # Jitter, so that a crowd that was turned away together does not come back together.
+        await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
+        return True
+
+    def _delivery(self, target: Target, *, is_last: bool) -> Delivery:
+        delivery = Delivery(
+            self.context, self.client, self.body, self.lanes, target, is_last=is_last
+        )
+        if not is_last and self.runtime.breaker.standing(target.key) is Standing.HALF_OPEN:
+            delivery.most_wait = self._most_wait(delivery)
+        return delivery
+
+    def _most_wait(self, delivery: Delivery) -> float | None:
+        """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
+        facts = self.context.facts
+        assert facts is not None
+        usual = self.runtime.health.of(delivery.target.key).usual_wait
+        if facts.reasoning or facts.is_slow or (delivery.may_think and usual is None):
+            return None
+        return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
+
+    async def _attempt_hedged(self, targets: list[Target]) -> None:
+        """Ask the first host and, when it takes longer than it usually does, the second one beside it.
+
+        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; the
+        second one is no target any more then.
+        """
+        race = Race()
+        first = race.start(self._delivery(targets[0], is_last=len(targets) == 1), self._attempt)
+        second: Target | None = None
+        try:
+            usual = self.runtime.health.of(targets[0].key).usual_wait
+            patience = HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
+            await asyncio.wait([first], timeout=patience)
+            if not first.done() and race.winner is None and len(targets) > 1:
+                second = targets[1]
+                spare = self._may_ask() and self.runtime.retries.spend(second.key)
+                if spare and await self.runtime.breaker.claim(second.key):
+                    race.start(self._delivery(second, is_last=len(targets) == 2), self._attempt)
+            await race.finish()
+        finally:
+            await race.end()
+        if race.winner is None and second is not None:
+            targets.remove(second)
+        (race.tasks[race.winner] if race.winner else first).result()
+
+    def _may_ask(self) -> bool:
+        return len(self.context.progress.attempts) < settings.MAX_ATTEMPTS
+
+    async def _recover(self, others: Sequence[Target], fault: UpstreamFault) -> None:
+        """Go on with another host of the same model. Raises AnswerBroken when none can."""
+        begun = recovery.begin(self.context, self.body)
+        if begun is None:
+            raise AnswerBroken(fault) from fault
+        for target in others:
+            if target.offering.model_id != begun.model_id:
+                continue
+            ways = list(begun.ways(self.client, self.lanes, target))
+            while ways and self._may_ask() and await self._claim(target):
+                delivery = ways[0]
+                try:
+                    await self._attempt(delivery)
+                except UpstreamFault as next_fault:
+                    if delivery.has_switched:
+                        raise self._broken(next_fault) from next_fault
+                    if next_fault.client_error is not None:
+                        ways.pop(0)
+                    elif not await self._is_due_again(target, next_fault):
+                        break
+                else:
+                    metrics.recoveries.labels(delivery.mode.value, "recovered").inc()
+                    return
+        raise self._broken(fault) from fault
+
+    def _broken(self, fault: UpstreamFault) -> AnswerBroken:
+        metrics.recoveries.labels(self.context.recover.value, "broken").inc()
+        return AnswerBroken(fault)
+
+    async def _attempt(self, delivery: Delivery) -> None:
         progress = self.context.progress
         started = clock.monotonic()
-        progress.target = target
         fault: UpstreamFault | None = None
+        verdict: bool | None = None
         try:
-            await self._ask(target, is_last=is_last)
+            await delivery.run()
+            verdict = True
         except UpstreamFault as error:
             fault = error
+            target = delivery.target
+            if rest := rest_for(target.offering.provider.rests, error):
+                # The account's trouble, and not the client's, whatever status it comes with.
+                error.client_error = error.pause = None
+                self.runtime.resting.rest(target.key, rest.seconds)
+            if error.client_error is None and error.kind not in NO_FAILURES:
+                verdict = False
+            raise
+        except asyncio.CancelledError:
+            if delivery.is_outrun:
+                fault = UpstreamFault(FaultKind.OUTRUN)
             raise
         finally:
+            self._learn(delivery, verdict, started, fault)
+            target = delivery.target
             progress.attempts.append(
                 Attempt(
                     provider=target.offering.provider.slug,
@@ -115,214 +229,55 @@ class Attempts:
                     fault=fault.kind if fault else "",
                     status=fault.status if fault else None,
                     milliseconds=round((clock.monotonic() - started) * 1000),
+                    is_byok=target.is_byok,
                 )
             )
 
-    async def _ask(self, target: Target, *, is_last: bool) -> None:
-        assert self.context.facts is not None
-        provider = target.offering.provider
-        wire = target.endpoint.wire
-        lane = self._lane(wire)
-        quirks = (*provider.quirks, *target.endpoint.quirks)
-        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, quirks)
-        headers = {
-            "content-type": outgoing.content_type,
-            "accept-encoding": "identity",
-            "user-agent": "gatewayz",
-            **provider.request_headers(),
-        }
-        if wire is self.context.surface.wire is Wire.ANTHROPIC_MESSAGES:
-            # What the client asks of Anthropic itself: its version of the API, and what is in preview.
-            for name in ("anthropic-version", "anthropic-beta"):
-                if asked := self.context.headers.get(name):
-                    headers[name] = asked
-        stream = self.context.facts.stream
-        url = target.offering.url(target.endpoint, stream=stream)
-        if isinstance(provider.auth, credentials.MADE_FOR_EACH_REQUEST):
-            headers |= await credentials.headers(
-                provider.auth,
-                provider.secret,
-                url=url,
-                body=outgoing.body,
-                content_type=outgoing.content_type,
-                settings=provider.settings,
-            )
-        first_content, idle = self._deadlines(provider.timeouts, is_last=is_last)
-        call = upstream.Call(
-            target=target,
-            url=url,
-            body=outgoing.body,
-            headers=headers,
-            first_content=first_content,
-            idle=idle,
-        )
-        deliver = self._deliver_stream if stream else self._deliver_json
-        await deliver(call, lane, self._shape(target), (*lane.dropped, *outgoing.dropped))
-
-    def _deadlines(self, timeouts: Timeouts, *, is_last: bool) -> tuple[float, float]:
-        """Seconds for the first content and between chunks."""
-        assert self.context.facts is not None
-        facts = self.context.facts
-        # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
-        patient = is_last or not facts.stream
-        first_content = timeouts.first_content_last if patient else timeouts.first_content
-        if not facts.reasoning:
-            return first_content, timeouts.idle
-        return max(first_content, timeouts.reasoning), max(timeouts.idle, timeouts.reasoning)
-
-    async def _deliver_json(
-        self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
+    def _learn(
+        self, delivery: Delivery, verdict: bool | None, started: float, fault: UpstreamFault | None
     ) -> None:
+        """What this call tells of the host; None is no verdict: the client left, or caused the failure."""
+        breaker, health, target = self.runtime.breaker, self.runtime.health, delivery.target
+        key = target.key
+        if verdict is None:
+            if breaker.standing(key) is not Standing.CLOSED:
+                breaker.give_back(key)
+            return
+        breaker.record(key, succeeded=verdict)
+        if not verdict:
+            health.failed(key, was_empty=fault is not None and fault.kind is FaultKind.EMPTY)
+            return
         progress = self.context.progress
-        relay = lane.answer(shape)
-        progress.tally = relay.tally
-        await upstream.fetch(call, relay)
-        progress.first_content_at = clock.monotonic()
-        usage = self._final_usage(call.target)
-        body = _finish(relay, usage)
-        await self._keep(body)
-        progress.usage = usage
-        headers = [
-            (b"content-type", relay.media_type.encode()),
-            (b"content-length", str(len(body)).encode()),
-            *self._headers(call.target, dropped),
-        ]
-        await self.client.start(200, headers)
-        progress.delivered = True
-        await self.client.send_body(body, more=False)
-
-    async def _deliver_stream(
-        self, call: upstream.Call, lane: Lane, shape: AnswerShape, dropped: tuple[str, ...]
-    ) -> None:
-        progress = self.context.progress
-        relay = progress.relay = lane.stream(shape)
-        progress.tally = relay.tally
-        held: list[bytes] = []
-        # Closed at once when the client goes away, so that the provider stops at once.
-        async with aclosing(upstream.stream(call, relay)) as pieces:
-            async for piece in pieces:
-                if progress.delivered:
-                    await self.client.send_body(piece, more=True)
-                    continue
-                held.append(piece)
-                if relay.tally.has_content:
-                    await self._commit(call.target, dropped)
-                    await self.client.send_body(b"".join(held), more=True)
-        if not progress.delivered:  # complete without content: a finish reason alone
-            await self._commit(call.target, dropped)
-            await self.client.send_body(b"".join(held), more=True)
-        usage = self._final_usage(call.target)
-        tail = _finish(relay, usage)
-        await self._keep(tail)
-        progress.usage = usage
-        await self.client.send_body(tail, more=False)
-
-    async def _keep(self, tail: bytes) -> None:
-        if self.context.surface.is_kept:
-            await conversations.keep(self.context, tail)
-
-    async def _commit(self, target: Target, dropped: tuple[str, ...]) -> None:
-        """From here on the answer is this host's."""
-        progress = self.context.progress
-        progress.first_content_at = clock.monotonic()
-        progress.delivered = True
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-            *self._headers(target, dropped),
-        ]
-        await self.client.start(200, headers)
-
-    def _lane(self, wire: Wire) -> Lane:
-        lane = self.lanes.get(wire)
-        if lane is None:
-            lane = self.lanes[wire] = lane_for(self.context.surface, wire, self.body)
-        return lane
-
-    def _shape(self, target: Target) -> AnswerShape:
-        assert self.context.facts is not None
-        return AnswerShape(
-            identity=AnswerIdentity(
-                id=self.context.id,
-                model=target.offering.model_id,
-                created=int(clock.now().timestamp()),
-                echo=self.context.echo,
-            ),
-            price=price_usage(target),
-            include_usage=self.context.facts.include_usage,
-            expected=self.context.facts.units,
+        assert self.context.key is not None
+        first = delivery.first_content_at
+        health.answered(
+            key,
+            first_content=None if first is None else first - started,
+            whole=clock.monotonic() - started,
+            output_tokens=progress.usage.total_output if progress.usage else 0,
         )
-
-    def _final_usage(self, target: Target) -> Usage:
-        return final_usage_of(self.context, target)
-
-    def _headers(self, target: Target, dropped: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
-        assert self.context.facts is not None
-        headers = [
-            *self.context.id_headers(),
-            (b"x-gatewayz-provider", target.offering.provider.slug.encode()),
-            (b"x-gatewayz-model", target.offering.model_id.encode()),
-            (b"x-gatewayz-attempts", str(len(self.context.progress.attempts) + 1).encode()),
-            *self.context.limit_headers,
-        ]
-        if self.context.facts.model != target.offering.model_id:
-            # A header may hold printable ASCII only, and the name is the client's own text.
-            requested = self.context.facts.model.encode("ascii", "replace")[:200]
-            headers.append(
-                (b"x-gatewayz-requested-model", bytes(c for c in requested if 32 <= c < 127))
-            )
-        if dropped:
-            headers.append((b"x-gatewayz-dropped-params", ", ".join(dropped).encode()))
-        return headers
+        if len(self.context.targets) > 1 and self.context.model is not None:
+            health.stick(self.context.key.id, self.context.model.id, target.offering.id)
 
 
-def _finish(relay: StreamRelay | JsonRelay, usage: Usage) -> bytes:
-    try:
-        return relay.finish(usage)
-    except UNREADABLE as error:
-        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
+    """Who else may be asked after a mistake of the client's: a model with more room, when its input was too long."""
+    if not isinstance(error, ContextTooLong):
+        return []
+    room = targets[0].offering.context_length
+    return [
+        target
+        for target in targets[1:]
+        if room is not None and (target.offering.context_length or 0) > room
+    ]
 
 
-def final_usage_of(context: RequestContext, target: Target) -> Usage:
-    """What the answer has used, as its client is told and billed."""
-    assert context.facts is not None
-    allowed = (context.facts.max_output_tokens, target.offering.max_output_tokens)
-    usage, _ = final_usage(
-        context.progress.tally,
-        estimated_input=context.estimated_input,
-        context_length=target.offering.context_length,
-        most_output=min(filter(None, allowed), default=None),
-        choices=context.facts.choices,
-        units=context.facts.units,
-        body_bytes=len(context.body),
-    )
-    return usage
-
-
-def price_usage(target: Target) -> PriceUsage:
-    """Usage to the cost fields of the client's ``usage``: dollars, in all and by part."""
-
-    def price(usage: Usage) -> Json:
-        cost = rating.cost(usage, target.rates)
-        return {
-            "cost": nano_to_usd(cost.total),
-            "cost_details": {
-                "input": nano_to_usd(cost.input),
-                "cache_read": nano_to_usd(cost.cache_read),
-                "cache_write": nano_to_usd(cost.cache_write),
-                "output": nano_to_usd(cost.output),
-                "reasoning": nano_to_usd(cost.reasoning),
-                "request": nano_to_usd(cost.request),
-                **({"audio": nano_to_usd(cost.audio)} if cost.audio else {}),
-                **({"units": nano_to_usd(cost.units)} if cost.units else {}),
-            },
-        }
-
-    return price
-
-
-def _all_failed(last: UpstreamFault | None) -> GatewayzError:
+def _all_failed(last: UpstreamFault | None, attempts: Sequence[Attempt]) -> GatewayzError:
     if last is None:
         return AllProvidersFailed("No provider can serve this model now.")
+    if all(attempt.is_byok and attempt.status in KEY_REFUSED for attempt in attempts):
+        places = ", ".join(sorted({f"'{attempt.provider}'" for attempt in attempts}))
+        return PermissionDenied(
+            f"Your own key was refused at {places} (status {last.status}). Nothing was charged."
+        )
     return AllProvidersFailed("No provider could answer. Nothing was charged.", retry_after_ms=1000)

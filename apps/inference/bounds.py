@@ -4,7 +4,7 @@ The expected cost is admission's own (what a hold sets aside). The other two bou
 in full by one host; what is not known beforehand (how a tokeniser cuts, what a cache holds) is taken at its best, then at its worst.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from apps.billing.services import rating
 from apps.common.usage import Rates

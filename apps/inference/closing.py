@@ -4,24 +4,27 @@ Its slot goes back to the key, its hold is settled for what outcomes.py says, it
 settlement, its series are counted, its one log line is printed.
 """
 
+import asyncio
+
 import structlog
 
 from apps.billing.services import rating
-from apps.billing.services.values import Settlement
+from apps.billing.services.values import HoldDecision, Settlement
 from apps.common import background, clock
 from apps.common.errors import GatewayzError
 from apps.common.ratelimit import Release
 from apps.common.usage import BUCKETS, NOTHING, UsageSource
 from apps.inference import metrics
-from apps.inference.attempts import final_usage_of
-from apps.inference.context import RequestContext
+from apps.inference.context import Recalled, RequestContext
+from apps.inference.costs import final_usage_of
+from apps.inference.explaining import explain
 from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill, bill
 from apps.inference.recorder import Row
 from apps.inference.relay import Tally
 from apps.inference.request_log import describe
 from apps.inference.runtime import Runtime
-from apps.inference.settlement import LEDGER_AWAY, Closing
+from apps.inference.settlement import Closing
 
 log = structlog.get_logger(__name__)
 
@@ -29,41 +32,87 @@ log = structlog.get_logger(__name__)
 def close(
     context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
 ) -> None:
-    """Bill and record in the background; give the slot back. Never awaits, so a cancellation cannot skip it."""
-    if context.hold is None:
+    """Bill and record, and give the slot back, soon. Never awaits, so a cancellation cannot skip it."""
+    if context.recalled is not None:
+        _close_recalled(context, runtime, outcome, error, context.recalled)
+    elif context.hold is None:
         _close_refused(context, runtime, outcome, error)
-    else:
-        background.spawn(_settle(context, runtime, outcome, error), name="inference.settle")
+    elif context.hold.done():
+        _close_held(context, runtime, outcome, error, was_placed=_was_placed(context.hold))
+    else:  # the client left before the ledger had decided
+        context.hold.add_done_callback(
+            lambda hold: _close_held(context, runtime, outcome, error, was_placed=_was_placed(hold))
+        )
+        background.keep(context.hold)
 
 
 def _close_refused(
     context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
 ) -> None:
-    if context.slot_asked:
-        _release_slot(context, runtime, used=0)
+    _release_slot(context, runtime, used=0)
     if error is not None:
         metrics.refusals.labels(error.code).inc()
     runtime.request_log.write(describe(context, outcome, error, None, charged=0))
 
 
-async def _settle(
-    context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
+def _close_recalled(
+    context: RequestContext,
+    runtime: Runtime,
+    outcome: Outcome,
+    error: GatewayzError | None,
+    recalled: Recalled,
 ) -> None:
+    """No provider was asked and nothing was held: the record says what the answer was, at no cost."""
+    assert context.key is not None
+    _release_slot(context, runtime, used=0)
+    billed = Bill(outcome, recalled.usage, recalled.source)
+    row = _row(context, billed, error, cost=0) | {
+        "model": recalled.model,
+        "finish_reason": _clean(recalled.finish_reason, 20),
+        "cached": True,
+    }
+    settlement = Settlement(
+        request_id=context.id, organization_id=context.key.organization_id, cost=0, price_id=None
+    )
+    metrics.child(metrics.requests, "", recalled.model, context.surface.name, outcome.value).inc()
+    runtime.books.close_request(Closing(settlement, row)).add_done_callback(
+        lambda charge: runtime.request_log.write(
+            describe(context, outcome, error, billed, charged=charge.result())
+        )
+    )
+
+
+def _was_placed(hold: asyncio.Future[HoldDecision]) -> bool:
+    return hold.exception() is None and hold.result().placed
+
+
+def _close_held(
+    context: RequestContext,
+    runtime: Runtime,
+    outcome: Outcome,
+    error: GatewayzError | None,
+    *,
+    was_placed: bool,
+) -> None:
+    if not was_placed:
+        _close_refused(context, runtime, outcome, error)
+        return
     try:
-        await _settle_once(context, runtime, outcome, error)
-    finally:
+        _settle(context, runtime, outcome, error)
+    except BaseException:
         # Whatever went wrong: a hold that nobody will settle must not be renewed for ever.
         runtime.books.forget(context.id)
+        raise
 
 
-async def _settle_once(
+def _settle(
     context: RequestContext, runtime: Runtime, outcome: Outcome, error: GatewayzError | None
 ) -> None:
     assert context.key is not None
-    if not await _was_placed(context):
-        _close_refused(context, runtime, outcome, error)
-        return
     billed = _bill(context, outcome)
+    if _tells_of_providers(context):
+        failed = error is not None and error.status >= 500 and context.progress.attempts[-1].fault
+        runtime.velocity.ended(failed=bool(failed))
     _release_slot(context, runtime, used=billed.usage.total)
     target = context.progress.target
     cost = (
@@ -76,17 +125,19 @@ async def _settle_once(
         price_id=target.rates.price_id or None if target else None,
     )
     row = _row(context, billed, error, cost=cost)
-    charged = await runtime.books.close_request(Closing(settlement, row))
-    _measure(context, billed, charged=charged, cost=cost)
-    runtime.request_log.write(describe(context, billed.outcome, error, billed, charged=charged))
+
+    def settled(charge: asyncio.Future[int]) -> None:
+        charged = charge.result()
+        _measure(context, billed, charged=charged, cost=cost)
+        runtime.request_log.write(describe(context, billed.outcome, error, billed, charged=charged))
+
+    runtime.books.close_request(Closing(settlement, row)).add_done_callback(settled)
 
 
-async def _was_placed(context: RequestContext) -> bool:
-    assert context.hold is not None
-    try:
-        return (await context.hold).placed
-    except LEDGER_AWAY:
-        return False
+def _tells_of_providers(context: RequestContext) -> bool:
+    """Whether a provider was asked that does not fail to order."""
+    asked = context.progress.attempts
+    return bool(asked) and not context.targets[0].offering.provider.is_sandbox
 
 
 def _bill(context: RequestContext, outcome: Outcome) -> Bill:
@@ -94,7 +145,7 @@ def _bill(context: RequestContext, outcome: Outcome) -> Bill:
     target, tally = progress.target, progress.tally
     if target is None:
         return bill(outcome, tally, usage=tally.counted(input_tokens=0), source=UsageSource.NONE)
-    usage = progress.usage or final_usage_of(context, target)
+    usage = progress.usage or final_usage_of(context, target, tally)
     source = UsageSource.PROVIDER if usage is tally.usage else UsageSource.COUNTED
     was_reported = tally.usage is not None or tally.usage_rejected
     if was_reported and source is UsageSource.COUNTED:
@@ -108,6 +159,8 @@ def _bill(context: RequestContext, outcome: Outcome) -> Bill:
 
 
 def _release_slot(context: RequestContext, runtime: Runtime, *, used: int) -> None:
+    if not context.slot_asked:
+        return
     assert context.key is not None
     correction = used - context.estimated_tokens
     runtime.limiter.release(Release(f"key:{context.key.id}", context.id, correction))
@@ -150,12 +203,15 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "seconds": usage.seconds,
         "searches": usage.searches,
         "cost": cost,
+        "cached": False,
+        "is_byok": target is not None and target.is_byok,
         "first_token_ms": round((first - context.started) * 1000) if first else None,
         "latency_ms": context.elapsed_ms(),
         "attempts": [
             {**attempt.as_json(), "model": _clean(attempt.model, 200)}
             for attempt in progress.attempts
         ],
+        "route": explain(context),
         "app_title": _clean(
             context.headers.get("x-openrouter-title") or context.headers.get("x-title") or "", 120
         ),
@@ -167,20 +223,21 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
 
 def _clean(text: str, longest: int) -> str:
     """PostgreSQL's text cannot hold NUL."""
-    return text.replace("\x00", "")[:longest]
+    return text[:longest].replace("\x00", "")
 
 
 def _measure(context: RequestContext, billed: Bill, *, charged: int, cost: int) -> None:
     target = context.progress.target
     provider = target.offering.provider.slug if target else ""
     model = target.offering.model_id if target else ""
+    usage = billed.usage
     child = metrics.child
     child(metrics.requests, provider, model, context.surface.name, billed.outcome.value).inc()
     child(metrics.latency, provider, model).observe(clock.monotonic() - context.started)
     if first := context.progress.first_content_at:
         child(metrics.first_token, provider, model).observe(first - context.started)
     for bucket in BUCKETS:
-        if number := getattr(billed.usage, bucket):
+        if number := getattr(usage, bucket):
             child(metrics.tokens, provider, model, bucket).inc(number)
     if charged:
         child(metrics.cost, provider, model).inc(charged)

@@ -10,12 +10,14 @@ from typing_extensions import override
 from apps.common.consumers import ClientTooSlow, StreamConsumer
 from apps.common.errors import GatewayzError, MethodNotAllowed
 from apps.common.ids import new_id
-from apps.inference import metrics
+from apps.inference import idempotency, metrics
 from apps.inference.admission import peek_limits
 from apps.inference.attempts import AnswerBroken
 from apps.inference.context import RequestContext
+from apps.inference.cover import AnswerStopped
+from apps.inference.detached import serve_to_its_end
 from apps.inference.models import Outcome
-from apps.inference.operations import find_surface
+from apps.inference.operations import Surface, find_surface
 from apps.inference.other_routes import find_key
 from apps.inference.pipeline import STOPPING, serve
 from apps.inference.protocols import dialect
@@ -35,6 +37,10 @@ READ_HEADERS: frozenset[bytes] = frozenset(
         b"x-title",
         b"x-openrouter-title",
         b"x-stainless-retry-count",
+        b"idempotency-key",
+        b"x-gatewayz-cache",
+        b"x-gatewayz-cache-ttl",
+        b"x-gatewayz-coalesce",
     }
 )
 
@@ -42,7 +48,6 @@ READ_HEADERS: frozenset[bytes] = frozenset(
 class InferenceConsumer(StreamConsumer):
     """Every path of ``operations.SURFACES``, streamed or whole."""
 
-    max_body_bytes: ClassVar[int] = settings.MAX_BODY_BYTES  # type: ignore[misc]
     slowest_read_seconds: ClassVar[float] = settings.SLOWEST_READ_SECONDS  # type: ignore[misc]
 
     @override
@@ -54,13 +59,16 @@ class InferenceConsumer(StreamConsumer):
             )
             return
         try:
-            await serve(context, self)
+            if idempotency.HEADER in context.headers:
+                await serve_to_its_end(serve, context, self)
+            else:
+                await serve(context, self)
         except GatewayzError as error:
             if self.started:
                 await self._end_in_error(context, error)
             else:
                 await self._answer_error(context, error)
-        except AnswerBroken as broken:
+        except (AnswerBroken, AnswerStopped) as broken:
             await self._end_in_error(context, broken.client_error)
         except asyncio.CancelledError:
             if self.is_gone:
@@ -74,6 +82,14 @@ class InferenceConsumer(StreamConsumer):
                 await self._answer_error(context, STOPPING)
         except ClientTooSlow:
             return  # the server closes a connection whose answer was left unfinished
+
+    @override
+    def max_body_bytes(self) -> int:
+        """More for files: OpenAI takes recordings of 25 MB."""
+        surface, _ = self._found()
+        is_form = surface.read_form is not None
+        most: int = settings.MAX_FORM_BYTES if is_form else settings.MAX_BODY_BYTES
+        return most
 
     @override
     async def refuse(self, error: GatewayzError) -> None:
@@ -97,10 +113,14 @@ class InferenceConsumer(StreamConsumer):
         """The line of a request that the pipeline does not see."""
         current().request_log.write(describe(context, outcome, error, None, charged=0))
 
-    def _context(self, body: bytes) -> RequestContext:
+    def _found(self) -> tuple[Surface, dict[str, Any]]:
+        """The surface, and what the path says of the body. Paths without one never come here."""
         found = find_surface(self.scope["path"])
         assert found is not None
-        surface, path_fields = found
+        return found
+
+    def _context(self, body: bytes) -> RequestContext:
+        surface, path_fields = self._found()
         return RequestContext(
             id=new_id("gen"),
             surface=surface,
@@ -157,7 +177,8 @@ class InferenceConsumer(StreamConsumer):
             tail = codec.encode_stream_error(error, request_id=context.id)
         else:
             tail = relay.fail(error)
-        await self.send_body(tail, more=False)
+        if tail:  # else the server closes a connection whose answer was left unfinished, and the client sees that
+            await self.send_body(tail, more=False)
 
 
 async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -3,8 +3,8 @@
 import orjson
 
 from apps.catalog.providers.spec import Wire
-from apps.inference.attempts import Client
 from apps.inference.context import RequestContext
+from apps.inference.delivery import Client
 
 
 async def answer(context: RequestContext, client: Client) -> None:

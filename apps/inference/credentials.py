@@ -54,6 +54,32 @@ class CredentialUnusable(UpstreamFault):
         super().__init__(FaultKind.STATUS, status=status, detail=detail)
 
 
+def check(auth: Auth, secret: str) -> dict[str, str]:
+    """Whether a key can be of this kind at all, without asking anybody. Raises CredentialUnusable, without the key in it.
+
+    What of the provider's settings it tells itself, by the names that customers know: a service account has a project.
+    """
+    match auth:
+        case GoogleServiceAccount():
+            _read_account(secret)
+            project = _read_json(secret.encode(errors="replace")).get("project_id")
+            return {"project": project} if isinstance(project, str) else {}
+        case AwsSignature() if ":" in secret:
+            AwsKey.read(secret)
+        case _ if secret.startswith("{"):
+            raise CredentialUnusable("a document; this provider's keys are plain text")
+        case _:
+            pass
+    return {}
+
+
+def id_of(auth: Auth, secret: str) -> str:
+    """What the key is known by at its provider, when that is not its own ending."""
+    if not isinstance(auth, GoogleServiceAccount):
+        return ""
+    return str(_read_json(secret.encode(errors="replace")).get("private_key_id", ""))
+
+
 async def headers(
     auth: Auth,
     secret: str,

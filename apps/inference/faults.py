@@ -1,13 +1,15 @@
 """What went wrong at a provider, and what follows from it: ask the same host again, move on, or tell the client.
 
-Classified by status first, then, for 400 and 422 only, by what the body says; both are tables. The provider's own text
-is for the log and for these tables; it never reaches a client.
+Classified by the provider's own name for the error where it has one (Google's ``status``, Amazon's type), else by the HTTP
+status; what is the client's then by what the body says. All are tables. The provider's own text is for the log and for these
+tables; it never reaches a client.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import Any
 
 import orjson
 
@@ -28,6 +30,10 @@ class FaultKind(StrEnum):
     STALLED = "stalled"
     CUT = "cut"
     REJECTED = "rejected"
+    OUTRUN = "outrun"
+    """Another host, asked beside this one, began to answer first. That is no failure of its own."""
+    DIVERGED = "diverged"
+    """Asked to go on with another host's answer, it gives another one. That is no failure of its own."""
 
 
 class UpstreamFault(Exception):
@@ -51,6 +57,73 @@ class UpstreamFault(Exception):
         self.client_error = client_error
 
 
+class _Meaning(Enum):
+    REJECTED = auto()
+    """The client's mistake, unless the rules below say otherwise."""
+    ELSEWHERE = auto()
+    """The host's own trouble: another may do."""
+    AGAIN = auto()
+    """It passes: the same host once more after a short pause, then another."""
+    LIMITED = auto()
+    """The same host once more when it says that the wait is short, then another."""
+
+
+_STATUSES = {
+    400: _Meaning.REJECTED,
+    413: _Meaning.REJECTED,
+    422: _Meaning.REJECTED,
+    429: _Meaning.LIMITED,
+    500: _Meaning.AGAIN,
+    502: _Meaning.AGAIN,
+}
+"""Any other is ELSEWHERE."""
+
+_NAMES = {
+    # https://cloud.google.com/apis/design/errors#error_model and https://ai.google.dev/gemini-api/docs/troubleshooting,
+    # 2026-11-21. FAILED_PRECONDITION is a 400: no free tier where the gateway stands, and no billing.
+    "INVALID_ARGUMENT": _Meaning.REJECTED,
+    "OUT_OF_RANGE": _Meaning.REJECTED,
+    "API_KEY_INVALID": _Meaning.ELSEWHERE,
+    "FAILED_PRECONDITION": _Meaning.ELSEWHERE,
+    "UNAUTHENTICATED": _Meaning.ELSEWHERE,
+    "PERMISSION_DENIED": _Meaning.ELSEWHERE,
+    "NOT_FOUND": _Meaning.ELSEWHERE,
+    "UNIMPLEMENTED": _Meaning.ELSEWHERE,
+    "ABORTED": _Meaning.ELSEWHERE,
+    "CANCELLED": _Meaning.ELSEWHERE,
+    "UNAVAILABLE": _Meaning.ELSEWHERE,
+    "DEADLINE_EXCEEDED": _Meaning.ELSEWHERE,
+    "RESOURCE_EXHAUSTED": _Meaning.LIMITED,
+    "INTERNAL": _Meaning.AGAIN,
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors and
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html, 2026-11-21. The common ones are 400 as well.
+    "ValidationException": _Meaning.REJECTED,
+    "ValidationError": _Meaning.REJECTED,
+    "AccessDeniedException": _Meaning.ELSEWHERE,
+    "NotAuthorized": _Meaning.ELSEWHERE,
+    "OptInRequired": _Meaning.ELSEWHERE,
+    "UnrecognizedClientException": _Meaning.ELSEWHERE,
+    "InvalidClientTokenId": _Meaning.ELSEWHERE,
+    "InvalidSignatureException": _Meaning.ELSEWHERE,
+    "IncompleteSignature": _Meaning.ELSEWHERE,
+    "IncompleteSignatureException": _Meaning.ELSEWHERE,
+    "MissingAuthenticationTokenException": _Meaning.ELSEWHERE,
+    "ExpiredTokenException": _Meaning.ELSEWHERE,
+    "RequestExpired": _Meaning.ELSEWHERE,
+    "InvalidAction": _Meaning.ELSEWHERE,
+    "ResourceNotFoundException": _Meaning.ELSEWHERE,
+    "ServiceQuotaExceededException": _Meaning.ELSEWHERE,
+    "ServiceUnavailableException": _Meaning.ELSEWHERE,
+    "ServiceUnavailable": _Meaning.ELSEWHERE,
+    "ModelTimeoutException": _Meaning.ELSEWHERE,
+    "ModelErrorException": _Meaning.ELSEWHERE,
+    "ThrottlingException": _Meaning.LIMITED,
+    "ModelNotReadyException": _Meaning.AGAIN,  # a 429, which Amazon's own SDKs try again at once
+    "InternalServerException": _Meaning.AGAIN,
+    "InternalFailure": _Meaning.AGAIN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     pattern: re.Pattern[str]
@@ -61,7 +134,7 @@ class _Rule:
 
 _RULES = (
     _Rule(
-        re.compile(r"context.?length|context window|maximum context|too many tokens|prompt is too long|input is too long", re.IGNORECASE),
+        re.compile(r"context.?length|context window|maximum context|too many tokens|token count.{0,40}maximum number of tokens|prompt is too long|input is too long", re.IGNORECASE),
         ContextTooLong,
         "The request is longer than the model's context.",
     ),
@@ -72,7 +145,7 @@ _RULES = (
     ),
     # Anthropic answers 400 when the house's own account is out of credit; others when they do not serve the model.
     _Rule(re.compile(r"credit balance|insufficient.?(quota|balance|credit)|billing", re.IGNORECASE), None),
-    _Rule(re.compile(r"model.{0,40}(not found|does not exist|not exist|not available|not supported)|unknown model|invalid model", re.IGNORECASE), None),
+    _Rule(re.compile(r"model.{0,40}(not found|does not exist|not exist|not available|not supported)|unknown model|invalid model|model identifier is invalid|on-demand throughput", re.IGNORECASE), None),
     _Rule(re.compile(r"api.?key (is |was )?(not valid|invalid)|invalid api.?key", re.IGNORECASE), None),
 )  # fmt: skip
 
@@ -83,12 +156,17 @@ _DOTTED_INDEX = re.compile(r"\.(?:\[(\d+)\]|(\d+)(?=\.))")
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFault:
     """The fault that a status other than 200 means."""
-    error, param = _read_body(body)
-    detail = f"{error.code} {error.message}".strip()[:300]
-    if status in {400, 413, 422}:
-        return _from_rejection(status, detail, param)
+    said = _read_body(headers, body)
+    detail = f"{said.code} {said.message}".strip()[:300]
+    meaning = next((_NAMES[name] for name in said.names if name in _NAMES), None)
+    meaning = meaning or _STATUSES.get(status, _Meaning.ELSEWHERE)
+    if meaning is _Meaning.REJECTED:
+        return _from_rejection(status, detail, said.param)
     return UpstreamFault(
-        FaultKind.STATUS, status=status, detail=detail, pause=_pause(status, headers)
+        FaultKind.STATUS,
+        status=status,
+        detail=detail,
+        pause=_pause(meaning, retry_after(headers) if said.wait is None else said.wait),
     )
 
 
@@ -117,11 +195,10 @@ def _from_rejection(status: int, detail: str, param: str | None) -> UpstreamFaul
     )
 
 
-def _pause(status: int, headers: Mapping[str, str]) -> float | None:
-    if status in {500, 502}:
+def _pause(meaning: _Meaning, wait: float | None) -> float | None:
+    if meaning is _Meaning.AGAIN:
         return SHORT_PAUSE_SECONDS
-    if status == 429:
-        wait = retry_after(headers)
+    if meaning is _Meaning.LIMITED:
         return wait if wait is not None and wait <= LONGEST_PAUSE_SECONDS else None
     return None
 
@@ -136,22 +213,67 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _read_body(body: bytes) -> tuple[UpstreamError, str | None]:
-    """The provider's error and the field that it names, as far as the body is one of the common envelopes."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a refusal says, as far as it is one of the common envelopes."""
+
+    code: str = ""
+    message: str = ""
+    param: str | None = None
+    """The field that it names."""
+    names: tuple[str, ...] = ()
+    """What the provider calls the error, the most exact first."""
+    wait: float | None = None
+    """Seconds that the body asks us to wait."""
+
+
+def _read_body(headers: Mapping[str, str], body: bytes) -> _Said:
+    amazons = _amazons_name(headers.get("x-amzn-errortype"))
     try:
         raw = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return UpstreamError(code="", message=body[:300].decode("utf-8", "replace")), None
+        return _Said(amazons, body[:300].decode("utf-8", "replace"), names=(amazons,))
+    if isinstance(raw, list) and len(raw) == 1:
+        raw = raw[0]  # Google's, of a stream
     error = raw.get("error", raw) if isinstance(raw, dict) else raw
     if not isinstance(error, dict):
-        return UpstreamError(code="", message=str(error)), None
+        return _Said(amazons, str(error), names=(amazons,))
     param = error.get("param")
     if not isinstance(param, str) or not _FIELD.fullmatch(param):
         param = None
-    return (
-        UpstreamError(
-            code=str(error.get("code") or error.get("type") or ""),
-            message=str(error.get("message") or ""),
-        ),
-        _DOTTED_INDEX.sub(r"[\1\2]", param) if param else None,
+    amazons = amazons or _amazons_name(error.get("__type"))
+    google = _read_google(error)
+    code = google.names[-1:] or (amazons or error.get("code") or error.get("type") or "",)
+    return _Said(
+        code=str(code[0]),
+        message=str(error.get("message") or error.get("Message") or ""),
+        param=_DOTTED_INDEX.sub(r"[\1\2]", param) if param else None,
+        names=(*google.names, amazons),
+        wait=google.wait,
     )
+
+
+def _amazons_name(told: Any) -> str:
+    """Of ``ThrottlingException:http://…`` in the header, ``com.amazon.coral#ThrottlingException`` in the body.
+
+    https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
+    """
+    return told.partition(":")[0].rpartition("#")[2] if isinstance(told, str) else ""
+
+
+def _read_google(error: Any) -> _Said:
+    """``status``, and of the typed ``details`` ErrorInfo's ``reason`` and RetryInfo's ``retryDelay``, as in ``"0.5s"``."""
+    status = error.get("status")
+    if not isinstance(status, str):
+        return _Said()
+    reasons: list[str] = []
+    wait: float | None = None
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if not isinstance(detail, dict):
+            continue
+        if isinstance(reason := detail.get("reason"), str):
+            reasons.append(reason)
+        if isinstance(delay := detail.get("retryDelay"), str):
+            wait = retry_after({"retry-after": delay.removesuffix("s")})
+    return _Said(names=(*reasons, status), wait=wait)

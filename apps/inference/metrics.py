@@ -28,6 +28,11 @@ attempts = Counter(
     "Calls of providers; fault is empty for an answer.",
     ["provider", "fault"],
 )
+recoveries = Counter(
+    "gatewayz_recoveries_total",
+    "Streams whose host failed after content: recovered, and how, or broken.",
+    ["mode", "result"],
+)
 latency = Histogram(
     "gatewayz_request_seconds",
     "From the request's arrival to the answer's end.",
@@ -43,6 +48,11 @@ first_token = Histogram(
 in_flight = Gauge(
     "gatewayz_requests_in_flight", "Requests being served now.", multiprocess_mode="livesum"
 )
+velocity_mode = Gauge(
+    "gatewayz_velocity_mode",
+    "1 while limits are shrunk because providers fail in masses.",
+    multiprocess_mode="livemax",
+)
 usage_quarantined = Counter(
     "gatewayz_usage_quarantined_total",
     "Usage reports that could not be true; counted instead.",
@@ -52,6 +62,16 @@ uncovered = Counter(
     "gatewayz_uncovered_nano_usd_total",
     "Cost beyond the credit left, written off, in nano-USD.",
     ["provider"],
+)
+
+kept_answers = Counter(
+    "gatewayz_kept_answers_total",
+    "Answers that were looked for among those kept, by what came of it.",
+    ["feature", "result"],
+)
+answer_store_failures = Counter(
+    "gatewayz_answer_store_failures_total",
+    "Questions to the store of answers that Redis did not answer; requests go on without it.",
 )
 
 

@@ -13,6 +13,7 @@ class Outcome(models.TextChoices):
     CLIENT_GONE = "client_gone", "The client went away"
     FAILED = "failed", "Every provider failed before content"
     INTERRUPTED = "interrupted", "The provider failed after content"
+    STOPPED = "stopped", "The credit was used up while it was answered"
     EMPTY = "empty", "The answer was empty"
     LOST = "lost", "The process that served it died"
 
@@ -63,9 +64,21 @@ class RequestRecord(models.Model):
     searches = models.IntegerField(default=0)
     cost = models.BigIntegerField(default=0, help_text="Usage times price.")
     charged = models.BigIntegerField(default=0, help_text="What the balance covered of the cost.")
+    cached = models.BooleanField(
+        default=False, db_default=False, help_text="No provider was asked: the answer was there."
+    )
+    is_byok = models.BooleanField(
+        "own key",
+        default=False,
+        db_default=False,
+        help_text="Asked with the customer's own key: the cost is the routing fee.",
+    )
     first_token_ms = models.IntegerField(null=True)
     latency_ms = models.IntegerField()
     attempts = models.JSONField(default=list)
+    route = models.JSONField(
+        null=True, help_text="The hosts that were considered, where there was a choice."
+    )
     app_title = models.CharField(max_length=120, blank=True)
     app_url = models.CharField(max_length=200, blank=True)
 

@@ -4,7 +4,7 @@ Mounted before those of ``apps.catalog.api``, so that fixed names win over ids.
 """
 
 from collections import defaultdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -14,24 +14,25 @@ from apps.catalog.answers import answer
 from apps.catalog.cards import architecture, canonical_slug, endpoint_card, pricing
 from apps.catalog.entries import entries, get_model
 from apps.catalog.queries import page_of
-from apps.catalog.schemas import Page
+from apps.catalog.schemas import Reach, ReachedPage
 from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
-from apps.inference import traffic
+from apps.catalog.strict import known_only
+from apps.inference import statistics
 from apps.inference.schemas import EndpointsBody, TrafficList, UniqueList
 from apps.inference.selectors import Traffic
 
 router = Router(tags=["Models"])
+router.add_decorator(known_only)
 
 Limit = Annotated[int, Field(ge=1, le=100)]
+Window = Literal["24h", "7d"]
 NEVER = float("inf")
 
 
 @router.get("/models/trending", response=TrafficList, auth=None, summary="List models by requests")
-def list_trending(
-    request: HttpRequest, window: traffic.Window = "24h", limit: Limit = 20
-) -> HttpResponse:
+def list_trending(request: HttpRequest, window: Window = "24h", limit: Limit = 20) -> HttpResponse:
     """The models that were asked most, from completed requests; empty when there were none."""
-    found = sorted(_asked(window), key=lambda row: (-row[1].requests, -row[1].tokens, row[0].id))
+    found = sorted(_asked(window), key=lambda row: (-row[1].paid, -row[1].paid_tokens, row[0].id))
     return _list(request, found[:limit], window)
 
 
@@ -39,7 +40,7 @@ def list_trending(
     "/models/low-latency", response=TrafficList, auth=None, summary="List models by latency"
 )
 def list_low_latency(
-    request: HttpRequest, window: traffic.Window = "24h", limit: Limit = 20
+    request: HttpRequest, window: Window = "24h", limit: Limit = 20
 ) -> HttpResponse:
     """The models that began to answer soonest, by the median; those that were never streamed come last."""
     found = sorted(_asked(window), key=lambda row: (*_slowness(row[1]), row[0].id))
@@ -47,10 +48,10 @@ def list_low_latency(
 
 
 @router.get("/models/unique", response=UniqueList, auth=None, summary="List models once")
-def list_unique(request: HttpRequest, page: Query[Page]) -> HttpResponse:
+def list_unique(request: HttpRequest, page: Query[ReachedPage]) -> HttpResponse:
     """One entry for a model and its variants, with the cheapest host and the one that was fastest in the last day."""
     variants: dict[str, list[ModelSnapshot]] = defaultdict(list)
-    for entry in entries():
+    for entry in entries(page.availability):
         variants[canonical_slug(entry.model.id)].append(entry.model)
     found, has_more = page_of(list(variants.items()), limit=page.limit, offset=page.offset)
     data = [_unique(slug, models) for slug, models in found]
@@ -64,17 +65,17 @@ def list_unique(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     auth=None,
     summary="List the hosts of a model",
 )
-def list_endpoints(request: HttpRequest, model_id: str) -> HttpResponse:
+def list_endpoints(request: HttpRequest, model_id: str, reach: Query[Reach]) -> HttpResponse:
     """Its hosts in the order in which they are asked, in OpenRouter's shape, and how they have done."""
-    model = get_model(model_id)
+    model = get_model(model_id, availability=reach.availability)
     data = {
         "id": model.id,
         "name": model.name,
-        "created": int(model.created.timestamp()),
+        "created": model.created,
         "description": model.description,
         "architecture": {**architecture(model), "instruct_type": None},
         "endpoints": [
-            endpoint_card(model, offering) | traffic.observed(offering)
+            endpoint_card(model, offering) | statistics.observed(offering)
             for offering in model.offerings
         ],
     }
@@ -82,10 +83,8 @@ def list_endpoints(request: HttpRequest, model_id: str) -> HttpResponse:
 
 
 def _asked(window: str) -> list[tuple[ModelSnapshot, Traffic]]:
-    known = traffic.by_model[window].get()
-    return [
-        (entry.model, found) for entry in entries() if (found := known.get((entry.model.id, "")))
-    ]
+    asked = statistics.models_asked(window).found
+    return [(entry.model, found) for entry in entries() if (found := asked.get(entry.model.id))]
 
 
 def _list(
@@ -97,12 +96,12 @@ def _list(
 
 def _told(measured: Traffic) -> dict[str, Any]:
     return {
-        "requests": measured.requests,
-        "tokens": measured.tokens,
+        "requests": measured.paid,
+        "tokens": measured.paid_tokens,
         "organizations": measured.organizations,
-        "first_token_ms": traffic.percentiles(measured.first_token, only=(50, 95)),
-        "latency_ms": traffic.percentiles(measured.latency, only=(50, 95)),
-        "tokens_per_second": traffic.percentiles(measured.speed, only=(50, 95)),
+        "first_token_ms": statistics.percentiles(measured.first_token, only=(50, 95)),
+        "latency_ms": statistics.percentiles(measured.latency, only=(50, 95)),
+        "tokens_per_second": statistics.percentiles(measured.speed, only=(50, 95)),
     }
 
 
@@ -117,7 +116,7 @@ def _unique(slug: str, models: list[ModelSnapshot]) -> dict[str, Any]:
     asked = [
         (_slowness(measured), offering.model_id, offering.provider.slug, measured)
         for offering in offerings
-        if (measured := traffic.traffic_of(offering, "24h"))
+        if (measured := statistics.traffic_of(offering, "24h"))
     ]
     providers = list(dict.fromkeys(offering.provider.slug for offering in offerings))
     fastest: dict[str, Any] | None = None

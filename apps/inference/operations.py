@@ -3,7 +3,7 @@
 The consumer's look-up and the OpenAPI document are made from this table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.inference.requests import others
 from apps.inference.requests.chat import ChatBody, read_chat
 from apps.inference.requests.common import RequestFacts
 from apps.inference.requests.forms import Form
-from apps.inference.requests.gemini import read_gemini
+from apps.inference.requests.gemini import read_gemini, read_gemini_count
 from apps.inference.requests.messages import (
     CountTokensBody,
     MessagesBody,
@@ -23,8 +23,12 @@ from apps.inference.requests.messages import (
 )
 from apps.inference.requests.responses import ResponsesBody, read_responses
 
+JSON, EVENTS = "application/json", "text/event-stream"
+HELLO = [{"role": "user", "content": "Hello"}]
+HELLO_GOOGLE = [{"role": "user", "parts": [{"text": "Hello"}]}]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surface:
     """One endpoint. ``read`` and ``read_form`` check the body and raise InvalidRequest naming the field."""
 
@@ -41,7 +45,11 @@ class Surface:
     """In place of ``read`` where fields of the body stand in the path."""
     read_form: Callable[[Form], RequestFacts] | None = None
     form: tuple[str, ...] = ()
-    """The fields of a form, for the document; a file's ends in ``*``."""
+    """The fields of a form, for the document; a file's ends in ``*``, that of one that must be there in ``!``."""
+    answers: tuple[str, ...] = (JSON,)
+    """Media types of what comes back, for the document, as are those below."""
+    example: Mapping[str, Any]
+    """Fields of a small request that the sandbox answers."""
 
     @property
     def is_kept(self) -> bool:
@@ -60,58 +68,70 @@ class Surface:
 
 CHAT_COMPLETIONS = Surface(
     name="openai_chat",
-    paths=("/v1/chat/completions", "/chat/completions"),
+    paths=("/v1/chat/completions",),
     operation=Operation.CHAT,
     wire=Wire.OPENAI_CHAT,
     body=ChatBody,
     read=read_chat,
+    answers=(JSON, EVENTS),
     summary="Create a chat completion, streamed or whole, in OpenAI's format.",
+    example={"model": "sandbox/echo", "messages": HELLO},
 )
 MESSAGES = Surface(
     name="anthropic_messages",
-    paths=("/v1/messages", "/messages"),
+    paths=("/v1/messages",),
     operation=Operation.CHAT,
     wire=Wire.ANTHROPIC_MESSAGES,
     body=MessagesBody,
     read=read_messages,
+    answers=(JSON, EVENTS),
     summary="Create a message, streamed or whole, in Anthropic's format.",
+    example={"model": "sandbox/claude", "max_tokens": 100, "messages": HELLO},
 )
 RESPONSES = Surface(
     name="openai_responses",
-    paths=("/v1/responses", "/responses"),
+    paths=("/v1/responses",),
     operation=Operation.CHAT,
     wire=Wire.OPENAI_RESPONSES,
     body=ResponsesBody,
     read=read_responses,
+    answers=(JSON, EVENTS),
     summary="Create a response, streamed or whole, in the format of OpenAI's Responses.",
+    example={"model": "sandbox/responses", "input": "Hello"},
 )
 COUNT_TOKENS = Surface(
     name="count_tokens",
-    paths=("/v1/messages/count_tokens", "/messages/count_tokens"),
+    paths=("/v1/messages/count_tokens",),
     operation=Operation.COUNT_TOKENS,
     wire=Wire.ANTHROPIC_MESSAGES,
     body=CountTokensBody,
     read=read_count_tokens,
     summary="Count the input tokens of a message, in Anthropic's format. Free.",
+    example={"model": "sandbox/claude", "messages": HELLO},
 )
 GENERATE_CONTENT = Surface(
     name="gemini",
     paths=(
         "/v1beta/models/{model}:generateContent",
         "/v1beta/models/{model}:streamGenerateContent",
+        "/v1/models/{model}:generateContent",
+        "/v1/models/{model}:streamGenerateContent",
     ),
     operation=Operation.CHAT,
     wire=Wire.GEMINI,
     read_json=read_gemini,
+    answers=(JSON, EVENTS),
     summary="Generate content, streamed or whole, in Google's format.",
+    example={"contents": HELLO_GOOGLE},
 )
 COUNT_GEMINI_TOKENS = Surface(
     name="gemini_count_tokens",
-    paths=("/v1beta/models/{model}:countTokens",),
+    paths=("/v1beta/models/{model}:countTokens", "/v1/models/{model}:countTokens"),
     operation=Operation.COUNT_TOKENS,
     wire=Wire.GEMINI,
-    read_json=read_gemini,
+    read_json=read_gemini_count,
     summary="Estimate the input tokens of contents, in Google's format. Free.",
+    example={"contents": HELLO_GOOGLE},
 )
 COMPLETIONS = Surface(
     name="completions",
@@ -120,7 +140,9 @@ COMPLETIONS = Surface(
     wire=Wire.OPENAI_JSON,
     body=others.CompletionBody,
     read=others.read_completion,
+    answers=(JSON, EVENTS),
     summary="Continue a text, streamed or whole.",
+    example={"model": "sandbox/echo", "prompt": "Once upon a time"},
 )
 EMBEDDINGS = Surface(
     name="embeddings",
@@ -130,6 +152,7 @@ EMBEDDINGS = Surface(
     body=others.EmbeddingBody,
     read=others.read_embedding,
     summary="Create embeddings.",
+    example={"model": "sandbox/embedding", "input": "Hello"},
 )
 IMAGES = Surface(
     name="images",
@@ -138,7 +161,9 @@ IMAGES = Surface(
     wire=Wire.OPENAI_JSON,
     body=others.ImageBody,
     read=others.read_image,
-    summary="Create images.",
+    answers=(JSON, EVENTS),
+    summary="Create images, streamed or whole.",
+    example={"model": "sandbox/image", "prompt": "A cat"},
 )
 IMAGE_EDITS = Surface(
     name="image_edits",
@@ -146,8 +171,21 @@ IMAGE_EDITS = Surface(
     operation=Operation.IMAGE_EDITS,
     wire=Wire.OPENAI_JSON,
     read_form=others.read_image_edit,
-    form=("model", "prompt", "image*", "mask*", "n", "size", "quality", "response_format"),
-    summary="Change images.",
+    form=(
+        "model!",
+        "prompt!",
+        "image!*",
+        "mask*",
+        "n",
+        "size",
+        "quality",
+        "response_format",
+        "stream",
+        "partial_images",
+    ),
+    answers=(JSON, EVENTS),
+    summary="Change images, streamed or whole.",
+    example={"model": "sandbox/image", "prompt": "Bluer"},
 )
 TRANSCRIPTIONS = Surface(
     name="transcriptions",
@@ -155,8 +193,10 @@ TRANSCRIPTIONS = Surface(
     operation=Operation.TRANSCRIPTION,
     wire=Wire.OPENAI_JSON,
     read_form=others.read_transcription,
-    form=("model", "file*", "language", "prompt", "response_format", "temperature"),
-    summary="Turn speech into text.",
+    form=("model!", "file!*", "language", "prompt", "response_format", "temperature", "stream"),
+    answers=(JSON, EVENTS, "text/*"),
+    summary="Turn speech into text, streamed or whole.",
+    example={"model": "sandbox/transcription"},
 )
 SPEECH = Surface(
     name="speech",
@@ -165,7 +205,9 @@ SPEECH = Surface(
     wire=Wire.OPENAI_JSON,
     body=others.SpeechBody,
     read=others.read_speech,
-    summary="Turn text into speech.",
+    answers=(EVENTS, "audio/*"),
+    summary="Turn text into speech, sent as it comes, in events or bare.",
+    example={"model": "sandbox/speech", "input": "Hello", "voice": "alloy"},
 )
 RERANK = Surface(
     name="rerank",
@@ -175,6 +217,7 @@ RERANK = Surface(
     body=others.RerankBody,
     read=others.read_rerank,
     summary="Order documents by how well they answer a query.",
+    example={"model": "sandbox/reranker", "query": "a pet", "documents": ["a cat", "a car"]},
 )
 MODERATIONS = Surface(
     name="moderations",
@@ -184,6 +227,7 @@ MODERATIONS = Surface(
     body=others.ModerationBody,
     read=others.read_moderation,
     summary="Classify texts and images by what they may violate.",
+    example={"model": "sandbox/moderation", "input": "Be kind"},
 )
 
 SURFACES: tuple[Surface, ...] = (
@@ -230,4 +274,4 @@ def find_surface(path: str) -> tuple[Surface, dict[str, Any]] | None:
 
 def is_api(path: str) -> bool:
     """Whether a client of the API is asking: then every answer is JSON. A slash at the end is a slip of the same client."""
-    return f"{path}/".startswith(("/v1/", "/v1beta/")) or path.rstrip("/") in BY_PATH
+    return f"{path}/".startswith(("/v1/", "/v1beta/")) or path.rstrip("/") == "/openapi.json"

@@ -4,11 +4,12 @@ finished, provider sent usage        usage × price            provider
 finished, no usage                   counted × price          counted
 client gone after content            what was produced        provider or counted
 client gone before content           nothing                  none
+credit used up while streaming       what was delivered       provider or counted
 provider failed, before or after     nothing                  none
 empty answer                         nothing                  none
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from apps.common.usage import NOTHING, Usage, UsageSource
 from apps.inference.models import Outcome
@@ -21,8 +22,7 @@ SPARE_OUTPUT = 4096
 """Hosts overshoot a limit a little, and some think beyond it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True):
     outcome: Outcome
     usage: Usage
     source: UsageSource
@@ -83,7 +83,7 @@ def bill(outcome: Outcome, tally: Tally, *, usage: Usage, source: UsageSource) -
     match outcome:
         case Outcome.COMPLETED:
             return Bill(outcome, usage, source)
-        case Outcome.CLIENT_GONE if tally.has_content:
+        case Outcome.CLIENT_GONE | Outcome.STOPPED if tally.has_content:
             return Bill(outcome, usage, source)
         case _:
             return Bill(outcome, NOTHING, UsageSource.NONE)

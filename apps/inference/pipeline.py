@@ -1,10 +1,13 @@
 """The story of a request: authenticate → admit → plan → attempt → settle.
 
     identify     whose key is this                                  keys/authenticate.py
+    gate.enter   is there room for one more                         gate.py
     read_body    is the body what its wire says                     requests/
+    enter        was this answered before, under the same key        idempotency.py
     expand       what was said before, for a client that names it   conversations.py
-    choose       which model, which hosts, in which order           catalog/selectors.py, planner.py
+    choose       which model, which hosts, in which order           choosing.py, planner.py
     take_slot    is the key within its limits                       keys' limits, common/ratelimit.py
+    enter        is the answer there, for a client that wants it so response_cache.py
     place_hold   is the expected cost covered                       billing/services/ledger.py
     run          ask hosts until one answers; stream it             attempts.py, upstream.py
     close        bill what happened, write the record               closing.py, outcomes.py, settlement.py
@@ -18,11 +21,23 @@ import structlog
 
 from apps.common.consumers import ClientTooSlow
 from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
-from apps.inference import admission, closing, conversations, counting, metrics
-from apps.inference.attempts import AnswerBroken, Attempts, Client
+from apps.inference import (
+    admission,
+    choosing,
+    closing,
+    conversations,
+    counting,
+    idempotency,
+    metrics,
+    response_cache,
+)
+from apps.inference.attempts import AnswerBroken, Attempts
 from apps.inference.context import RequestContext
+from apps.inference.cover import AnswerStopped
+from apps.inference.delivery import Client
 from apps.inference.faults import FaultKind
 from apps.inference.models import Outcome
+from apps.inference.recording import Answered
 from apps.inference.runtime import current
 from apps.inference.settlement import LEDGER_AWAY
 
@@ -36,22 +51,35 @@ async def serve(context: RequestContext, client: Client) -> None:
     runtime = current()
     outcome: Outcome = Outcome.CLIENT_GONE
     error: GatewayzError | None = None
+    is_inside = False
     metrics.in_flight.inc()
     try:
-        await admission.identify(context)
+        if not context.is_within:
+            await admission.identify(context)
+            assert context.key is not None
+            runtime.gate.enter(percent=context.key.admission_percent)
+            is_inside = True
         body = admission.read_body(context)
+        client = await idempotency.enter(context, body, client, runtime)
         if context.surface.is_kept:
             assert isinstance(body, dict)
             body = await conversations.expand(context, body)
-        await admission.choose(context)
-        await admission.take_slot(context, runtime)
+        await choosing.choose(context, body, runtime)
+        if not context.is_within:
+            await admission.take_slot(context, runtime)
+        client = await response_cache.enter(context, body, client, runtime, serve)
         if context.surface.is_billed:
             await admission.place_hold(context, runtime)
         if context.targets:
-            await Attempts(context, client, body, lanes={}).run()
+            await Attempts(context, client, body, runtime).run()
         else:
             await counting.answer(context, client)
         outcome = Outcome.COMPLETED
+    except Answered:
+        outcome = Outcome.COMPLETED
+    except AnswerStopped as stopped:
+        outcome, error = Outcome.STOPPED, stopped.client_error
+        raise
     except AnswerBroken as broken:
         outcome, error = Outcome.INTERRUPTED, broken.client_error
         raise
@@ -61,7 +89,9 @@ async def serve(context: RequestContext, client: Client) -> None:
         outcome, error = Outcome.EMPTY if was_empty else Outcome.FAILED, refused
         raise
     except asyncio.CancelledError:
-        if not client.is_gone:  # the server is stopping: the answer is broken, and that is ours
+        if context.progress.is_complete:  # it left when it had everything
+            outcome = Outcome.COMPLETED
+        elif not client.is_gone:  # the server is stopping: the answer is broken, and that is ours
             outcome = Outcome.INTERRUPTED if context.progress.delivered else Outcome.FAILED
             error = STOPPING
         raise
@@ -79,4 +109,8 @@ async def serve(context: RequestContext, client: Client) -> None:
         raise crash from unexpected
     finally:
         metrics.in_flight.dec()
+        if is_inside:
+            runtime.gate.leave()
         closing.close(context, runtime, outcome, error)
+        for step in context.at_end:
+            await step()

@@ -1,5 +1,7 @@
 """JSON of POST /v1/quote. Amounts are whole nano-dollars, with the same in dollars as exact decimal strings."""
 
+from typing import Literal
+
 from ninja import Schema
 
 
@@ -40,8 +42,9 @@ class ContextFit(Schema):
 
 
 class Refusal(Schema):
-    """Why the request cannot be written for this host's wire."""
+    """The error that the request would be answered with."""
 
+    status: int
     code: str
     message: str
     param: str | None
@@ -51,17 +54,44 @@ class Candidate(Schema):
     provider: str
     model: str
     wire: str
+    is_byok: bool
+    """It is asked with the customer's own key: the provider bills the rates, and the cost is the routing fee."""
     rates: QuotedRates
     input_tokens: int
     cost: QuotedCost
     context: ContextFit
     dropped_parameters: list[str]
     refusal: Refusal | None
+    """Why this host would not be asked: no room for the input, no way to write the request in its format, or that of the whole
+    quote."""
+
+
+class RouterChoice(Schema):
+    """What a router chose in place of the client, and why."""
+
+    router: str
+    """With its mode."""
+    model: str
+    area: Literal["general", "code"]
+    demand: Literal["simple", "ordinary", "hard"]
+    needs: list[str]
+    """What a model had to be able to do."""
+    reasons: list[str]
+    """What in the request told the area and the demand."""
+    score: float
+    """The model's quality in the area, 0 to 100."""
+    score_source: Literal["benchmark", "inferred"]
+    passed_over: int
+    """Models that the mode prefers and that cannot do it, or have no room for it where the request allows."""
+    runners_up: list[str] = []
+    """Models that are asked when no host of the chosen one can answer."""
 
 
 class Quote(Schema):
     path: str
     model: str
+    router: RouterChoice | None
+    """When ``model`` named a router."""
     input_tokens: int
     """Estimated, as for a hold."""
     output_tokens: int
@@ -70,6 +100,9 @@ class Quote(Schema):
     """What the request would set aside: the expected cost at the dearest candidate."""
     available: Amount
     affordable: bool
+    refusal: Refusal | None
+    """What the request would be refused with before any host is asked: more tokens than the key may ever use in a minute, or too
+    little credit."""
     candidates: list[Candidate]
     """In the order in which they would be asked."""
 

@@ -8,13 +8,16 @@ import orjson
 
 from apps.billing.selectors import credit_of
 from apps.catalog.cards import exact_usd, per_token
+from apps.catalog.providers.spec import Operation
+from apps.catalog.routers import is_router
 from apps.catalog.selectors import catalog
 from apps.common.db import run_db
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.common.ids import new_id
 from apps.common.usage import Rates
-from apps.inference import admission, bounds, conversations
+from apps.inference import admission, bounds, choosing, conversations
 from apps.inference.context import RequestContext
+from apps.inference.explaining import describe
 from apps.inference.lanes import lane_for
 from apps.inference.operations import (
     CHAT_COMPLETIONS,
@@ -29,7 +32,7 @@ from apps.inference.operations import (
     Surface,
     find_surface,
 )
-from apps.inference.planner import FREE, Target
+from apps.inference.planner import FREE, Plan, Target, Why, consider
 from apps.inference.quote_schemas import (
     Amount,
     Candidate,
@@ -38,9 +41,12 @@ from apps.inference.quote_schemas import (
     QuotedCost,
     QuotedRates,
     Refusal,
+    RouterChoice,
 )
 from apps.inference.relay import Body
 from apps.inference.requests.common import check
+from apps.inference.route_schemas import PlannedRoute
+from apps.inference.runtime import current
 from apps.keys.selectors import KeySnapshot
 
 SHAPES: tuple[tuple[frozenset[str], tuple[Surface, ...]], ...] = (
@@ -55,7 +61,7 @@ SHAPES: tuple[tuple[frozenset[str], tuple[Surface, ...]], ...] = (
 """Fields that tell a body's surface; where they leave several, it is the first that the model is made for."""
 
 
-class Asked(msgspec.Struct):
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a quote. The request inside is read as its own bytes, as it would be if it were sent."""
 
     request: msgspec.Raw
@@ -71,25 +77,56 @@ async def quote(raw: bytes, key: KeySnapshot) -> Quote:
         if context.surface.is_kept:
             assert isinstance(body, dict)
             body = await conversations.expand(context, body)
-        await admission.choose(context)
-        candidates = [_candidate(context, target, body) for target in context.targets]
+        await choosing.choose(context, body, current())
+        hold = admission.hold_amount(context) if _is_held(context) else 0
+        credit = await run_db(credit_of, key.organization_id)
+        refused = _refused(context, hold, available=credit.available)
+        candidates = [_candidate(context, target, body, refused) for target in _hosts(context)]
     except GatewayzError as error:
-        if error.param is not None or isinstance(error, InvalidRequest):
-            error.param = f"request.{error.param}" if error.param else "request"
-        raise
+        raise _inside(error) from None
     assert context.model is not None
-    credit = await run_db(credit_of, key.organization_id)
-    hold = max((candidate.cost.expected.nano_usd for candidate in candidates), default=0)
     return Quote(
         path=asked.path or context.surface.paths[0],
         model=context.model.id,
+        router=_router(context),
         input_tokens=context.estimated_input,
         output_tokens=max(0, context.estimated_tokens - context.estimated_input),
         hold=_amount(hold),
         available=_amount(credit.available),
         affordable=hold <= credit.available,
+        refusal=_tell(refused),
         candidates=candidates,
     )
+
+
+async def route(raw: bytes, key: KeySnapshot) -> PlannedRoute:
+    """The hosts that the request would be sent to, in order. Raises what the request itself would be refused with."""
+    asked = check(raw, Asked)
+    context = await _context_of(asked, key)
+    runtime = current()
+    try:
+        body = admission.read_body(context)
+        if context.surface.is_kept:
+            assert isinstance(body, dict)
+            body = await conversations.expand(context, body)
+        await choosing.choose(context, body, runtime)
+    except GatewayzError as error:
+        raise _inside(error) from None
+    assert context.model is not None
+    context.considered = context.considered or consider(Plan(context.targets), runtime)
+    return PlannedRoute(
+        path=asked.path or context.surface.paths[0],
+        model=context.model.id,
+        router=_router(context),
+        **describe(context),
+    )
+
+
+def _inside(error: GatewayzError) -> GatewayzError:
+    """The error with its field named from ``request`` on."""
+    if error.param is not None or isinstance(error, InvalidRequest):
+        error.param = f"request.{error.param}" if error.param else "request"
+    return error
 
 
 async def _context_of(asked: Asked, key: KeySnapshot) -> RequestContext:
@@ -120,44 +157,82 @@ async def _surface_of(raw: bytes) -> Surface:
     if not isinstance(body, dict):
         return CHAT_COMPLETIONS
     surfaces = next((found for fields, found in SHAPES if fields <= body.keys()), ())
-    model = (await catalog.fresh()).resolve(str(body.get("model") or ""))
-    fitting = [found for found in surfaces if model is not None and model.does(found.operation)]
+    name = str(body.get("model") or "")
+    if is_router(name):
+        fitting = [found for found in surfaces if found.operation is Operation.CHAT]
+    else:
+        model = (await catalog.fresh()).resolve(name)
+        fitting = [found for found in surfaces if model is not None and model.does(found.operation)]
     return next(iter(fitting or surfaces), CHAT_COMPLETIONS)
 
 
-def _candidate(context: RequestContext, target: Target, body: Body) -> Candidate:
-    dropped, refusal = _dropped(context, target, body)
+def _router(context: RequestContext) -> RouterChoice | None:
+    choice = context.choice
+    return None if choice is None else RouterChoice(**msgspec.structs.asdict(choice))
+
+
+def _is_held(context: RequestContext) -> bool:
+    return context.surface.is_billed and bool(context.targets)
+
+
+def _refused(context: RequestContext, hold: int, *, available: int) -> GatewayzError | None:
+    """What the request would be refused with before any host is asked, by the order of the pipeline."""
+    if beyond := admission.beyond_limit(context):
+        return beyond
+    return admission.too_dear(hold, available=available) if hold > available else None
+
+
+def _hosts(context: RequestContext) -> tuple[Target, ...]:
+    """The targets, and behind them the hosts that are left out because their context is too short."""
+    short = tuple(r.target for r in context.rejected if r.why is Why.NO_ROOM)
+    return context.targets + short if context.targets else ()
+
+
+def _candidate(
+    context: RequestContext, target: Target, body: Body, refused: GatewayzError | None
+) -> Candidate:
+    dropped: list[str] = []
+    if target not in context.targets:
+        refused = choosing.too_long(context, [target])
+    else:
+        try:
+            dropped = _dropped(context, target, body)
+        except InvalidRequest as unwritable:
+            # The request itself meets that of the first host, unless it is refused earlier.
+            if refused is None and target == context.targets[0]:
+                raise
+            refused = refused or unwritable
     return Candidate(
         provider=target.offering.provider.slug,
         model=target.offering.model_id,
         wire=target.endpoint.wire.value,
+        is_byok=target.is_byok,
         rates=_rates(target.rates if context.surface.is_billed else FREE),
         input_tokens=context.estimated_input,
         cost=_cost(context, target),
         context=_fit(context, target),
         dropped_parameters=dropped,
-        refusal=refusal,
+        refusal=_tell(refused),
     )
 
 
-def _dropped(
-    context: RequestContext, target: Target, body: Body
-) -> tuple[list[str], Refusal | None]:
-    """What ``x-gatewayz-dropped-params`` would name. Raises for the first target what the request itself would meet."""
+def _dropped(context: RequestContext, target: Target, body: Body) -> list[str]:
+    """What ``x-gatewayz-dropped-params`` would name. Raises InvalidRequest when the host's format has no words for it."""
     quirks = (*target.offering.provider.quirks, *target.endpoint.quirks)
-    try:
-        lane = lane_for(context.surface, target.endpoint.wire, body)
-        outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, quirks)
-    except InvalidRequest as error:
-        if target is context.targets[0]:
-            raise
-        return [], Refusal(code=error.code, message=error.message, param=error.param)
-    return [*lane.dropped, *outgoing.dropped], None
+    most = target.offering.max_output_tokens
+    lane = lane_for(context.surface, target.endpoint.wire, body, most_output=most)
+    outgoing = lane.outgoing(target.offering.upstream_model, target.endpoint, quirks)
+    return [*lane.dropped, *outgoing.dropped]
+
+
+def _tell(error: GatewayzError | None) -> Refusal | None:
+    if error is None:
+        return None
+    return Refusal(status=error.status, code=error.code, message=error.message, param=error.param)
 
 
 def _cost(context: RequestContext, target: Target) -> QuotedCost:
-    facts, offering = context.facts, target.offering
-    assert facts is not None
+    facts, offering = context.facts_at(target), target.offering
     if not context.surface.is_billed:
         return QuotedCost(minimum=_amount(0), expected=_amount(0), maximum=_amount(0))
     expected = admission.expected_cost(context, target)

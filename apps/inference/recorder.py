@@ -41,9 +41,12 @@ COLUMNS: dict[str, str] = {
     "seconds": "bigint",
     "searches": "integer",
     "cost": "bigint",
+    "cached": "boolean",
+    "is_byok": "boolean",
     "first_token_ms": "integer",
     "latency_ms": "integer",
     "attempts": "jsonb",
+    "route": "jsonb",
     "app_title": "text",
     "app_url": "text",
 }
@@ -86,7 +89,7 @@ def insert(rows: Sequence[tuple[str, int, Row]]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, list) else value
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 
 def lost_row(
@@ -105,6 +108,8 @@ def lost_row(
         "created_at": created_at,
         "surface": "",
         "streamed": False,
+        "cached": False,
+        "is_byok": False,
         "requested_model": model,
         "model": "",
         "provider": "",
@@ -116,6 +121,7 @@ def lost_row(
         "first_token_ms": None,
         "latency_ms": latency_ms,
         "attempts": [],
+        "route": None,
         "app_title": "",
         "app_url": "",
     }

@@ -8,11 +8,13 @@ they differ, and everything goes through the canonical form. Terminal records (u
 ``finish``, when the final usage and its cost are known.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
 import orjson
+from msgspec import field
+from msgspec.structs import replace
 
 from apps.catalog.providers.quirks import apply_quirks
 from apps.catalog.providers.spec import Endpoint, Quirk
@@ -36,8 +38,20 @@ UNREADABLE = (
 """What a relay raises when a provider's bytes are not what its wire says: broken JSON or UTF-8, endless nesting, 1e999."""
 
 
-@dataclass(slots=True)
-class Tally:
+EXPLANATIONS = frozenset(
+    {
+        "length", "max_tokens", "max_output_tokens", "model_length", "continuation",
+        "model_context_window_exceeded", "stop_sequence",
+        "content_filter", "content_filtered", "refusal", "safety", "guardrail_intervened",
+        "recitation", "language", "blocklist", "prohibited_content", "spii", "model_armor",
+        "image_safety", "image_prohibited_content", "image_recitation",
+    }
+)  # fmt: skip
+"""Reasons to end, in the words of every wire, that tell the client why there is nothing to read: a limit, a filter, a refusal,
+a sequence that it named itself. A test compares them with the codecs'."""
+
+
+class Tally(msgspec.Struct):
     """What an answer has shown so far; everything that routing and billing need to know of it."""
 
     usage: Usage | None = None
@@ -56,6 +70,11 @@ class Tally:
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
 
+    is_explained: bool = False
+    """The finish reason is an answer in itself."""
+    may_be_silent: bool = False
+    """So is any: the request gave a tool's result, to which there may be nothing to add."""
+
     def take_usage(self, usage: Usage | None, *, reported: bool) -> None:
         """``usage`` is None when nothing was reported, or something that cannot be true."""
         self.usage = usage
@@ -65,14 +84,23 @@ class Tally:
         """Take the provider's reason, whatever type it came in."""
         if reason:
             self.finish_reason = str(reason)
+            self.is_explained = self.finish_reason.lower() in EXPLANATIONS
+
+    @property
+    def is_empty(self) -> bool:
+        """No answer at all, however well it ended: its host has failed."""
+        said_enough = self.is_explained or (self.may_be_silent and bool(self.finish_reason))
+        return not self.has_content and not said_enough
 
     def add_output(self, text: str) -> None:
-        self.output_bytes += text_size(text)
-        self.has_content = True
+        if text:
+            self.output_bytes += text_size(text)
+            self.has_content = True
 
     def add_reasoning(self, text: str) -> None:
-        self.reasoning_bytes += text_size(text)
-        self.has_content = True
+        if text:
+            self.reasoning_bytes += text_size(text)
+            self.has_content = True
 
     def counted(self, *, input_tokens: int, units: Usage = NOTHING) -> Usage:
         """Usage by our own count, for a provider that sent none; ``units`` is what the request said of itself."""
@@ -84,8 +112,7 @@ class Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerShape:
+class AnswerShape(msgspec.Struct, frozen=True):
     """How the answer is to be presented to this client."""
 
     identity: AnswerIdentity
@@ -95,8 +122,21 @@ class AnswerShape:
     """What the request itself says that it will use beside tokens: images, characters, seconds, searches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+LABELS = frozenset({"metadata", "user", "safety_identifier", "prompt_cache_key"})
+"""A client's own, which its answer bears whether a host was told them or not."""
+
+
+def without_unheard(shape: AnswerShape, dropped: Iterable[str]) -> AnswerShape:
+    """The shape of an answer that repeats nothing of its request that the host was not told, as though it had been heard."""
+    echo = shape.identity.echo
+    unheard = (set(dropped) - LABELS) & echo.keys()
+    if not unheard:
+        return shape
+    heard = {name: value for name, value in echo.items() if name not in unheard}
+    return replace(shape, identity=replace(shape.identity, echo=heard))
+
+
+class Outgoing(msgspec.Struct, frozen=True):
     """What is sent to a host, after its quirks."""
 
     body: bytes
@@ -107,6 +147,14 @@ class Outgoing:
 
 class StreamRelay(Protocol):
     tally: Tally
+    media_type: str
+    """Of what the client gets; known when the host's answer is open."""
+    takes_json: bool
+    """A whole JSON answer in the place of a stream is one, too."""
+
+    def open(self, media_type: str) -> None:
+        """The host answers with this type. Raises MalformedUpstream when that is no such stream."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """Client bytes for these upstream bytes, possibly none. Raises MalformedUpstream."""
@@ -121,8 +169,21 @@ class StreamRelay(Protocol):
         ...
 
     def fail(self, error: GatewayzError) -> bytes:
-        """The closing records of an answer that broke: after them nothing may follow."""
+        """The closing records of an answer that broke: after them nothing may follow.
+
+        None at all where the format has no words for it: then the answer must stay visibly unfinished.
+        """
         ...
+
+
+class EventRelay:
+    """What streams of server-sent events have in common. Hosts do not all name the type right."""
+
+    media_type = "text/event-stream; charset=utf-8"
+    takes_json = False
+
+    def open(self, media_type: str) -> None:
+        return
 
 
 class JsonRelay(Protocol):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from ninja import Schema
 
 from apps.catalog.schemas import Architecture, Endpoint, Pricing
+from apps.inference.route_schemas import Route
 
 
 class Generation(Schema):
@@ -40,9 +41,15 @@ class Generation(Schema):
     cost_nano_usd: int
     """Usage times price; more than was charged only when the credit ran out."""
     price_id: int | None
+    cached: bool
+    """No provider was asked: the answer was kept, and cost nothing."""
+    is_byok: bool
+    """It was asked with the customer's own key: the cost is the routing fee."""
     first_token_ms: int | None
     latency_ms: int
     attempts: list[dict[str, Any]]
+    route: Route | None
+    """The hosts that were considered and those that were not; null where there was no choice."""
 
 
 class StoredResponseBody(Schema):

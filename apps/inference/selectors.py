@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, F, FloatField, When, Window
+from django.db.models import Case, Count, F, FloatField, Value, When, Window
 from django.db.models.functions import Cast, RowNumber
 
 from apps.common import clock
@@ -24,10 +24,15 @@ def find_record(record_id: str, *, organization_id: int) -> RequestRecord | None
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What the completed requests of many organisations add up to. None where there was nothing to measure."""
+    """What the requests of many organisations add up to. Percentiles are None where there was nothing to measure."""
 
     requests: int
-    tokens: int
+    """Those that the host answered, or was the last to be asked for."""
+    input_tokens: int
+    output_tokens: int
+    paid: int
+    """Full answers that had a price: what test keys ask for is left out. The rest is told of these."""
+    paid_tokens: int
     organizations: int
     first_token: Mapping[int, float | None]
     """By percentile, in milliseconds; of streams only."""
@@ -38,48 +43,60 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Uptime:
-    """The share of attempts that a host answered, in percent; None when it was not asked."""
+class Calls:
+    """Calls of a host that ended in a full answer, and those that failed by its fault."""
 
-    whole: float | None
-    recent: float | None
+    answered: int = 0
+    failed: int = 0
+
+    @property
+    def success_rate(self) -> float | None:
+        """Of one; None when it was not asked."""
+        total = self.answered + self.failed
+        return self.answered / total if total else None
+
+    @property
+    def error_rate(self) -> float | None:
+        total = self.answered + self.failed
+        return self.failed / total if total else None
 
 
 def read_traffic(
-    period: datetime.timedelta, *, providers: Collection[str], by_provider: bool
-) -> dict[tuple[str, str], Traffic]:
-    """By model and provider, or by model and an empty string, since ``period`` ago; one query.
+    period: datetime.timedelta, *, by: Sequence[str], without: Collection[str] = ()
+) -> dict[tuple[str, ...], Traffic]:
+    """Since ``period`` ago, by the names of these fields, without these providers; one query.
 
-    Requests of test keys and at providers that are not named are left out. A percentile is the smallest value that
-    is not below so many of the hundred (nearest rank), which both databases can tell from row numbers.
+    A percentile is the smallest value that is not below so many of the hundred (nearest rank), which both databases can
+    tell from row numbers.
     """
-    if not providers:
-        return {}
-    groups = ("model", "provider") if by_provider else ("model",)
-    inner, params = _measured(period, providers, groups)
-    names = ", ".join(groups)
+    inner, params = _measured(period, by, without)
+    names = ", ".join(by)
     percentiles = ", ".join(
         f"MIN(CASE WHEN {measure}_rank * 100 >= {share} * {measure}_of THEN {measure} END)"
         for measure in MEASURES
         for share in PERCENTILES
     )
     statement = (
-        f"SELECT {names}, COUNT(*), SUM(tokens), COUNT(DISTINCT tenant), {percentiles} "  # noqa: S608
-        f"FROM ({inner}) AS measured GROUP BY {names}"
+        f"SELECT {names}, COUNT(*), SUM(input), SUM(output), SUM(paid), SUM(paid * (input + output)), "  # noqa: S608
+        f"COUNT(DISTINCT payer), {percentiles} FROM ({inner}) AS measured GROUP BY {names}"
     )
     found = {}
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         for row in cursor.fetchall():
-            key, (requests, tokens, organizations, *values) = row[: len(groups)], row[len(groups) :]
-            found[key[0], key[1] if by_provider else ""] = Traffic(
-                requests, int(tokens), organizations, *_by_percentile(values)
+            key, (requests, tokens_in, tokens_out, paid, paid_tokens, payers, *values) = (
+                row[: len(by)],
+                row[len(by) :],
             )
+            found[key] = Traffic(
+                requests, int(tokens_in), int(tokens_out), int(paid), int(paid_tokens), payers,
+                *_by_percentile(values),
+            )  # fmt: skip
     return found
 
 
 def _measured(
-    period: datetime.timedelta, providers: Collection[str], groups: Sequence[str]
+    period: datetime.timedelta, by: Sequence[str], without: Collection[str]
 ) -> tuple[str, Sequence[Any]]:
     """A statement and its parameters: one row for each request.
 
@@ -87,67 +104,76 @@ def _measured(
     """
     output = F("output_tokens") + F("reasoning_tokens") + F("audio_output_tokens")
     every = (
-        output + F("input_tokens") + F("cache_read_tokens") + F("cache_write_5m_tokens")
+        F("input_tokens") + F("cache_read_tokens") + F("cache_write_5m_tokens")
         + F("cache_write_1h_tokens") + F("audio_input_tokens")
     )  # fmt: skip
     speed = Cast(output * 1000, FloatField()) / Cast("latency_ms", FloatField())
     measures = {
-        "first_token": Case(When(streamed=True, then=F("first_token_ms"))),
-        "latency": F("latency_ms"),
-        "speed": Case(When(output_tokens__gt=0, latency_ms__gt=0, then=speed)),
+        "first_token": Case(When(paid=1, streamed=True, then=F("first_token_ms"))),
+        "latency": Case(When(paid=1, then=F("latency_ms"))),
+        "speed": Case(When(paid=1, output_tokens__gt=0, latency_ms__gt=0, then=speed)),
     }
     places: dict[str, Window] = {}
     for name in MEASURES:
         # Those without the measure come last, so the ranks of the others are not disturbed.
         order = F(name).asc(nulls_last=True)
-        places[f"{name}_rank"] = Window(RowNumber(), partition_by=groups, order_by=order)
-        places[f"{name}_of"] = Window(Count(name), partition_by=groups)
+        places[f"{name}_rank"] = Window(RowNumber(), partition_by=by, order_by=order)
+        places[f"{name}_of"] = Window(Count(name), partition_by=by)
+    is_paid = When(outcome=Outcome.COMPLETED, price_id__isnull=False, then=Value(1))
     rows = (
-        RequestRecord.objects.filter(
-            created_at__gte=clock.now() - period,
-            outcome=Outcome.COMPLETED,
-            provider__in=sorted(providers),
-        )
-        .exclude(api_key__environment="test")
+        RequestRecord.objects.filter(created_at__gte=clock.now() - period)
+        .exclude(provider__in=["", *sorted(without)])
         .order_by()
-        .annotate(tokens=every, tenant=F("organization_id"), **measures)
+        .annotate(input=every, output=output, paid=Case(is_paid, default=Value(0)))
+        .annotate(payer=Case(When(paid=1, then=F("organization_id"))), **measures)
         .annotate(**places)
-        .values(*groups, "tokens", "tenant", *measures, *places)
+        .values(*by, "input", "output", "paid", "payer", *measures, *places)
     )
     statement, params = rows.query.sql_with_params()
     return statement, params
 
 
-def read_uptime(
-    period: datetime.timedelta, *, recently: datetime.timedelta, providers: Collection[str]
-) -> dict[tuple[str, str], Uptime]:
-    """By provider and the model's name there; one query over the attempts, so a host that was failed over counts too.
+def read_calls(period: datetime.timedelta) -> dict[tuple[str, ...], Calls]:
+    """By provider and the model's name there, since ``period`` ago; one query.
 
-    What the client caused is no fault of the host's and is not counted.
+    Over the attempts, so a host that was failed over counts too. What the client sent wrong or gave up is in neither number,
+    nor is what was asked with a customer's own key: a key that is refused there says nothing of the host.
     """
-    if not providers:
-        return {}
+    each, field = _ATTEMPTS[connection.vendor]
+    host, model, fault, is_byok = (
+        field.format(name) for name in ("provider", "model", "fault", "is_byok")
+    )
+    statement = (
+        f"SELECT {host}, {model}, "  # noqa: S608
+        f"SUM(CASE WHEN {fault} = '' AND outcome = '{Outcome.COMPLETED}' THEN 1 ELSE 0 END), "
+        f"SUM(CASE WHEN {fault} IN ('', '{FaultKind.REJECTED}') THEN 0 ELSE 1 END) "
+        f"FROM inference_requestrecord, {each} WHERE created_at >= %s AND {is_byok} IS NULL GROUP BY 1, 2"
+    )
+    since = connection.ops.adapt_datetimefield_value(clock.now() - period)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [since])
+        return {(host, model): Calls(int(a), int(f)) for host, model, a, f in cursor.fetchall()}
+
+
+def read_last_answers(period: datetime.timedelta) -> dict[tuple[str, str], datetime.datetime]:
+    """When each host last gave a full answer, by provider and the model's name there, of requests since ``period`` ago."""
     each, field = _ATTEMPTS[connection.vendor]
     host, model, fault = (field.format(name) for name in ("provider", "model", "fault"))
-    answered = f"CASE WHEN {fault} = '' THEN 1 ELSE 0 END"
-    recent = "CASE WHEN created_at >= %s THEN 1 ELSE 0 END"
-    marks = ", ".join(["%s"] * len(providers))
     statement = (
-        f"SELECT {host}, {model}, COUNT(*), SUM({answered}), SUM({recent}), SUM(({recent}) * ({answered})) "  # noqa: S608
-        f"FROM inference_requestrecord, {each} "
-        f"WHERE created_at >= %s AND {fault} <> '{FaultKind.REJECTED}' AND {host} IN ({marks}) "
-        f"GROUP BY {host}, {model}"
+        f"SELECT {host}, {model}, MAX(created_at) FROM inference_requestrecord, {each} "  # noqa: S608
+        f"WHERE created_at >= %s AND outcome = '{Outcome.COMPLETED}' AND {fault} = '' GROUP BY 1, 2"
     )
-    now = clock.now()
-    since = [connection.ops.adapt_datetimefield_value(now - ago) for ago in (recently, period)]
+    since = connection.ops.adapt_datetimefield_value(clock.now() - period)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [since[0], since[0], since[1], *sorted(providers)])
-        return {
-            (host, model): Uptime(
-                _share(answers, attempts), _share(recent_answers, recent_attempts)
-            )
-            for host, model, attempts, answers, recent_attempts, recent_answers in cursor.fetchall()
-        }
+        cursor.execute(statement, [since])
+        return {(host, model): _as_utc(moment) for host, model, moment in cursor.fetchall()}
+
+
+def _as_utc(moment: datetime.datetime | str) -> datetime.datetime:
+    """SQLite gives the text that it keeps."""
+    if isinstance(moment, str):
+        return datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.UTC)
+    return moment
 
 
 _ATTEMPTS = {
@@ -157,11 +183,7 @@ _ATTEMPTS = {
 """How a database reads the members of a list, and a field of one."""
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(100 * part / whole, 2) if whole else None
-
-
-def _by_percentile(values: list[Any]) -> list[dict[int, float | None]]:
+def _by_percentile(values: Sequence[Any]) -> list[dict[int, float | None]]:
     width = len(PERCENTILES)
     return [
         dict(zip(PERCENTILES, values[start : start + width], strict=True))

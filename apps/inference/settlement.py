@@ -7,9 +7,9 @@ record are one transaction, once per request id. The answer's bytes do not wait 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import django.db
+import msgspec
 import psycopg
 import structlog
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.billing.services import ledger
 from apps.billing.services.ledger_postgresql import settle_statement
 from apps.billing.services.values import HoldDecision, HoldRequest, Settlement
+from apps.common import background
 from apps.common.db import is_postgresql, run_db
 from apps.common.groupcommit import GroupCommit
 from apps.common.ids import new_id
@@ -40,8 +41,7 @@ BAD_MEMBER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(msgspec.Struct, frozen=True):
     """The end of a request: what the ledger and what the record must know."""
 
     settlement: Settlement
@@ -82,22 +82,54 @@ class Books:
         if decision.cancelled() or decision.exception() or not decision.result().placed:
             self._in_flight.discard(request_id)
 
-    async def close_request(self, closing: Closing) -> int:
-        """Settle and record; nano-USD really charged. Tries again while the database is away."""
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                return await self._closings.submit(closing, linger=LINGER_SECONDS)
-            except LEDGER_AWAY as error:
+    async def extend(self, request_id: str, organization_id: int, amount: int) -> bool:
+        """Set nano-USD more aside. True while the ledger cannot be reached: the answer goes on, and is settled later."""
+
+        def work() -> bool:
+            return ledger.extend_hold(request_id, organization_id, amount=amount)
+
+        try:
+            if self._postgresql:
+                return await run_db(work)
+            return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        except LEDGER_AWAY as error:
+            log.warning("holds.extension_failed", request_id=request_id, error=type(error).__name__)
+            return True
+
+    def close_request(self, closing: Closing) -> asyncio.Future[int]:
+        """Settle and record; nano-USD really charged. Tried again while the database is away.
+
+        Goes on whether or not anybody waits for it; then the hold is renewed no longer.
+        """
+        charged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        background.keep(charged)
+        self._try_to_close(closing, charged, RETRY_SECONDS)
+        return charged
+
+    def _try_to_close(
+        self, closing: Closing, charged: asyncio.Future[int], pauses: tuple[float, ...]
+    ) -> None:
+        def tried(attempt: asyncio.Future[int]) -> None:
+            error = attempt.exception()
+            if isinstance(error, LEDGER_AWAY):
                 log.error(
                     "settlement.failed",
                     request_id=closing.settlement.request_id,
                     error=type(error).__name__,
                     cost=closing.settlement.cost,
                 )
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
+                if pauses:
+                    attempt.get_loop().call_later(
+                        pauses[0], self._try_to_close, closing, charged, pauses[1:]
+                    )
+                    return
+            self.forget(closing.settlement.request_id)
+            if error is None:
+                charged.set_result(attempt.result())
+            else:
+                charged.set_exception(error)
+
+        self._closings.submit(closing, linger=LINGER_SECONDS).add_done_callback(tried)
 
     def forget(self, request_id: str) -> None:
         """The request is over: its hold, if it still stands, is renewed no longer."""

@@ -1,6 +1,7 @@
 """What providers and models have done lately. Public; the numbers are a minute old at most, 304 when the client has them."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -8,16 +9,21 @@ from ninja import Router
 from pydantic import Field
 
 from apps.catalog.directory import directory
+from apps.catalog.strict import known_only
 from apps.common.conditional import answer
 from apps.common.db import to_iso
-from apps.inference.statistics import WINDOWS, ModelCount, ProviderCount, Statistics, Window, recent
+from apps.inference import statistics
+from apps.inference.selectors import Calls, Traffic
+from apps.inference.statistics import WINDOWS, Reading, Window
 from apps.inference.statistics_schemas import GatewayStatusList, ProviderStatsBody, Ranking
 
 Json = dict[str, Any]
 Criterion = Literal["requests", "tokens"]
+COUNTED: Mapping[Criterion, str] = {"requests": "paid", "tokens": "paid_tokens"}
 Limit = Annotated[int, Field(ge=1, le=100)]
 
 router = Router(tags=["Statistics"])
+router.add_decorator(known_only)
 
 
 @router.get(
@@ -25,13 +31,17 @@ router = Router(tags=["Statistics"])
 )
 def read_provider_stats(request: HttpRequest, slug: str) -> HttpResponse:
     """Requests, rates, times and tokens of the last hour, day and week."""
-    provider = directory().find(slug)
-    statistics = recent.get()
-    windows = {window: _window(statistics.of(window, provider.slug)) for window in WINDOWS}
-    return answer(
-        request,
-        {"data": {"provider": slug, "as_of": to_iso(statistics.as_of), "windows": windows}},
-    )
+    provider = directory().find(slug).slug
+    done = {window: statistics.by_provider[window].get() for window in WINDOWS}
+    windows = {
+        window: _window(
+            reading.found.get((provider,)),
+            statistics.calls_by_provider(window).found.get(provider, Calls()),
+        )
+        for window, reading in done.items()
+    }
+    as_of = to_iso(min(reading.as_of for reading in done.values()))
+    return answer(request, {"data": {"provider": provider, "as_of": as_of, "windows": windows}})
 
 
 @router.get(
@@ -55,10 +65,8 @@ def rank_provider_models(
     by: Criterion = "requests",
     limit: Limit = 20,
 ) -> HttpResponse:
-    provider = directory().find(slug)
-    statistics = recent.get()
-    models = statistics.of(window, provider.slug).models
-    return answer(request, _ranking(statistics, models, window=window, by=by, limit=limit))
+    asked = statistics.models_asked(window, provider=directory().find(slug).slug)
+    return answer(request, _ranking(asked, window=window, by=by, limit=limit))
 
 
 @router.get("/ranking/models", response=Ranking, auth=None, summary="What is asked for most")
@@ -66,10 +74,8 @@ def rank_models(
     request: HttpRequest, window: Window = "7d", by: Criterion = "requests", limit: Limit = 20
 ) -> HttpResponse:
     """By requests answered or tokens billed; what the sandbox answers and what test keys ask for is left out."""
-    sandboxes = {found.slug for found in directory().providers.values() if found.is_sandbox}
-    statistics = recent.get()
-    models = statistics.models(window, without=sandboxes)
-    return answer(request, _ranking(statistics, models, window=window, by=by, limit=limit))
+    asked = statistics.models_asked(window)
+    return answer(request, _ranking(asked, window=window, by=by, limit=limit))
 
 
 @router.get(
@@ -79,53 +85,57 @@ def rank_models(
     summary="Which providers can be asked now",
 )
 def read_gateway_status(request: HttpRequest) -> HttpResponse:
-    statistics = recent.get()
+    hour = statistics.calls_by_provider("1h")
+    refreshed_at = statistics.refreshed_at.get().found
     data = [
         {
             "id": found.slug,
             "name": found.name,
             "routable": found.is_routable,
             "reason": found.reason,
-            "refreshed_at": to_iso(statistics.refreshed_at.get(found.slug)),
-            "error_rate": statistics.of("1h", found.slug).error_rate,
+            "refreshed_at": to_iso(refreshed_at.get(found.slug)),
+            "error_rate": hour.found.get(found.slug, Calls()).error_rate,
         }
         for found in directory().providers.values()
     ]
-    return answer(request, {"object": "list", "as_of": to_iso(statistics.as_of), "data": data})
+    return answer(request, {"object": "list", "as_of": to_iso(hour.as_of), "data": data})
 
 
-def _window(count: ProviderCount) -> Json:
+def _window(traffic: Traffic | None, calls: Calls) -> Json:
     return {
-        "requests": count.requests,
-        "success_rate": count.success_rate,
-        "error_rate": count.error_rate,
-        "first_token_ms": {"p50": count.first_token_p50, "p95": count.first_token_p95},
-        "latency_ms": {"p50": count.latency_p50, "p95": count.latency_p95},
-        "tokens": {"input": count.input_tokens, "output": count.output_tokens},
+        "requests": traffic.requests if traffic else 0,
+        "success_rate": calls.success_rate,
+        "error_rate": calls.error_rate,
+        "first_token_ms": _median_and_most(traffic.first_token if traffic else {}),
+        "latency_ms": _median_and_most(traffic.latency if traffic else {}),
+        "tokens": {
+            "input": traffic.input_tokens if traffic else 0,
+            "output": traffic.output_tokens if traffic else 0,
+        },
     }
 
 
+def _median_and_most(measured: Mapping[int, float | None]) -> Json:
+    return {"p50": measured.get(50), "p95": measured.get(95)}
+
+
 def _ranking(
-    statistics: Statistics,
-    models: Mapping[str, ModelCount],
-    *,
-    window: Window,
-    by: Criterion,
-    limit: int,
+    asked: Reading[dict[str, Traffic]], *, window: Window, by: Criterion, limit: int
 ) -> Json:
     """Only models that the catalogue knows today: one that was taken out is not shown by its past."""
     known = directory().snapshot.models
+    counted = attrgetter(COUNTED[by])
     ranked = sorted(
-        ((model, count) for model, count in models.items() if model in known),
-        key=lambda found: (-getattr(found[1], by), found[0]),
+        ((model, traffic) for model, traffic in asked.found.items() if model in known),
+        key=lambda found: (-counted(found[1]), found[0]),
     )
     return {
         "object": "list",
         "window": window,
         "by": by,
-        "as_of": to_iso(statistics.as_of),
+        "as_of": to_iso(asked.as_of),
         "data": [
-            {"rank": rank, "model": model, "requests": count.requests, "tokens": count.tokens}
-            for rank, (model, count) in enumerate(ranked[:limit], start=1)
+            {"rank": rank, "model": model, "requests": traffic.paid, "tokens": traffic.paid_tokens}
+            for rank, (model, traffic) in enumerate(ranked[:limit], start=1)
         ],
     }

@@ -6,7 +6,9 @@ from typing import Literal
 from ninja import Schema
 
 
-class Percentiles(Schema):
+class Times(Schema):
+    """Milliseconds."""
+
     p50: int | None
     p95: int | None
 
@@ -21,8 +23,8 @@ class WindowStats(Schema):
     success_rate: float | None
     """Of the calls that ended in a full answer or in the provider's own fault."""
     error_rate: float | None
-    first_token_ms: Percentiles
-    latency_ms: Percentiles
+    first_token_ms: Times
+    latency_ms: Times
     tokens: Tokens
 
 

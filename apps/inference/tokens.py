@@ -20,8 +20,8 @@ def estimate_input(facts: RequestFacts) -> int:
 
 
 def least_input(facts: RequestFacts) -> int:
-    """A number of tokens that the input certainly has."""
-    return facts.text_bytes // MOST_BYTES_PER_TOKEN
+    """A number of tokens that the input certainly has: what cannot be counted here does not raise it."""
+    return (facts.text_bytes - facts.guessed_bytes) // MOST_BYTES_PER_TOKEN
 
 
 def expected_output(facts: RequestFacts, *, model_maximum: int | None, usual: int) -> int:

@@ -1,11 +1,17 @@
 """The translated lane: client and provider speak different wires, and the canonical form stands between them."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+from urllib.parse import quote
+
 import orjson
+from msgspec import structs
 
 from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
-from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.canonical.codec import Codec, MalformedUpstream, StreamEncoder
 from apps.inference.canonical.content import Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import (
     BlockDelta,
@@ -13,58 +19,119 @@ from apps.inference.canonical.events import (
     BlockStarted,
     Event,
     Finished,
+    Opaque,
     UpstreamError,
     UsageReported,
 )
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseRecord
+from apps.inference.preferences import ROUTING_FIELDS
 from apps.inference.protocols import CODECS
 from apps.inference.relay import (
     JSON_TYPE,
     AnswerShape,
+    EventRelay,
     Json,
     JsonRelay,
     Outgoing,
     StreamRelay,
     Tally,
     outgoing_json,
+    without_unheard,
 )
+
+MOST_UNASKED = 32_000
+"""Tokens that a model may say when the client sets no limit: what every Claude since 4 gives without a preview's header."""
+MOST_NAMES = 32
+LONGEST_NAME = 64
+
+
+FIELDS = {
+    "thinking": "reasoning",
+    "thinking.budget_tokens": "reasoning",
+    "output_config.effort": "effort",
+    "additionalModelRequestFields.thinking": "reasoning",
+    "additionalModelRequestFields.thinking.budget_tokens": "reasoning",
+    "additionalModelRequestFields.top_k": "top_k",
+    "outputConfig.effort": "effort",
+    "inferenceConfig.temperature": "temperature",
+    "inferenceConfig.topP": "top_p",
+    "generationConfig.thinkingConfig": "reasoning",
+    "reasoning_effort": "effort",
+    "reasoning.effort": "effort",
+}
+"""What a host's quirks name in its own words, as a field of the request: the client is told in its own."""
+
+
+def told_in_header(names: Iterable[str]) -> tuple[str, ...]:
+    """A client's own names as a header can hold them: percent-encoded where they must be, cut, and not too many."""
+    encoded = (
+        quote(name[:LONGEST_NAME], "!#$&'()*+-./:;<=>?@[]^_`{|}~", errors="replace")
+        for name in names
+    )
+    return tuple(dict.fromkeys(encoded))[:MOST_NAMES]
 
 
 class TranslatedLane:
     """Raises InvalidRequest, naming the field, when the client's body is not of its wire."""
 
-    def __init__(self, client: Wire, upstream: Wire, body: Json) -> None:
+    def __init__(
+        self, client: Wire, upstream: Wire, body: Json, *, most_output: int | None = None
+    ) -> None:
         self._client = CODECS[client]
         self._upstream = CODECS[upstream]
-        encoded = self._upstream.encode_request(self._client.decode_request(body), model="")
+        request = self._client.decode_request(
+            {name: value for name, value in body.items() if name not in ROUTING_FIELDS}
+        )
+        if upstream is Wire.ANTHROPIC_MESSAGES and request.max_tokens is None and most_output:
+            # There a limit is mandatory; a client that sets none means the model's own.
+            request = replace(request, max_tokens=min(most_output, MOST_UNASKED))
+        self._echo = request.echo
+        self._name_of = request.name_of
+        encoded = self._upstream.encode_request(request, model="")
         self._body = encoded.body
-        self.dropped = encoded.dropped
+        self._unheard = encoded.dropped
+        self.dropped = told_in_header(encoded.dropped)
 
     def outgoing(
         self, upstream_model: str, endpoint: Endpoint, quirks: tuple[Quirk, ...]
     ) -> Outgoing:
-        return outgoing_json(self._upstream_body(upstream_model), endpoint, quirks)
+        sent = outgoing_json(self._upstream_body(upstream_model), endpoint, quirks)
+        lost = (self._name_of(FIELDS.get(name, name)) for name in sent.dropped)
+        return structs.replace(sent, dropped=tuple(dict.fromkeys(lost)))
 
     def _upstream_body(self, model: str) -> Json:
         return {**self._body, "model": model}
 
     def stream(self, shape: AnswerShape) -> StreamRelay:
-        return TranslatedStream(shape, client=self._client, upstream=self._upstream)
-
-    def answer(self, shape: AnswerShape) -> JsonRelay:
-        return TranslatedAnswer(shape, client=self._client, upstream=self._upstream)
-
-
-class TranslatedStream:
-    def __init__(self, shape: AnswerShape, *, client: Codec, upstream: Codec) -> None:
-        self.tally = Tally()
-        self._framing = upstream.framing()
-        self._decoder = upstream.stream_decoder()
-        self._encoder = client.stream_encoder(
+        shape = self._told(shape)
+        encoder = self._client.stream_encoder(
             identity=shape.identity, price=shape.price, include_usage=shape.include_usage
         )
+        return TranslatedStream(upstream=self._upstream, encoder=encoder)
+
+    def answer(self, shape: AnswerShape) -> JsonRelay:
+        return TranslatedAnswer(self._told(shape), client=self._client, upstream=self._upstream)
+
+    def _told(self, shape: AnswerShape) -> AnswerShape:
+        return told(without_unheard(shape, self._unheard), self._echo)
+
+
+def told(shape: AnswerShape, echo: Mapping[str, Any]) -> AnswerShape:
+    """The shape with what the client's codec wants to know of the request when it writes the answer."""
+    if not echo:
+        return shape
+    identity = structs.replace(shape.identity, echo={**shape.identity.echo, **echo})
+    return structs.replace(shape, identity=identity)
+
+
+class TranslatedStream(EventRelay):
+    def __init__(self, *, upstream: Codec, encoder: StreamEncoder) -> None:
+        self.tally = Tally()
+        self._encoder = encoder
+        self._framing = upstream.framing()
+        self._decoder = upstream.stream_decoder()
         self._kinds: dict[int, BlockKind] = {}
 
     def feed(self, data: bytes) -> bytes:
@@ -83,6 +150,8 @@ class TranslatedStream:
     def _records(self, records: list[SseRecord]) -> bytes:
         ready: list[bytes] = []
         for record in records:
+            if self._decoder.ended:
+                break
             ready += [self._event(event) for event in self._decoder.feed(record)]
         self.tally.ended = self._decoder.ended
         return b"".join(ready)
@@ -98,7 +167,7 @@ class TranslatedStream:
             case UsageReported():
                 self.tally.take_usage(event.usage, reported=True)
             case Finished():
-                self.tally.finish_reason = event.reason.value
+                self.tally.finish(event.reason.value)
             case UpstreamError():
                 self.tally.error = event
                 return b""
@@ -135,7 +204,7 @@ class TranslatedAnswer:
             self.tally.error = found.error
             return
         self.tally.take_usage(response.usage, reported=response.usage_reported)
-        self.tally.finish_reason = response.finish.value if response.finish else ""
+        self.tally.finish(response.finish and response.finish.value)
         self._count(response)
 
     def finish(self, usage: Usage) -> bytes:
@@ -155,5 +224,7 @@ class TranslatedAnswer:
                     self.tally.add_reasoning(block.text)
                 case ToolCall():
                     self.tally.add_output(block.name + block.arguments)
-                case _:
-                    self.tally.has_content = True
+                case Opaque():
+                    pass  # what only the host's wire has a word for, this client never sees
+                case _ as never:
+                    assert_never(never)

@@ -1,25 +1,27 @@
 """Upstream: one call of one host. Lane and quirks make the body, the socket's bytes go through a relay.
 
+    call = await prepare(target, …)       address, headers and what authenticates this one request
     answer  = await fetch(call)           a whole JSON answer, tallied
     async for piece in stream(call): …    client bytes as they become ready, tallied before they are handed out
 
-Both raise UpstreamFault; nothing here knows of other hosts.
+All raise UpstreamFault; nothing here knows of other hosts.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+
+import msgspec
 
 from apps.common.deadline import Deadline
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
-from apps.inference import faults
+from apps.inference import credentials, faults
+from apps.inference.canonical.surrogates import mend_whole
 from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
 from apps.inference.planner import Target
-from apps.inference.relay import UNREADABLE, JsonRelay, StreamRelay
+from apps.inference.relay import JSON_TYPE, UNREADABLE, JsonRelay, Outgoing, StreamRelay
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What to send where, and how long to wait, in seconds."""
 
     target: Target
@@ -28,16 +30,63 @@ class Call:
     headers: dict[str, str]
     first_content: float
     idle: float
+    connect: float
+    total: float
+
+
+async def prepare(
+    target: Target,
+    outgoing: Outgoing,
+    *,
+    stream: bool,
+    first_content: float,
+    idle: float,
+    connect: float | None = None,
+    total: float | None = None,
+    asked_headers: Mapping[str, str] = {},
+) -> Call:
+    """The call of this host, with the key that its target has. ``asked_headers`` are the client's own wishes.
+
+    ``connect`` and ``total`` are the provider's unless somebody knows better.
+    """
+    provider = target.offering.provider
+    headers = {
+        "content-type": outgoing.content_type,
+        "accept-encoding": "identity",
+        "user-agent": "gatewayz",
+        **provider.request_headers(),
+        **asked_headers,
+    }
+    url = target.offering.url(target.endpoint, stream=stream)
+    if isinstance(provider.auth, credentials.MADE_FOR_EACH_REQUEST):
+        headers |= await credentials.headers(
+            provider.auth,
+            provider.secret,
+            url=url,
+            body=outgoing.body,
+            content_type=outgoing.content_type,
+            settings=provider.settings,
+        )
+    return Call(
+        target=target,
+        url=url,
+        body=outgoing.body,
+        headers=headers,
+        first_content=first_content,
+        idle=idle,
+        connect=connect or provider.timeouts.connect,
+        total=total or provider.timeouts.total,
+    )
 
 
 async def fetch(call: Call, relay: JsonRelay) -> None:
     """Read a whole answer into the relay."""
-    deadlines = call.target.offering.provider.timeouts
+    started = asyncio.get_running_loop().time()
     try:
-        async with Deadline(call.first_content) as deadline:
+        async with Deadline(min(call.first_content, call.total)) as deadline:
             response = await _open(call)
             try:
-                deadline.move(deadlines.total)
+                deadline.move(started + call.total - asyncio.get_running_loop().time())
                 body = await response.read()
             finally:
                 response.close()
@@ -48,12 +97,13 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
     except TransportError as error:
         raise _broken(error) from error
     try:
-        relay.read(body, response.headers.get("content-type", "application/json"))
+        media_type = response.headers.get("content-type", JSON_TYPE)
+        relay.read(mend_whole(body) if "json" in media_type else body, media_type)
     except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
-    if not relay.tally.has_content and not relay.tally.finish_reason:
+    if relay.tally.is_empty:
         raise UpstreamFault(FaultKind.EMPTY, detail="an answer without content")
 
 
@@ -64,12 +114,13 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    end_of_time = started + call.target.offering.provider.timeouts.total
+    first_content = min(call.first_content, call.total)
+    end_of_time = started + call.total
     try:
-        async with Deadline(call.first_content) as deadline:
+        async with Deadline(first_content) as deadline:
             response = await _open(call)
             try:
-                await _require_stream(response)
+                await _require_stream(response, relay)
                 while not relay.tally.ended and (data := await response.read_some()):
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
@@ -85,7 +136,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                     if relay.tally.has_content:
                         deadline.move(min(call.idle, end_of_time - now))
                     else:
-                        deadline.move(started + call.first_content - now)
+                        deadline.move(started + first_content - now)
             finally:
                 response.close()
             deadline.move(None)
@@ -108,23 +159,27 @@ async def _open(call: Call) -> UpstreamResponse:
         call.url,
         headers=call.headers,
         body=call.body,
-        connect_timeout=call.target.offering.provider.timeouts.connect,
+        connect_timeout=call.connect,
     )
 
 
-async def _require_stream(response: UpstreamResponse) -> None:
+async def _require_stream(response: UpstreamResponse, relay: StreamRelay) -> None:
     """A host that refuses says so in its status, or with JSON where a stream was asked for."""
     if response.status != 200:
         raise faults.from_status(response.status, response.headers, await response.read())
-    if response.headers.get("content-type", "").startswith("application/json"):
+    media_type = response.headers.get("content-type", "")
+    if media_type.startswith("application/json") and not relay.takes_json:
         fault = faults.from_status(500, {}, await response.read())
         raise UpstreamFault(FaultKind.ERROR_IN_BODY, detail=fault.detail)
+    relay.open(media_type)
 
 
 def _require_complete(relay: StreamRelay) -> None:
     """A stream that ended without saying why was cut, whatever it had delivered."""
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
+    if relay.tally.is_empty:
+        raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
     if relay.tally.finish_reason and (relay.tally.ended or not relay.tally.open_choices):
         return
     if relay.tally.has_content:

@@ -11,7 +11,10 @@ from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common import json
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.preferences import ROUTING_FIELDS
 from apps.inference.protocols import CODECS
+from apps.inference.protocols.openai_chat.reasoning import reasoning_text
+from apps.inference.protocols.openai_chat.response import calls_of
 from apps.inference.relay import (
     JSON_TYPE,
     AnswerShape,
@@ -22,6 +25,9 @@ from apps.inference.relay import (
     Tally,
     outgoing_json,
 )
+from apps.inference.verbatim_chat import ChatStream
+from apps.inference.verbatim_gemini import GeminiStream, count_answer, gemini_body
+from apps.inference.verbatim_messages import messages_body
 from apps.inference.verbatim_responses import (
     ResponsesStream,
     count_item,
@@ -30,28 +36,39 @@ from apps.inference.verbatim_responses import (
     responses_body,
 )
 from apps.inference.verbatim_streams import (
-    ChatStream,
     MessagesStream,
+    failure_of,
     read_error,
     text_of,
     with_cost,
 )
 
-GATEWAY_FIELDS = frozenset(
-    {"models", "provider", "route", "transforms", "session_id", "recover", "max_cost"}
+UNHEARD_FIELDS = frozenset({"transforms", "session_id", "max_cost"})
+"""Named as dropped for as long as nobody here acts on them."""
+GATEWAY_FIELDS = ROUTING_FIELDS | UNHEARD_FIELDS
+"""Fields that speak to a gateway, not to a provider."""
+
+
+VERBATIM_WIRES = frozenset(
+    {Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI}
 )
-"""Fields that speak to a gateway, not to a provider; named as dropped for as long as this one does not act on them."""
-
-
-VERBATIM_WIRES = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.ANTHROPIC_MESSAGES})
-"""Between equals on other wires the canonical form stands, which keeps what it does not know for its own wire."""
+"""Those that clients speak."""
+CHANGES = {
+    Wire.OPENAI_RESPONSES: responses_body,
+    Wire.ANTHROPIC_MESSAGES: messages_body,
+    Wire.GEMINI: gemini_body,
+}
+"""What more is changed in a request of this wire."""
+USUAL_NAMES = ("id", "model", "usage")
+NAMES = {Wire.GEMINI: ("responseId", "modelVersion", "usageMetadata")}
+"""What an answer calls its id, its model and its usage, where that is not the usual."""
 
 
 class VerbatimLane:
     def __init__(self, wire: Wire, body: Json) -> None:
         self._wire = wire
         self._body = body
-        self.dropped = tuple(sorted(GATEWAY_FIELDS & body.keys()))
+        self.dropped = tuple(sorted(UNHEARD_FIELDS & body.keys()))
 
     def outgoing(
         self, upstream_model: str, endpoint: Endpoint, quirks: tuple[Quirk, ...]
@@ -64,13 +81,16 @@ class VerbatimLane:
         if self._wire is Wire.OPENAI_CHAT and body.get("stream"):
             # Streams are always metered, whether the client asked for usage or not.
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        return responses_body(body) if self._wire is Wire.OPENAI_RESPONSES else body
+        change = CHANGES.get(self._wire)
+        return change(body) if change else body
 
     def stream(self, shape: AnswerShape) -> StreamRelay:
         if self._wire is Wire.OPENAI_CHAT:
             return ChatStream(shape, CODECS[self._wire])
         if self._wire is Wire.OPENAI_RESPONSES:
             return ResponsesStream(shape, CODECS[self._wire])
+        if self._wire is Wire.GEMINI:
+            return GeminiStream(shape, CODECS[self._wire])
         return MessagesStream(shape, CODECS[self._wire])
 
     def answer(self, shape: AnswerShape) -> JsonRelay:
@@ -86,6 +106,7 @@ class VerbatimAnswer:
         self._shape = shape
         self._codec = codec
         self._wire = wire
+        self._id, self._model, self._usage = NAMES.get(wire, USUAL_NAMES)
         self._body: Json = {}
 
     def read(self, body: bytes, media_type: str) -> None:
@@ -99,13 +120,15 @@ class VerbatimAnswer:
             self.tally.error = read_error(answer.get("error"))
             return
         self._body = answer
-        raw = answer.get("usage")
+        raw = answer.get(self._usage)
         self.tally.take_usage(self._codec.decode_usage(raw), reported=bool(raw))
         try:
             if self._wire is Wire.OPENAI_CHAT:
                 self._count_choices(answer.get("choices") or [])
             elif self._wire is Wire.OPENAI_RESPONSES:
                 self._count_items(answer)
+            elif self._wire is Wire.GEMINI:
+                count_answer(answer, self.tally)
             else:
                 self._count_blocks(answer)
         except (AttributeError, TypeError, KeyError) as error:
@@ -115,25 +138,29 @@ class VerbatimAnswer:
         body = self._body
         if self._wire is Wire.OPENAI_RESPONSES:
             body = rename(body, self._shape)
-        body["id"], body["model"] = self._shape.identity.id, self._shape.identity.model
-        body["usage"] = with_cost(
-            self._codec, body.get("usage") or {}, self.tally, usage, self._shape
+        body[self._id], body[self._model] = self._shape.identity.id, self._shape.identity.model
+        body[self._usage] = with_cost(
+            self._codec, body.get(self._usage) or {}, self.tally, usage, self._shape
         )
         return orjson.dumps(body)
 
     def _count_choices(self, choices: list[Json]) -> None:
         tally = self.tally
         for choice in choices:
+            tally.error = failure_of(choice.get("finish_reason"), choice.get("error"))
+            if tally.error is not None:
+                return
             message = choice["message"]
             if content := message.get("content"):
                 tally.add_output(text_of(content))
             if refusal := message.get("refusal"):
                 tally.add_output(text_of(refusal))
-            if text := message.get("reasoning_content") or message.get("reasoning"):
-                tally.add_reasoning(text_of(text))
-            for call in message.get("tool_calls") or ():
-                function = call.get("function") or {}
-                tally.add_output(text_of(function.get("name")) + text_of(function.get("arguments")))
+            if text := reasoning_text(message):
+                tally.add_reasoning(text)
+            for call in calls_of(message):
+                called = call.get("function") or call.get("custom") or {}
+                said = called.get("arguments") or called.get("input")
+                tally.add_output(text_of(called.get("name")) + text_of(said))
             tally.finish(choice.get("finish_reason"))
 
     def _count_items(self, answer: Json) -> None:
@@ -151,6 +178,8 @@ class VerbatimAnswer:
                     tally.add_reasoning(block["thinking"])
                 case "tool_use" | "server_tool_use":
                     tally.add_output(block["name"] + orjson.dumps(block["input"]).decode())
+                case "redacted_thinking":
+                    pass  # nothing to read
                 case _:
                     tally.has_content = True
         tally.finish(answer.get("stop_reason"))

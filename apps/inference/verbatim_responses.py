@@ -16,7 +16,7 @@ from apps.inference.canonical.signatures import uncover
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols.openai_responses.decode import ENCRYPTED_REASONING
 from apps.inference.protocols.openai_responses.errors import failure
-from apps.inference.relay import AnswerShape, Json, Tally
+from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 from apps.inference.verbatim_streams import read_error, text_of, with_cost
 
 _OURS = ("store", "previous_response_id")
@@ -111,7 +111,7 @@ class _Event(msgspec.Struct):
 _event = msgspec.json.Decoder(_Event)
 
 
-class ResponsesStream:
+class ResponsesStream(EventRelay):
     """OpenAI response events: https://platform.openai.com/docs/api-reference/responses-streaming."""
 
     def __init__(self, shape: AnswerShape, codec: Codec) -> None:
@@ -135,6 +135,7 @@ class ResponsesStream:
 
     def finish(self, usage: Usage) -> bytes:
         event = self._terminal or self._next("response.completed", {"status": "completed"})
+        event["sequence_number"] = self._number(event.get("sequence_number"))
         response: Json = event["response"]
         response["usage"] = with_cost(
             self._codec, response.get("usage") or {}, self.tally, usage, self._shape
@@ -162,8 +163,9 @@ class ResponsesStream:
         return {"type": kind, "sequence_number": self._sequence + 1, "response": response}
 
     def _record(self, record: SseRecord) -> bytes:
-        if record.data == b"[DONE]":
-            return b""  # not part of this wire, but some hosts end every stream with it
+        # [DONE] is no part of this wire, but some hosts end every stream with it.
+        if record.data in (b"", b"[DONE]") or self.tally.ended:
+            return b""
         try:
             event = _event.decode(record.data)
         except msgspec.DecodeError as error:
@@ -178,13 +180,18 @@ class ResponsesStream:
         if kind in _TERMINAL:
             self._take_terminal(record.data, kind)
             return b""
-        self._sequence = (
-            self._sequence + 1 if event.sequence_number is None else event.sequence_number
-        )
+        number = self._number(event.sequence_number)
+        data = record.data if number == event.sequence_number else _numbered(record.data, number)
         if kind in {"response.created", "response.in_progress", "response.queued"}:
-            return self._announce(record.data, kind)
+            return self._announce(data, kind)
         self._count(event, kind)
-        return encode_record(record.data, kind)
+        return encode_record(data, kind)
+
+    def _number(self, told: Any) -> int:
+        """Of the next event: the provider's own while it rises."""
+        rises = type(told) is int and told > self._sequence
+        self._sequence = told if rises else self._sequence + 1
+        return self._sequence
 
     def _announce(self, data: bytes, kind: str) -> bytes:
         event, response = _with_response(data)
@@ -219,6 +226,10 @@ class ResponsesStream:
         elif kind == "response.output_item.done" and event.item is not None:
             # Of a kind that has no deltas, or from a host that sends none. Hidden reasoning shows nothing yet.
             tally.has_content |= event.item.type != "reasoning"
+
+
+def _numbered(data: bytes, number: int) -> bytes:
+    return orjson.dumps({**orjson.loads(data), "sequence_number": number})
 
 
 def _with_response(data: bytes) -> tuple[Json, Json]:

@@ -1,4 +1,4 @@
-"""The verbatim lane's streams: records are passed on as bytes and read into a few typed fields on the way."""
+"""The verbatim lane's streams: what they have in common, and Anthropic's. Records are passed on as bytes and read into a few typed fields."""
 
 from typing import Any
 
@@ -10,46 +10,8 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
-from apps.inference.relay import AnswerShape, Json, Tally
-
-# Hosts bend these types now and then (a list of parts as content, an object as arguments). What is merely passed on
-# must not fail for that, so only the outer shape is typed and ``text_of`` measures the rest.
-
-
-class _Function(msgspec.Struct):
-    name: Any = None
-    arguments: Any = None
-
-
-class _ToolCall(msgspec.Struct):
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: Any = None
-    refusal: Any = None
-    reasoning_content: Any = None
-    reasoning: Any = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    text: Any = None
-    """Of a text completion, which has no delta."""
-    finish_reason: Any = None
-
-
-class _Chunk(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: dict[str, Any] | None = None
-    error: Any = None
-
-
-_chunk = msgspec.json.Decoder(_Chunk)
+from apps.inference.protocols.openai_chat.response import FAILURES
+from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 
 
 def text_of(value: Any) -> str:
@@ -68,137 +30,23 @@ def read_error(error: Any) -> UpstreamError:
     return UpstreamError(code="", message=str(error))
 
 
-class ChatStream:
-    """OpenAI chat completion chunks: https://platform.openai.com/docs/api-reference/chat/streaming.
-
-    Text completions differ from them in ``kind`` and in where the text stands.
-    """
-
-    def __init__(
-        self, shape: AnswerShape, codec: Codec, *, kind: str = "chat.completion.chunk"
-    ) -> None:
-        self.tally = Tally()
-        self._shape = shape
-        self._codec = codec
-        self._kind = kind
-        self._sse = SseDecoder()
-        self._renames: tuple[tuple[bytes, bytes], ...] = ()
-        self._names: tuple[str | None, str | None] = (None, None)
-        self._usage_chunk: Json | None = None
-        self._raw_usage: Json = {}
-
-    def feed(self, data: bytes) -> bytes:
-        return b"".join([self._record(record) for record in self._sse.feed(data)])
-
-    def end(self) -> bytes:
-        return b"".join([self._record(record) for record in self._sse.flush()])
-
-    def finish(self, usage: Usage) -> bytes:
-        tail = b"data: [DONE]\n\n"
-        if not self._shape.include_usage:
-            return tail
-        identity = self._shape.identity
-        chunk = self._usage_chunk or {
-            "object": self._kind,
-            "created": identity.created,
-        }
-        chunk = {
-            **chunk,
-            "id": identity.id,
-            "model": identity.model,
-            "choices": [],
-            "usage": with_cost(self._codec, self._raw_usage, self.tally, usage, self._shape),
-        }
-        return encode_record(orjson.dumps(chunk)) + tail
-
-    def fail(self, error: GatewayzError) -> bytes:
-        """The closing records of an answer that broke."""
-        return self._codec.encode_stream_error(error, request_id=self._shape.identity.id)
-
-    def _record(self, record: SseRecord) -> bytes:
-        data = record.data
-        if data == b"[DONE]":
-            self.tally.ended = True
-            return b""
-        try:
-            chunk = _chunk.decode(data)
-        except msgspec.DecodeError as error:
-            raise MalformedUpstream(f"not a chat completion chunk: {error}") from error
-        if chunk.error is not None:
-            self.tally.error = read_error(chunk.error)
-            return b""
-        self._count(chunk)
-        if chunk.usage is not None:
-            return self._take_usage(chunk, data)
-        return b"data: " + self._rename(chunk, data) + b"\n\n"
-
-    def _count(self, chunk: _Chunk) -> None:
-        tally = self.tally
-        for choice in chunk.choices or ():
-            if choice.finish_reason:
-                tally.finish(choice.finish_reason)
-                tally.open_choices.discard(choice.index)
-            else:
-                tally.open_choices.add(choice.index)
-            if choice.text:
-                tally.add_output(text_of(choice.text))
-            delta = choice.delta
-            if delta is None:
-                continue
-            if delta.content:
-                tally.add_output(text_of(delta.content))
-            if text := delta.reasoning_content or delta.reasoning:
-                tally.add_reasoning(text_of(text))
-            if delta.refusal:
-                tally.add_output(text_of(delta.refusal))
-            for call in delta.tool_calls or ():
-                tally.has_content = True
-                if call.function is not None:
-                    tally.add_output(text_of(call.function.name) + text_of(call.function.arguments))
-
-    def _take_usage(self, chunk: _Chunk, data: bytes) -> bytes:
-        """Usage is shown once, at the end, with its cost; what else the record says goes on without it."""
-        if chunk.usage:  # an empty one takes nothing back
-            self._raw_usage = chunk.usage
-            self.tally.take_usage(self._codec.decode_usage(chunk.usage), reported=True)
-        whole = orjson.loads(data)
-        whole.pop("usage")
-        if not chunk.choices:
-            self._usage_chunk = whole
-            return b""
-        identity = self._shape.identity
-        whole["id"], whole["model"] = identity.id, identity.model
-        if self._shape.include_usage:
-            whole["usage"] = None
-        return encode_record(orjson.dumps(whole))
-
-    def _rename(self, chunk: _Chunk, data: bytes) -> bytes:
-        if (chunk.id, chunk.model) != self._names:
-            self._names = (chunk.id, chunk.model)
-            identity = self._shape.identity
-            self._renames = (
-                *_spellings(b'"id":', chunk.id, identity.id),
-                *_spellings(b'"model":', chunk.model, identity.model),
-                *(() if self._shape.include_usage else _UNASKED_USAGE),
-            )
-        for old, new in self._renames:
-            if old in data:
-                data = data.replace(old, new, 1)
-        if chunk.id is not None and self._shape.identity.id.encode() not in data:
-            return self._rewrite(data)  # spelled in a way that nobody uses
-        return data
-
-    def _rewrite(self, data: bytes) -> bytes:
-        whole = orjson.loads(data)
-        whole["id"], whole["model"] = self._shape.identity.id, self._shape.identity.model
-        return orjson.dumps(whole)
+def failure_of(finish_reason: Any, error: Any) -> UpstreamError | None:
+    """Of a choice: some hosts give up there, in an answer that looks whole."""
+    if error:
+        return read_error(error)
+    if isinstance(finish_reason, str) and finish_reason in FAILURES:
+        return UpstreamError(code=finish_reason, message="")
+    return None
 
 
-_UNASKED_USAGE = ((b'"usage":null,', b""), (b'"usage": null, ', b""))
-"""What providers add to every chunk because we, not the client, asked them for usage."""
+def stray_error(record: SseRecord, *, message: Any, detail: Any) -> UpstreamError | None:
+    """Of a record that is no part of an answer: an error by any name, which no client may see; None for a sign of life."""
+    if record.event == "error" or message or detail:
+        return read_error(message or detail or "")
+    return None
 
 
-def _spellings(key: bytes, old: str | None, new: str) -> tuple[tuple[bytes, bytes], ...]:
+def spellings(key: bytes, old: str | None, new: str) -> tuple[tuple[bytes, bytes], ...]:
     """The key with its value as providers write it, compact and with a space; inside strings quotes are escaped."""
     if old is None:
         return ()
@@ -227,7 +75,7 @@ class _Event(msgspec.Struct):
 _event = msgspec.json.Decoder(_Event)
 
 
-class MessagesStream:
+class MessagesStream(EventRelay):
     """Anthropic message events: https://docs.anthropic.com/en/docs/build-with-claude/streaming."""
 
     def __init__(self, shape: AnswerShape, codec: Codec) -> None:
@@ -260,6 +108,8 @@ class MessagesStream:
         return self._codec.encode_stream_error(error, request_id=self._shape.identity.id)
 
     def _record(self, record: SseRecord) -> bytes:
+        if self.tally.ended or not record.data:
+            return b""
         try:
             event = _event.decode(record.data)
         except msgspec.DecodeError as error:

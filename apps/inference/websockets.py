@@ -7,6 +7,7 @@
             {"type": "chat.completion.done", "id": "1"}
             {"type": "error", "id": "1", "status": 429, "error": {…}}        in place of done
     client  {"type": "chat.completion.cancel", "id": "1"}
+    server  {"type": "chat.completion.cancelled", "id": "1"}, or an error when no request of that id is under way
 
 Several requests may be under way on one socket, told apart by the client's ``id``. The key comes in the ``Authorization`` header or,
 because browsers cannot set one, as a subprotocol: ``new WebSocket(url, ["gatewayz", "gatewayz-key." + key])``. Each request
@@ -24,11 +25,12 @@ from typing_extensions import override
 from apps.common import background
 from apps.common.consumers import ClientTooSlow
 from apps.common.deadline import Deadline
-from apps.common.errors import GatewayzError, InvalidRequest, Unauthenticated
+from apps.common.errors import GatewayzError, InvalidRequest, NotFound, Unauthenticated
 from apps.common.ids import new_id
 from apps.inference.attempts import AnswerBroken
 from apps.inference.canonical.sse import SseDecoder
 from apps.inference.context import RequestContext
+from apps.inference.cover import AnswerStopped
 from apps.inference.operations import CHAT_COMPLETIONS
 from apps.inference.pipeline import STOPPING, serve
 from apps.inference.protocols import CODECS
@@ -38,6 +40,7 @@ PATH = "/ws/v1/chat"
 SUBPROTOCOL = "gatewayz"
 KEY_PREFIX = "gatewayz-key."
 POLICY_VIOLATION = 1008
+LONGEST_ID = 100
 Json = dict[str, Any]
 
 
@@ -74,15 +77,16 @@ class _Client:
             await self.tell("chat.completion.done")
 
     async def fail(self, error: GatewayzError, context: RequestContext) -> None:
-        codec = CODECS[CHAT_COMPLETIONS.wire]
-        body = codec.encode_error(error, request_id=context.id)
-        await self.tell("error", status=error.status, error=body["error"], headers=error.headers())
+        await self._send(_error_message(self._id, error, known_as=context.id))
 
     async def tell(self, kind: str, **fields: Any) -> None:
+        await self._send({"type": kind, "id": self._id, **fields})
+
+    async def _send(self, message: Json) -> None:
         """Raises ClientTooSlow for one that does not read."""
         try:
             async with Deadline(settings.SLOWEST_READ_SECONDS):
-                await self._socket.tell({"type": kind, "id": self._id, **fields})
+                await self._socket.tell(message)
         except TimeoutError as error:
             raise ClientTooSlow from error
 
@@ -114,13 +118,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except Unauthenticated as refused:
             # Accepted first: a browser is told nothing of a handshake that failed.
             await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-            await self.tell(
-                {
-                    "type": "error",
-                    "status": 401,
-                    "error": {"code": refused.code, "message": refused.message},
-                }
-            )
+            await self._refuse(None, refused)
             await self.close(POLICY_VIOLATION)
             return
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
@@ -130,34 +128,15 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             message = _read(text_data)
         except InvalidRequest as wrong:
-            await self.tell(
-                {
-                    "type": "error",
-                    "id": None,
-                    "status": wrong.status,
-                    "error": {"message": wrong.message, "code": wrong.code, "param": wrong.param},
-                }
-            )
+            await self._refuse(_id_in(text_data), wrong)
             return
         request_id = message["id"]
         if message["type"] == "chat.completion.cancel":
-            if task := self._tasks.get(request_id):
-                self.cancelled.add(request_id)
-                task.cancel()
+            await self._cancel(request_id)
             return
         if request_id in self._tasks:
-            await self.tell(
-                {
-                    "type": "error",
-                    "id": request_id,
-                    "status": 400,
-                    "error": {
-                        "message": "This 'id' is under way.",
-                        "code": "invalid_value",
-                        "param": "id",
-                    },
-                }
-            )
+            under_way = InvalidRequest("This 'id' is under way.", param="id", code="invalid_value")
+            await self._refuse(request_id, under_way)
             return
         task = background.spawn(
             self._answer(request_id, message["body"]), name="inference.websocket"
@@ -170,6 +149,20 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.is_gone = True
         for task in list(self._tasks.values()):
             task.cancel()
+
+    async def _cancel(self, request_id: str) -> None:
+        task = self._tasks.get(request_id)
+        if task is None:
+            await self._refuse(
+                request_id, NotFound("No request of this 'id' is under way.", param="id")
+            )
+            return
+        self.cancelled.add(request_id)
+        task.cancel()
+
+    async def _refuse(self, request_id: str | None, error: GatewayzError) -> None:
+        """That a message means nothing here; ``request_id`` is the client's, as far as it can be read."""
+        await self.tell(_error_message(request_id, error, known_as=new_id("gen")))
 
     async def tell(self, message: Json) -> None:
         await self.send(text_data=orjson.dumps(message).decode())
@@ -186,7 +179,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await serve(context, client)
         except GatewayzError as error:
             await client.fail(error, context)
-        except AnswerBroken as broken:
+        except (AnswerBroken, AnswerStopped) as broken:
             await client.fail(broken.client_error, context)
         except asyncio.CancelledError:
             if self.is_gone:
@@ -200,6 +193,23 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await client.fail(STOPPING, context)
         except ClientTooSlow:
             await self.close(POLICY_VIOLATION)
+
+
+def _error_message(request_id: str | None, error: GatewayzError, *, known_as: str) -> Json:
+    """``request_id`` is the client's, ``known_as`` ours."""
+    body = CODECS[CHAT_COMPLETIONS.wire].encode_error(error, request_id=known_as)
+    told = {"status": error.status, "headers": error.headers(), "error": body["error"]}
+    return {"type": "error", "id": request_id, **told}
+
+
+def _id_in(text: str | None) -> str | None:
+    """The id of a message that is wrong otherwise."""
+    try:
+        message = orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        return None
+    found = message.get("id") if isinstance(message, dict) else None
+    return found if isinstance(found, str) and len(found) <= LONGEST_ID else None
 
 
 def _read(text: str | None) -> Json:
@@ -216,9 +226,11 @@ def _read(text: str | None) -> Json:
             param="type",
             code="invalid_value",
         )
-    if not isinstance(message.get("id"), str) or not 0 < len(message["id"]) <= 100:
+    if not isinstance(message.get("id"), str) or not 0 < len(message["id"]) <= LONGEST_ID:
         raise InvalidRequest(
-            "'id' must be a text of 1 to 100 characters.", param="id", code="invalid_value"
+            f"'id' must be a text of 1 to {LONGEST_ID} characters.",
+            param="id",
+            code="invalid_value",
         )
     if message["type"] == "chat.completion.create" and not isinstance(message.get("body"), dict):
         raise InvalidRequest("'body' must be an object.", param="body", code="missing_field")

@@ -1,12 +1,16 @@
-"""Keys for staff: issue, look at, limit, revoke. The secret is shown once, when the key is issued."""
+"""Keys for staff: issue, look at, limit, revoke. The secret is shown once, when the key is issued.
+
+And customers' own keys at providers: look at, replace, switch off, forget. Their secrets are never shown.
+"""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.keys import services
-from apps.keys.models import ApiKey, Environment
+from apps.keys import provider_keys, services
+from apps.keys.forms import ProviderCredentialForm
+from apps.keys.models import ApiKey, Environment, ProviderCredential, Recover
 
 
 @admin.register(ApiKey)
@@ -26,7 +30,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     readonly_fields = ("ending", "state", "created_by", "revoked_at", "created_at", "updated_at")
     fields = (
         "name", "organization", "environment", "expires_at", "requests_per_minute", "tokens_per_minute",
-        "concurrency", "ending", "state", "created_by", "revoked_at", "created_at", "updated_at",
+        "concurrency", "cache_ttl", "recover", "provider_policy", "ending", "state", "created_by", "revoked_at", "created_at", "updated_at",
     )  # fmt: skip
     actions = ("revoke_keys",)
 
@@ -57,6 +61,9 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
             requests_per_minute=obj.requests_per_minute,
             tokens_per_minute=obj.tokens_per_minute,
             concurrency=obj.concurrency,
+            cache_ttl=obj.cache_ttl,
+            recover=Recover(obj.recover),
+            provider_policy=obj.provider_policy,
         )
         obj.pk = issued.key.pk
         obj.last4 = issued.key.last4
@@ -74,3 +81,33 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
             request,
             f"{queryset.count()} key(s) revoked; every process refuses them within a second.",
         )
+
+
+@admin.register(ProviderCredential)
+class ProviderCredentialAdmin(ModelAdmin):  # type: ignore[misc]
+    form = ProviderCredentialForm
+    list_display = ("provider", "organization", "ending", "falls_back", "is_active", "updated_at")
+    list_filter = ("is_active", "falls_back", "provider")
+    search_fields = ("provider", "organization__name")
+    list_select_related = ("organization",)
+    readonly_fields = ("organization", "provider", "ending", "settings", "created_at", "updated_at")
+    fields = (
+        "organization", "provider", "ending", "key", "settings", "falls_back", "is_active", "created_at", "updated_at",
+    )  # fmt: skip
+
+    @admin.display(description="Ending")
+    def ending(self, row: ProviderCredential) -> str:
+        return f"…{row.last4}"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Customers bring their keys themselves, where they are checked against their provider."""
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ProviderCredential,
+        form: ProviderCredentialForm,
+        change: bool,
+    ) -> None:
+        provider_keys.store(obj.organization_id, provider=obj.provider, **form.changes())

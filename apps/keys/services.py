@@ -9,9 +9,10 @@ import datetime
 import secrets
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from apps.common import clock, crypto
-from apps.keys.models import ApiKey, Environment
+from apps.keys.models import ApiKey, Environment, Recover
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ def issue(
     requests_per_minute: int | None = None,
     tokens_per_minute: int | None = None,
     concurrency: int | None = None,
+    cache_ttl: int | None = None,
+    recover: Recover = Recover.MATCH,
+    provider_policy: dict[str, Any] | None = None,
 ) -> IssuedKey:
     """A new key. Its secret exists only in the answer."""
     body = f"gw_{environment}_{secrets.token_urlsafe(32)}"
@@ -58,6 +62,9 @@ def issue(
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
         concurrency=concurrency,
+        cache_ttl=cache_ttl,
+        recover=recover,
+        provider_policy=provider_policy,
     )
     return IssuedKey(key=key, secret=secret)
 

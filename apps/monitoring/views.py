@@ -8,18 +8,25 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from prometheus_client import multiprocess
 
 from apps.catalog.selectors import catalog
 from apps.common import clock
 from apps.common.db import to_iso
+from apps.monitoring.metrics import stored
 
 
+@csrf_exempt
+@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Liveness: the process answers. Always 200."""
     return JsonResponse({"status": "ok", "timestamp": to_iso(clock.now())})
 
 
+@csrf_exempt
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """Readiness: 503 unless what requests need is there."""
     checks = {"database": _database(), "catalogue": _catalogue()}
@@ -60,6 +67,8 @@ def _redis() -> str:
     return "ok"
 
 
+@csrf_exempt
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text. From loopback without a token; from elsewhere with ``Authorization: Bearer <METRICS_TOKEN>``."""
     if not _may_read_metrics(request):
@@ -68,6 +77,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if settings.WEB_CONCURRENCY > 1:
         registry = prometheus_client.CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(stored)
     return HttpResponse(
         prometheus_client.generate_latest(registry),
         content_type=prometheus_client.CONTENT_TYPE_LATEST,

@@ -15,6 +15,7 @@
 ``POST /model/{model}/converse``                   Bedrock; ``…/converse-stream`` in AWS's event stream
 ``GET /v1/models``, ``GET /v1beta/models``         in Anthropic's shape when ``anthropic-version`` is sent, else
                                                    in OpenAI's; in Gemini's
+``GET``, ``POST /v1/credits``                      what is left in the account, as OpenRouter tells it; sets it
 ``GET /health``                                    ``{"status": "ok"}``
 ``GET /stats``                                     counters and the last request; ``?recent=N`` adds the latest N
                                                    (50 kept)
@@ -49,6 +50,7 @@ from apps.sandbox import (
     openai_wire,
     rerank,
 )
+from apps.sandbox.balance import Account
 from apps.sandbox.endpoints import Conversation, Endpoint, Task
 from apps.sandbox.exchange import Exchange
 from apps.sandbox.replies import MODELS
@@ -124,6 +126,7 @@ class Sandbox:
     def __init__(self, *, any_model: bool) -> None:
         self._exchange = Exchange(any_model=any_model)
         self._responses = ResponseStore()
+        self._account = Account()
 
     def routes(self) -> list[web.RouteDef]:
         wire = ResponsesWire(self._responses)
@@ -148,6 +151,8 @@ class Sandbox:
             web.get("/v1/models", listings.list_models),
             web.get("/v1beta/models", listings.list_gemini),
             web.get(AI_STUDIO + "/models/{model}", listings.show_gemini),
+            web.get("/v1/credits", self._account.tell),
+            web.post("/v1/credits", self._account.change),
             web.get("/health", self.report_health),
             web.get("/stats", self.report_stats),
             web.post("/reset", self.reset),
@@ -171,6 +176,7 @@ class Sandbox:
         self._exchange.stats.reset()
         self._exchange.cache.clear()
         self._responses.clear()
+        self._account.reset()
         return _json({"status": "ok"})
 
     def _serve(self, endpoint: Endpoint) -> Serve:

@@ -1,7 +1,8 @@
 """OpenAI's audio: transcriptions that tell what was sent, and speech of 10 milliseconds a character.
 
 ``transcription`` is billed by the second and speaks every response format, as whisper-1 does;
-``transcription-tokens`` is billed by tokens and speaks JSON and text, as gpt-4o-transcribe does. A WAV file lasts as long as it
+``transcription-tokens`` is billed by tokens, speaks JSON and text, and streams, as gpt-4o-transcribe does; the former ignores
+``stream``, as whisper-1 does. A WAV file lasts as long as it
 says; anything else is taken for 16,000 bytes a second. Ten audio tokens are a second.
 Formats: https://platform.openai.com/docs/api-reference/audio and the types of openai 3.54.0
 """
@@ -14,12 +15,11 @@ import wave
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from apps.sandbox import checks
 from apps.sandbox.forms import File
-from apps.sandbox.framing import Framing, Plain, Sse
-from apps.sandbox.results import add_usage, respond
+from apps.sandbox.framing import Plain
+from apps.sandbox.replies import split_words
+from apps.sandbox.results import add_usage, respond, respond_in_events
 from apps.sandbox.tokens import count_tokens
 from apps.sandbox.wire import Job, Kind, Outgoing, Record, Refused
 
@@ -56,11 +56,15 @@ def transcribe(job: Job) -> Outgoing:
             param="response_format",
             code="unsupported_value",
         )
-    if body.get("stream") == "true":
-        raise Refused("The sandbox streams no transcriptions.", param="stream")
     seconds = _measure(file)
     said = f"You sent {file.name}, {len(file.content)} bytes of {file.content_type}."
     text = "" if job.options.empty else said
+    if body.get("stream") == "true" and job.name == BY_TOKENS:
+        parts = ({"type": "transcript.text.delta", "delta": word} for word in split_words(text))
+        last = {"type": "transcript.text.done", "text": text}
+        return respond_in_events(
+            job, parts, add_usage(job, last, _render_usage(job, text, seconds))
+        )
     if wanted in ("text", "srt", "vtt"):
         plain = _render_subtitles(wanted, text, seconds)
         return Outgoing(
@@ -156,15 +160,27 @@ def speak(job: Job) -> Outgoing:
     speed = 1.0 if body.get("speed") is None else body["speed"]
     checks.expect_number(speed, "speed", low=0.25, high=4)
     sound = _render_sound(wanted, len(text) * SECONDS_PER_CHARACTER / speed)
-    in_events = body.get("stream_format") == "sse"
-    framing: Framing = Sse() if in_events else Plain(MEDIA_TYPES[wanted])
-    records = _stream_events(job, text, sound) if in_events else _stream_bytes(sound)
+    if body.get("stream_format") == "sse":
+        return _speak_in_events(job, text, sound)
     return Outgoing(
         id=job.id,
         options=job.options,
         # An error has no place among sound; it comes as a JSON body.
-        framing=None if job.options.errorbody else framing,
-        records=iter(()) if job.options.empty else records,
+        framing=None if job.options.errorbody else Plain(MEDIA_TYPES[wanted]),
+        records=iter(()) if job.options.empty else _stream_bytes(sound),
+    )
+
+
+def _speak_in_events(job: Job, text: str, sound: bytes) -> Outgoing:
+    pieces = (sound[at : at + PIECE_BYTES] for at in range(0, len(sound), PIECE_BYTES))
+    parts = (
+        {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+        for piece in pieces
+    )
+    asked, spoken = count_tokens(text), len(text)
+    usage = {"input_tokens": asked, "output_tokens": spoken, "total_tokens": asked + spoken}
+    return respond_in_events(
+        job, parts, add_usage(job, {"type": "speech.audio.done"}, usage), named=False
     )
 
 
@@ -187,14 +203,3 @@ def _render_sound(wanted: str, seconds: float) -> bytes:
 def _stream_bytes(sound: bytes) -> Iterator[Record]:
     for at in range(0, len(sound), PIECE_BYTES):
         yield Record(Kind.CONTENT, sound[at : at + PIECE_BYTES])
-
-
-def _stream_events(job: Job, text: str, sound: bytes) -> Iterator[Record]:
-    for at in range(0, len(sound), PIECE_BYTES):
-        piece = base64.b64encode(sound[at : at + PIECE_BYTES]).decode()
-        event: dict[str, Any] = {"type": "speech.audio.delta", "audio": piece}
-        yield Record(Kind.CONTENT, orjson.dumps(event))
-    asked, spoken = count_tokens(text), len(text)
-    usage = {"input_tokens": asked, "output_tokens": spoken, "total_tokens": asked + spoken}
-    event = add_usage(job, {"type": "speech.audio.done"}, usage)
-    yield Record(Kind.CLOSING, orjson.dumps(event))

@@ -7,6 +7,7 @@ the outcome that the counters keep for it.
 import asyncio
 import socket
 import struct
+from dataclasses import replace
 from enum import StrEnum
 
 import orjson
@@ -19,6 +20,8 @@ from apps.sandbox.wire import Dialect, Kind, Outgoing, Record, Refused
 COMMENT_EVERY = 0.1
 FOREVER = 10**9
 LINGER_ZERO = struct.pack("ii", 1, 0)
+ENDLESS_EVERY = 0.01
+PAGE = b"<!doctype html><title>Welcome</title><h1>It works!</h1>"
 OVERLOADED = "The sandbox failed on request."
 
 
@@ -76,6 +79,8 @@ class Stream:
     async def write(self, record: Record) -> None:
         position = self._count
         self._count += 1
+        if self._outgoing.options.lines and record.data.startswith(b"{"):
+            record = replace(record, data=_over_lines(record.data))
         await self.outlet.write(
             self._framing.frame(record, position=position, line_end=self._line_end)
         )
@@ -104,6 +109,8 @@ class Stream:
 async def deliver_stream(
     request: web.Request, dialect: Dialect, outgoing: Outgoing, framing: Framing
 ) -> tuple[web.StreamResponse, Outcome]:
+    if outgoing.options.html:
+        return await _deliver_page(request)
     response = web.StreamResponse(
         headers={
             "content-type": framing.content_type,
@@ -132,6 +139,7 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
     sent = 0
     opened = False
     spoiled = options.malformed is None
+    lull = options.lull / 1000
     for record in outgoing.records:
         if record.kind is Kind.OPENING:
             await stream.write(record)
@@ -140,6 +148,10 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
             opened = True
             await stream.pause(max(options.ttft / 1000, 0.001 if options.comments else 0))
         at_end = record.kind in (Kind.CLOSING, Kind.FAILURE)
+        if lull and _is_about_to_break(options, record, sent, at_end=at_end):
+            await stream.outlet.flush()
+            await stream.pause(lull)
+            lull = 0
         if at_end or record.kind is Kind.CONTENT:
             if _is_due(options.cut, sent, at_end=at_end):
                 await stream.outlet.flush()
@@ -156,7 +168,9 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
                 sent += 1
                 await stream.write(Record(record.kind, _spoil(record.data), record.event))
                 continue
-        if at_end and options.nofinish:
+            if _is_due(options.marker, sent, at_end=at_end) and not _is_marker(record):
+                continue
+        if at_end and (options.nofinish or (options.nomarker and _is_marker(record))):
             return Outcome.COMPLETED
         await stream.write(record)
         if record.kind is Kind.FAILURE:
@@ -166,14 +180,27 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
             sent += 1
             if options.interval:
                 await stream.pause(options.interval / 1000)
+            while options.endless:
+                await stream.pause(ENDLESS_EVERY)
+                await stream.write(record)
     await stream.end()
     return Outcome.COMPLETED
+
+
+async def _deliver_page(request: web.Request) -> tuple[web.StreamResponse, Outcome]:
+    """What a proxy says whose backend is another one than it was."""
+    response = web.Response(body=PAGE, content_type="text/html")
+    await response.prepare(request)
+    await response.write_eof()
+    return response, Outcome.COMPLETED
 
 
 async def deliver_body(
     request: web.Request, dialect: Dialect, outgoing: Outgoing
 ) -> tuple[web.StreamResponse, Outcome]:
     options = outgoing.options
+    if options.html:
+        return await _deliver_page(request)
     outcome = Outcome.COMPLETED
     content_type = outgoing.content_type
     if options.errorbody:
@@ -194,7 +221,8 @@ async def deliver_body(
             **dialect.render_headers(request_id=outgoing.id, refusal=None),
         }
     )
-    response.content_length = len(body)
+    if not options.endless:
+        response.content_length = len(body)
     await response.prepare(request)
     # No comments here: they are SSE's.
     await asyncio.sleep(options.ttft / 1000)
@@ -204,6 +232,9 @@ async def deliver_body(
             await asyncio.sleep(FOREVER)
         close_socket(request)
         return response, Outcome.BROKEN
+    while options.endless:
+        await response.write(b" ")
+        await asyncio.sleep(ENDLESS_EVERY)
     outlet = Outlet(response, options)
     await outlet.write(body)
     await outlet.flush()
@@ -245,8 +276,33 @@ def reset_socket(request: web.Request) -> None:
     request.transport.abort()
 
 
+def _is_about_to_break(options: Options, record: Record, sent: int, *, at_end: bool) -> bool:
+    faults = (
+        options.cut,
+        options.stall,
+        options.midstream_error,
+        options.malformed,
+        options.marker,
+    )
+    due = any(_is_due(fault, sent, at_end=at_end) for fault in faults)
+    return due or (at_end and options.nofinish) or record.kind is Kind.FAILURE
+
+
 def _is_due(after: int | None, sent: int, *, at_end: bool) -> bool:
     return after is not None and (sent >= after or at_end)
+
+
+def _is_marker(record: Record) -> bool:
+    """Whether it says nothing but that the stream has ended; two of the formats have such a record."""
+    return record.data == b"[DONE]" or record.event == b"message_stop"
+
+
+def _over_lines(data: bytes) -> bytes:
+    """JSON as it is written for people; cut-off JSON stays on its line."""
+    try:
+        return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2)
+    except orjson.JSONDecodeError:
+        return data
 
 
 def _spoil(data: bytes) -> bytes:

@@ -54,7 +54,8 @@ class Sse:
 
     def frame(self, record: Record, *, position: int, line_end: bytes) -> bytes:
         name = b"event: " + record.event + line_end if record.event else b""
-        return name + b"data: " + record.data + line_end + line_end
+        data = record.data.replace(b"\n", line_end + b"data: ")
+        return name + b"data: " + data + line_end + line_end
 
     def comment(self, line_end: bytes) -> bytes:
         return b": OPENROUTER PROCESSING" + line_end * 2

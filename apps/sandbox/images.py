@@ -1,8 +1,9 @@
 """OpenAI's images: a PNG of one colour, which follows from the prompt, in the size that was asked for.
 
+Streamed, every partial image is the whole one, and costs 100 tokens more.
 Token counts are those that OpenAI publishes for gpt-image-1, by quality and size:
 https://platform.openai.com/docs/guides/image-generation#cost-and-latency (read 2026-11).
-Formats: https://platform.openai.com/docs/api-reference/images and the types of openai 3.54.0
+Formats: https://platform.openai.com/docs/api-reference/images, …/images-streaming and the types of openai 3.54.0
 """
 
 import base64
@@ -15,7 +16,7 @@ from typing import Any
 
 from apps.sandbox import checks
 from apps.sandbox.forms import File
-from apps.sandbox.results import add_usage, respond
+from apps.sandbox.results import add_usage, respond, respond_in_events
 from apps.sandbox.tokens import ATTACHMENT_CHARACTERS, CHARACTERS_PER_TOKEN, count_tokens
 from apps.sandbox.wire import Job, Outgoing, Refused
 
@@ -32,11 +33,12 @@ PARAMETERS = frozenset(
     }
 )  # fmt: skip
 IMAGE_TOKENS = ATTACHMENT_CHARACTERS // CHARACTERS_PER_TOKEN
+PARTIAL_IMAGE_TOKENS = 100
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
 def generate(job: Job) -> Outgoing:
-    return _paint(job, [])
+    return _paint(job, [], events="image_generation")
 
 
 def edit(job: Job) -> Outgoing:
@@ -52,17 +54,19 @@ def edit(job: Job) -> Outgoing:
                 param="image",
                 code="unsupported_file_mimetype",
             )
-    return _paint(job, images)
+    return _paint(job, images, events="image_edit")
 
 
-def _paint(job: Job, images: list[File]) -> Outgoing:
+def _paint(job: Job, images: list[File], *, events: str) -> Outgoing:
     body = job.asked.body
     for name in body:
         if name not in PARAMETERS:
             raise Refused(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
     prompt = checks.expect_text(body.get("prompt"), "prompt")
-    if body.get("stream") in (True, "true"):
-        raise Refused("The sandbox streams no images.", param="stream")
+    is_streamed = body.get("stream") in (True, "true")
+    partial = checks.expect_whole(
+        _to_number(body.get("partial_images") or 0), "partial_images", low=0, high=3
+    )
     size = _choose(body, "size", SIZES)
     quality = _choose(body, "quality", tuple(TOKENS))
     if (body.get("output_format") or "png") != "png":
@@ -72,16 +76,10 @@ def _paint(job: Job, images: list[File]) -> Outgoing:
         {"b64_json": base64.b64encode(_render_png(f"{prompt}\n{number}", size)).decode()}
         for number in range(count)
     ]
-    answer = {
-        "created": int(time.time()),
-        "background": "opaque",
-        "data": [] if job.options.empty else data,
-        "output_format": "png",
-        "quality": quality,
-        "size": size,
-    }
+    shape = {"background": "opaque", "output_format": "png", "quality": quality, "size": size}
     text, shown = count_tokens(prompt), IMAGE_TOKENS * len(images)
     painted = TOKENS[quality][SIZES.index(size)] * count
+    painted += PARTIAL_IMAGE_TOKENS * partial if is_streamed else 0
     usage = {
         "input_tokens": text + shown,
         "input_tokens_details": {"text_tokens": text, "image_tokens": shown},
@@ -89,7 +87,17 @@ def _paint(job: Job, images: list[File]) -> Outgoing:
         "output_tokens_details": {"text_tokens": 0, "image_tokens": painted},
         "total_tokens": text + shown + painted,
     }
-    return respond(job, add_usage(job, answer, usage))
+    created = int(time.time())
+    if not is_streamed:
+        answer = {"created": created, **shape, "data": [] if job.options.empty else data}
+        return respond(job, add_usage(job, answer, usage))
+    event = {**data[0], "created_at": created, **shape}
+    parts = (
+        {"type": f"{events}.partial_image", **event, "partial_image_index": number}
+        for number in range(partial)
+    )
+    last = {"type": f"{events}.completed", **event}
+    return respond_in_events(job, parts, add_usage(job, last, usage))
 
 
 def _choose(body: dict[str, Any], name: str, supported: tuple[str, ...]) -> str:

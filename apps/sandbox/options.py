@@ -34,14 +34,20 @@ option                  effect                                                  
 ``failed=N``            Responses: ``response.failed`` after N content chunks;
                         JSON: an answer with status ``failed``                       yes
 ``nofinish``            clean end without finish reason and terminator               yes
+``nomarker``            whole, but without the format's end marker (``[DONE]``)      yes
+``marker=N``            after N content chunks nothing but the end marker            yes
+``endless``             content without end; JSON: blanks without end                yes
+``html``                200 with a web page                                          yes
 ``nousage``             no usage anywhere                                            yes
 ``absurd_usage``        negative and huge usage                                      yes
 ``interval=MS``         waits after every content chunk                              no
+``lull=MS``             waits before the stream breaks, so that what came arrives    no
 ``chunks=N``            the text arrives as N content chunks of equal length         no
 ``text=N``              the text arrives as content chunks of N characters           no
 ``words=N``             how many words ``long`` says (200)                           no
 ``split=N``             body bytes are written N at a time, over record borders      no
 ``crlf``                SSE lines end with CRLF                                      no
+``lines``               SSE records write their JSON over several ``data`` lines     no
 ``comments``            SSE comments before content and every 100 ms of silence      no
 ``redacted``            Claude's thinking comes redacted                             no
 ``stamp``               every text chunk ends with ``⟨monotonic nanoseconds⟩``       no
@@ -86,14 +92,20 @@ class Options:
     midstream_error: int | None = None
     failed: int | None = None
     nofinish: bool = False
+    nomarker: bool = False
+    marker: int | None = None
+    endless: bool = False
+    html: bool = False
     nousage: bool = False
     absurd_usage: bool = False
     interval: int = 0
+    lull: int = 0
     chunks: int | None = None
     text: int | None = None
     words: int = 200
     split: int | None = None
     crlf: bool = False
+    lines: bool = False
     comments: bool = False
     redacted: bool = False
     stamp: bool = False
@@ -104,11 +116,13 @@ class Options:
 MANNERS = frozenset(
     {
         "interval",
+        "lull",
         "chunks",
         "text",
         "words",
         "split",
         "crlf",
+        "lines",
         "comments",
         "redacted",
         "stamp",
@@ -214,14 +228,20 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "midstream_error": _COUNT,
     "failed": _COUNT,
     "nofinish": _flag,
+    "nomarker": _flag,
+    "marker": _COUNT,
+    "endless": _flag,
+    "html": _flag,
     "nousage": _flag,
     "absurd_usage": _flag,
     "interval": _MILLISECONDS,
+    "lull": _MILLISECONDS,
     "chunks": _POSITIVE,
     "text": _POSITIVE,
     "words": _POSITIVE,
     "split": _POSITIVE,
     "crlf": _flag,
+    "lines": _flag,
     "comments": _flag,
     "redacted": _flag,
     "stamp": _flag,

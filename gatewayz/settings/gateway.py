@@ -10,23 +10,77 @@ SANDBOX_URL = env.text("SANDBOX_URL")
 
 TRIAL_CREDIT_USD = "10"
 
-# A key without limits of its own gets these (decisions page, "Limits", plan Dev).
-DEFAULT_REQUESTS_PER_MINUTE = 250
-DEFAULT_TOKENS_PER_MINUTE = 1_000_000
-DEFAULT_CONCURRENCY = 10
+# Requests that one web process serves at a time; what a plan's part of them is, its row says.
+MAX_IN_FLIGHT = env.integer("MAX_IN_FLIGHT", least=1)
+# Limits shrink while so many requests fail at their providers (decisions page, "Limits").
+VELOCITY_FAILURE_SHARE = 0.25
+VELOCITY_LEAST_REQUESTS = 100
+VELOCITY_WINDOW_SECONDS = 60.0
+VELOCITY_SECONDS = 180.0
 
 MAX_BODY_BYTES = 20 * 1024 * 1024
+# Of forms with files: a recording may have 25 MB, as at OpenAI.
+MAX_FORM_BYTES = 26 * 1024 * 1024
 # Output that a hold covers at most. A worst-case hold (a model's whole maximum) would starve agents of their own credit.
 EXPECTED_OUTPUT_TOKENS = 4096
 MAX_ATTEMPTS = 6
+# A host that fails is left alone for a while (decisions page, "Routing"; docs/routing.md).
+BREAKER_FAILURES = 5
+BREAKER_FAILURE_SHARE = 0.5
+BREAKER_LEAST_REQUESTS = 10
+BREAKER_WINDOW_SECONDS = 60.0
+BREAKER_COOL_DOWN_SECONDS = 15.0
+BREAKER_SUCCESSES = 2
+# For the first content of a host that has just been down, or as long as it usually takes.
+BREAKER_PROBE_SECONDS = 4.0
+# Of requests that go to the second-best host, so that what is known of it stays true.
+EXPLORATION_SHARE = 0.02
+# A key stays with the host that served it last while that is at most so much dearer than the best: its prompts are cached there.
+STICKY_MARGIN = 0.25
+STICKY_SECONDS = 600.0
 # A client that reads nothing for so long is taken for gone.
 SLOWEST_READ_SECONDS = 60.0
 
 # Responses that a client stored are forgotten after so long, as at OpenAI.
 RESPONSES_KEPT_FOR = timedelta(days=30)
 
+# Answers that are kept to be given again, for Idempotency-Key and for the response cache.
+IDEMPOTENCY_KEPT_SECONDS = env.integer("IDEMPOTENCY_KEPT_SECONDS", least=60)
+KEPT_ANSWERS = env.integer("KEPT_ANSWERS", least=1)
+KEPT_ANSWERS_BYTES = env.integer("KEPT_ANSWERS_MEGABYTES", least=1) * 1024 * 1024
+# How long the response cache keeps an answer when the request and its key do not say.
+CACHE_SECONDS = 3600
+# Turns questions into vectors, by an id of the catalogue; without one there is no semantic cache.
+SEMANTIC_CACHE_MODEL = env.text("SEMANTIC_CACHE_MODEL") or (
+    "sandbox/embedding" if SANDBOX_ENABLED else ""
+)
+# A question means the same when the cosine of the angle between the vectors is larger.
+SEMANTIC_CACHE_SIMILARITY = 0.95
+LARGEST_KEPT_ANSWER = min(16 * 1024 * 1024, KEPT_ANSWERS_BYTES // 8)
+
+# Of what an answer would have cost here, when the customer's own key at the provider is used.
+BYOK_FEE_BP = env.basis_points("BYOK_FEE_PERCENT")
+# Of an organisation: after each, every process reads the API keys in use anew.
+PROVIDER_KEY_CHANGES_PER_MINUTE = 30
+
 HOLD_LEASE = timedelta(seconds=env.integer("HOLD_LEASE_SECONDS", least=2))
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+
+# Probes (docs/health.md). A tier is asked every so many seconds, and an answer waited for so many.
+PROBE_MONTHLY_BUDGET = env.dollars("PROBE_MONTHLY_USD")
+PROBES_KEPT_FOR = timedelta(days=env.integer("PROBES_KEPT_DAYS", least=31))
+PROBE_TIERS = {
+    "critical": (300, 30.0),
+    "popular": (1800, 45.0),
+    "standard": (7200, 60.0),
+    "on_demand": (0, 30.0),
+}
+PROBE_BATCH = 50
+PROBES_AT_ONCE = 20
+
+# Balances at providers (docs/health.md). Rough rates, to know when to warn.
+LOW_UPSTREAM_BALANCE = env.dollars("LOW_UPSTREAM_BALANCE_USD")
+UNITS_PER_USD = {"USD": 1, "CNY": 7}
 
 # Reads the secret of a provider by the name of its environment variable, which may be none of the gateway's own; apps
 # may not import gatewayz.

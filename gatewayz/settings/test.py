@@ -25,6 +25,13 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# One gateway serves the whole suite, which makes its hosts fail all the time: breakers are tested with circuits of their
+# own and with processes that have the real numbers.
+BREAKER_FAILURES = BREAKER_LEAST_REQUESTS = 10**6
+# The same goes for velocity mode.
+VELOCITY_LEAST_REQUESTS = 10**6
+# A test must know which host is asked.
+EXPLORATION_SHARE = 0.0
 if EMBEDDED:
     # A file, not memory: the ledger's threads and the served application share it, as in an installation.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

@@ -73,10 +73,9 @@ def rows_for(slugs) -> None:
 
 def start() -> None:
     from apps.catalog.models import Model, Offering
-    from apps.catalog.services import refresh, seed
+    from apps.catalog.services import refresh
 
     refresh.sync_registry()
-    rows_for(line.provider for line in seed.read_seed())
     with Timed("first start: book, seed, aliases"):
         refresh.bootstrap()
     with Timed("second start: nothing new"):
@@ -117,14 +116,14 @@ def load() -> None:
     rows_for(hosts)
     found = [
         intake.Found(
-            provider=hosts[(number // 3000 * 7 + number) % 20], upstream_model=f"Vendor/Model-{number % 3000}",
+            source=PriceSource.SEED, provider=hosts[(number // 3000 * 7 + number) % 20], upstream_model=f"Vendor/Model-{number % 3000}",
             model_id=f"vendor{number % 60}/model-{number % 3000}", amounts=Amounts.of(input=10**9, output=2 * 10**9),
             name=f"Model {number}", description="A model. " * 20, context_length=131072, max_output_tokens=16384,
             supported_parameters=("max_tokens", "temperature", "tools", "top_p"),
         )
         for number in range(5000)
     ]
-    intake.take_in(found, source=PriceSource.SEED)
+    intake.take_in(found)
     for _ in range(5):
         with Timed("snapshot: 3,000 models, 5,000 offerings"):
             snapshot = load_catalog()

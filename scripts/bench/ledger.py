@@ -83,9 +83,11 @@ def make_closing(request_id, organization):
     """The end of an ordinary request: as many columns as the pipeline fills."""
     from apps.billing.services.values import Settlement
     from apps.common import clock
+    from apps.inference.recorder import COLUMNS
     from apps.inference.settlement import Closing
 
     row = {
+        **dict.fromkeys(COLUMNS, 0),
         "organization_id": organization,
         "api_key_id": None,
         "created_at": clock.now(),
@@ -101,11 +103,7 @@ def make_closing(request_id, organization):
         "finish_reason": "stop",
         "usage_source": "provider",
         "input_tokens": 812,
-        "cache_read_tokens": 0,
-        "cache_write_5m_tokens": 0,
-        "cache_write_1h_tokens": 0,
         "output_tokens": 231,
-        "reasoning_tokens": 0,
         "cost": COST,
         "first_token_ms": 312,
         "latency_ms": 2841,

@@ -78,7 +78,7 @@ def main() -> None:
         subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
         subprocess.run([*manage, "shell", "--no-imports", "-c", FILL.format(number=arguments.models)], cwd=ROOT, env=environment, check=True)
         gateway = subprocess.Popen(
-            ["taskset", "-c", os.environ.get("GW_CPU", "0"), sys.executable, "-m", "uvicorn", "gatewayz.asgi:application",
+            ["taskset", "-c", os.environ.get("GW_CPU", "0"), sys.executable, "-m", "gatewayz.server",
              "--port", PORT, "--no-access-log", "--log-level", "warning"], cwd=ROOT, env=environment)
         for _ in range(300):
             try:

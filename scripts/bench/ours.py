@@ -126,7 +126,7 @@ def main() -> None:
         secret = manage(environment, "shell", "--no-imports", "-c", PREPARE).splitlines()[-1]
         with open(data / "gateway.log", "w") as log:
             gateway = subprocess.Popen(
-                ["taskset", "-c", GW_CPU, sys.executable, "-m", "uvicorn", "gatewayz.asgi:application", "--port", PORT,
+                ["taskset", "-c", GW_CPU, sys.executable, "-m", "gatewayz.server", "--port", PORT,
                  "--no-access-log", "--no-server-header", "--log-level", "warning"],
                 cwd=ROOT, env=environment, stdout=log)
         await_ready(f"http://127.0.0.1:{PORT}/health/ready", gateway)

@@ -17,7 +17,7 @@ class Entry:
     provider: str
     upstream: str
     prices: dict[str, int]
-    """Buckets of ``models.price.AMOUNTS`` to nano-USD; what is not there follows ``Amounts.of``."""
+    """Buckets of ``models.price.AMOUNTS`` to nano-USD; what is not there follows ``Amounts.of_model``."""
     name: str = ""
     context: int | None = None
     max_output: int | None = None
@@ -26,6 +26,8 @@ class Entry:
     parameters: tuple[str, ...] = ()
     note: str = ""
     reach: int = 0
+    released: str = ""
+    """The day on which the model came out, as ISO 8601 writes it."""
     id: str = field(init=False)
     variant: str = field(init=False)
     quantization: str = field(init=False)
@@ -50,7 +52,7 @@ class Entry:
     def line(self) -> str:
         values = {
             "provider": self.provider, "upstream": self.upstream, "id": self.id, "name": self.name, "variant": self.variant,
-            "quantization": self.quantization, "context": self.context, "max_output": self.max_output,
+            "quantization": self.quantization, "released": self.released, "context": self.context, "max_output": self.max_output,
             "in": list(self.inputs) if self.inputs != ("text",) else None,
             "out": list(self.outputs) if self.outputs != ("text",) else None,
             "parameters": " ".join(self.parameters), "prices": self.prices, "note": self.note,

@@ -1,8 +1,9 @@
 """Which provider of a package is which of ours, and what is put before its ids there.
 
 genai-prices: https://github.com/pydantic/genai-prices (MIT). litellm: https://github.com/BerriAI/litellm (MIT outside
-its folder ``enterprise``). Left out on purpose: subscriptions (Copilot, Cursor), hosts with an address of each customer's
-own (Databricks, Snowflake, SageMaker), and hosts that speak none of our wires (Replicate, Deepgram, Runway).
+its folder ``enterprise``). models.dev: https://github.com/anomalyco/models.dev (MIT). Left out on purpose: subscriptions
+(Copilot, Cursor), hosts with an address of each customer's own (Databricks, Snowflake, SageMaker), hosts that speak none
+of our wires (Replicate, Deepgram, Runway, fal's own formats), and routers that list one model once for every host behind it (Eden AI).
 """
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -12,7 +13,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "cerebras": ("cerebras", "cerebras/"), "cloudflare": ("cloudflare-workers-ai", "cloudflare/"),
     "cohere": ("cohere", "cohere/"), "cohere_chat": ("cohere", ""), "crusoe": ("crusoe", "crusoe/"),
     "dashscope": ("alibaba", "dashscope/"), "deepinfra": ("deepinfra", "deepinfra/"), "deepseek": ("deepseek", "deepseek/"),
-    "fal_ai": ("fal", "fal_ai/"), "fireworks_ai": ("fireworks", "fireworks_ai/"),
+    "fireworks_ai": ("fireworks", "fireworks_ai/"),
     "fireworks_ai-embedding-models": ("fireworks", "fireworks_ai/"), "friendliai": ("friendli", "friendliai/"),
     "gemini": ("google-ai-studio", "gemini/"), "gmi": ("gmi", "gmi/"), "gradient_ai": ("digitalocean", "gradient_ai/"),
     "groq": ("groq", "groq/"), "hyperbolic": ("hyperbolic", "hyperbolic/"), "inception": ("inception", "inception/"),
@@ -45,3 +46,21 @@ BOOK: dict[str, str] = {
 
 HUGGINGFACE = "huggingface_"
 """genai-prices keeps Hugging Face's hosts apart; its router asks for them as ``model:host``."""
+
+MODELS_DEV: dict[str, str] = {
+    slug: slug
+    for slug in (
+        "302ai", "abacus", "ai21", "aihubmix", "alibaba", "anthropic", "arcee", "baseten", "berget", "cerebras", "chutes",
+        "clarifai", "cloudflare-workers-ai", "cohere", "cortecs", "crusoe", "deepinfra", "deepseek", "digitalocean", "evroc",
+        "friendli", "google-vertex", "groq", "helicone", "hpc-ai", "huggingface", "inception", "io-net", "kilo", "llmgateway",
+        "meganova", "meta", "minimax", "mistral", "modal", "morph", "nano-gpt", "nebius", "neuralwatt", "ofox", "openai",
+        "openrouter", "ovhcloud", "perplexity", "pioneer", "poe", "requesty", "sakana", "scaleway", "siliconflow", "stackit",
+        "synthetic", "tinfoil", "upstage", "venice", "volcengine", "vultr", "wandb", "xai", "xiaomi", "zai", "zenmux",
+    )
+} | {
+    "alibaba-cn": "alibaba-china", "amazon-bedrock": "aws-bedrock", "azure": "azure-openai", "fireworks-ai": "fireworks",
+    "gmicloud": "gmi", "google": "google-ai-studio", "inference": "inference-net", "moonshotai": "moonshot", "nearai": "near",
+    "novita-ai": "novita", "regolo-ai": "regolo", "siliconflow-cn": "siliconflow-china", "stepfun-ai": "stepfun",
+    "togetherai": "together", "vercel": "vercel-ai-gateway",
+}  # fmt: skip
+"""models.dev's providers to our slugs."""

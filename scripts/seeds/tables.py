@@ -27,6 +27,12 @@ TEXT: tuple[Price, ...] = (
     ("audio_input", "input_cost_per_audio_token", Unit.PER_TOKEN),
     ("request", "input_cost_per_request", Unit.PER_REQUEST),
 )  # fmt: skip
+IMAGES_IN_TOKENS: tuple[Price, ...] = (
+    ("input", "input_cost_per_image_token", Unit.PER_TOKEN), ("output", "output_cost_per_image_token", Unit.PER_TOKEN),
+)  # fmt: skip
+REPORTING = frozenset({"openai", "azure-openai"})
+"""Who says in every answer how many tokens its images were, so that images by the token can be billed."""
+IMAGE_INPUT = "input at the price of an image's tokens: text costs less there, and a bill has one price for both"
 IMAGES: tuple[Price, ...] = (("images", "output_cost_per_image", Unit.PER_IMAGE),)
 EMBEDDINGS: tuple[Price, ...] = (("input", "input_cost_per_token", Unit.PER_TOKEN),)
 SPEECH: tuple[Price, ...] = (("characters", "input_cost_per_character", Unit.PER_CHARACTER),)
@@ -76,7 +82,7 @@ IMAGES_BY_TOKENS = (
 
 SKIPPED = re.compile(
     r"-latest$|^ft:|deep-research|search-(?:preview|api)|computer-use|realtime|-live-|-audio|audio-|-customtools|robotics"
-    r"|^openai/container|gpt-image|chatgpt-image|babbage|-draft|/community$|davinci|-instruct-0914|\d-x-|steps/|^(?:us|eu|global|us-gov|global-standard)/"
+    r"|^openai/container|babbage|-draft|/community$|davinci|-instruct-0914|\d-x-|steps/|^(?:us|eu|global|us-gov|global-standard)/"
 )
 """Moving names, other endpoints (realtime, jobs), and keys that are a size or a quality and not a model."""
 VERTEX = ("claude-", "gemini-", "imagen-", "text-embedding-", "text-multilingual-embedding-")
@@ -98,7 +104,7 @@ def _why_left_out(upstream: str, slug: str, row: Row, date: datetime.date) -> st
         return f"mode {row.get('mode')}"
     if row.get("deprecation_date") and str(row["deprecation_date"]) <= date.isoformat():
         return "retired"
-    if _is_other_key(upstream, slug):
+    if is_other_key(upstream, slug):
         return "no id that is asked for"
     if any(FOREIGN.search(name) for name, value in row.items() if value) and row["mode"] in {
         "chat",
@@ -106,14 +112,20 @@ def _why_left_out(upstream: str, slug: str, row: Row, date: datetime.date) -> st
         "embedding",
     }:
         return "also priced by something that we do not meter"
-    if row["mode"] == "image_generation" and any(row.get(name) for name in IMAGES_BY_TOKENS):
+    if _is_image_by_tokens(row) and (
+        slug not in REPORTING or not row.get("output_cost_per_image_token")
+    ):
         return "images by the token"
     if row["mode"] in {"chat", "completion"} and modalities_of((), (), upstream) != ("text",):
         return "listed as chat, named like another kind"
     return ""
 
 
-def _is_other_key(upstream: str, slug: str) -> bool:
+def _is_image_by_tokens(row: Row) -> bool:
+    return row["mode"] == "image_generation" and any(row.get(name) for name in IMAGES_BY_TOKENS)
+
+
+def is_other_key(upstream: str, slug: str) -> bool:
     if SKIPPED.search(upstream.lower()):
         return True
     match slug:
@@ -144,6 +156,11 @@ def _is_other_key(upstream: str, slug: str) -> bool:
 
 def _entry(upstream: str, slug: str, row: Row) -> Entry | LeftOut:
     output, fields, needed = MODES[row["mode"]]
+    if _is_image_by_tokens(row):
+        fields, needed = IMAGES_IN_TOKENS, frozenset({"input", "output"})
+    tiers = row.get("tiered_pricing")
+    if tiers:
+        row = {**row, **tiers[0]}
     found = nano_amounts(
         ListedPrice(bucket, Decimal(row[name]), unit)
         for bucket, name, unit in fields
@@ -162,10 +179,17 @@ def _entry(upstream: str, slug: str, row: Row) -> Entry | LeftOut:
         context=_whole(row.get("max_input_tokens") or (row.get("max_tokens") if output != "text" else None)),
         max_output=_whole(row.get("max_output_tokens")) if output == "text" else None,
         inputs=_inputs(row, output), parameters=_parameters(row) if output == "text" else (),
-        note=BASE_TIER if any("_above_" in name and "1hr" not in name for name in row) else "",
+        note=_note(row),
         reach=_reach(upstream) if slug == "aws-bedrock" else 0,
     )  # fmt: skip
     return entry if entry.id else LeftOut(upstream, "nothing tells whose model it is")
+
+
+def _note(row: Row) -> str:
+    if _is_image_by_tokens(row):
+        return IMAGE_INPUT
+    rises = row.get("tiered_pricing") or any("_above_" in key and "1hr" not in key for key in row)
+    return BASE_TIER if rises else ""
 
 
 def _reach(upstream: str) -> int:
@@ -177,6 +201,8 @@ def _reach(upstream: str) -> int:
 def _inputs(row: Row, output: str) -> tuple[str, ...]:
     if output == "transcription":
         return ("audio",)
+    if _is_image_by_tokens(row):
+        return ("text", "image")  # edits look at images
     return ("text", *(word for name, word in INPUTS if row.get(name)))
 
 

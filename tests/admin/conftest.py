@@ -7,12 +7,15 @@ from django.contrib.auth.models import Group
 from apps.accounts import services as signup
 from apps.accounts.models import Membership
 from apps.billing.services import ledger
-from apps.catalog.models import Feed, ModelAlias, PriceProposal
+from apps.catalog.models import Feed, ModelAlias, PriceProposal, UpstreamBalance
 from apps.catalog.services import offers, providers
 from apps.common import clock
 from apps.common.money import usd_to_nano
 from apps.inference import recorder
+from apps.keys import provider_keys
 from apps.keys import services as keys
+from apps.monitoring.models import Probe, Watch
+from apps.monitoring.services import totals
 from tests.billing.books import Books
 
 ATTEMPTS = [
@@ -60,6 +63,7 @@ def books(db):
 def every_table(books):
     """At least one row in each table that the back office shows."""
     keys.issue(books.organization_id, name="a key")
+    provider_keys.store(books.organization_id, provider="acme", secret="acme-secret-7Kq2")
     Group.objects.create(name="support")
     offering = providers.add_provider(
         "acme",
@@ -70,6 +74,11 @@ def every_table(books):
     )
     ModelAlias.objects.create(alias="acme-large", model=offering.model)
     Feed.objects.create(provider=offering.provider)
+    UpstreamBalance.objects.create(provider=offering.provider, amount=10**10, currency="USD")
     PriceProposal.objects.create(
         offering=offering, found={"input": 1, "output": 1}, reason="Cheap.", source="provider"
     )
+    host = {"offering_id": offering.pk, "provider": "acme", "model": "acme/large"}
+    Probe.objects.create(**host, tier="standard", succeeded=True, at=clock.now())
+    Watch.objects.create(**host, tier="standard")
+    totals.count([("acme", "standard", "answered", 21_450)])

@@ -1,5 +1,6 @@
 """Granting promo credit: the one write that the back office has on the ledger."""
 
+import datetime
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from apps.billing.models import EntryKind, JournalEntry
+from apps.billing.models import CreditLot, EntryKind, JournalEntry
 from apps.billing.services.verification import verify
 
 
@@ -53,6 +54,25 @@ def test_promo_credit_is_there_when_granted(staff, books, page):
     }
     assert "sorry for the outage" in LogEntry.objects.get().change_message
     assert verify().problems == ()
+
+
+def test_promo_credit_expires_when_staff_say_so(staff, books, page):
+    values = form(staff, page, expires_at_0="2099-01-31", expires_at_1="12:00:00")
+
+    assert staff.post(page, values, follow=True).status_code == 200
+
+    lot = CreditLot.objects.get(reference=granted(books).get().reference)
+    assert lot.expires_at == datetime.datetime(2099, 1, 31, 12, tzinfo=datetime.UTC)
+    assert lot.remaining == 12_500_000_000
+
+
+def test_nothing_is_granted_when_it_would_have_expired_already(staff, books, page):
+    values = form(staff, page, expires_at_0="2020-01-31", expires_at_1="12:00:00")
+
+    answer = staff.post(page, values)
+
+    assert "That has passed." in answer.content.decode()
+    assert not granted(books).exists()
 
 
 def test_promo_credit_is_given_once_when_the_form_is_sent_twice(staff, books, page):

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -82,3 +83,10 @@ def test_page_loads_when_it_belongs_to_no_table(visitor, page):
 
     assert answer.status_code == 200
     assert 'name="password"' in answer.content.decode()
+
+
+def test_login_leads_to_the_index_when_it_began_at_no_page(client, db):
+    get_user_model().objects.create_superuser("eve@example.com", "pw")
+    form = {"username": "eve@example.com", "password": "pw"}
+
+    assert client.post(reverse("admin:login"), form).headers["location"] == reverse("admin:index")

@@ -9,10 +9,12 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.providers.spec import auth_env
+from apps.catalog.routers import NAMES as ROUTER_NAMES
 from apps.common import errors
 from apps.common.errors import ERROR_CODES, GatewayzError
 from apps.inference import metrics
 from apps.inference.models import Outcome
+from apps.monitoring import metrics as monitoring
 from apps.sandbox.options import _READERS as SANDBOX_OPTIONS
 from gatewayz.env import VARIABLES
 
@@ -99,10 +101,12 @@ def test_money_page_names_every_outcome_when_compared():
 def test_operations_page_names_every_metric_when_compared():
     documented = {row[0] for row in rows_of("docs/operations.md", columns=3)}
     series = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+    counted = [next(iter(one.describe())).name for one in series]
+    stored = [family.name for family in monitoring.stored.describe()]
 
-    assert series
-    for one in series:
-        name = next(iter(one.describe())).name
+    assert counted
+    assert stored
+    for name in (*counted, *stored):
         assert documented & {name, f"{name}_total"}, name
 
 
@@ -182,3 +186,14 @@ def test_index_links_every_page_when_compared():
         page.name for page in DOCS.rglob("*.md") if page.name != "index.md" and page not in linked
     ]
     assert missing == []
+
+
+def test_page_of_the_router_lists_every_name_when_compared():
+    documented = {
+        name
+        for row in rows_of("docs/auto-router.md", columns=2)
+        for name in re.findall(r"[\w:/]+", row[0].replace("`", " "))
+        if name in ROUTER_NAMES
+    }
+
+    assert documented == ROUTER_NAMES.keys()

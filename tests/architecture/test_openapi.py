@@ -1,12 +1,16 @@
 """The served OpenAPI document: whole, valid in its references, and the same as the committed one."""
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from ninja import Schema
 
 from apps.inference.operations import SURFACES
 from gatewayz.management.commands.export_openapi import render
+from tests.architecture.test_routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {
@@ -21,8 +25,13 @@ PUBLIC = {
     "/v1/gateway/{slug}/stats",
     "/v1/routers",
     "/v1/ranking/models",
+    "/openapi.json",
+    "/health",
+    "/health/ready",
+    "/metrics",
 }
-PUBLIC_PREFIX = "/v1/models"
+PUBLIC_PREFIXES = ("/v1/models", "/v1beta/models")
+PAGES_AND_NAMES = {"/", "/admin/", "/v1/", "/v1beta/", "/v1/docs", "/v1/openapi.json"}
 
 
 @pytest.fixture
@@ -44,6 +53,18 @@ def test_document_is_the_rendered_one_when_served(document):
     assert document == json.loads(render())
 
 
+def test_document_has_every_route_when_compared_with_the_table_of_routes(document):
+    served = {re.sub("<(?:path:)?([a-z_]+)>", r"{\1}", path) for path in ROUTES} - PAGES_AND_NAMES
+
+    assert served == document["paths"].keys() - {"/admin/refresh-providers"}
+
+
+def test_document_is_not_sent_again_when_the_client_has_it(client):
+    tag = client.get("/openapi.json")["etag"]
+
+    assert client.get("/v1/openapi.json", headers={"if-none-match": tag}).status_code == 304
+
+
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.paths[0])
 def test_inference_operation_is_documented_when_it_is_in_the_table(document, surface):
     operation = document["paths"][surface.paths[0]]["post"]
@@ -52,15 +73,26 @@ def test_inference_operation_is_documented_when_it_is_in_the_table(document, sur
     assert {"200", "400", "401", "402", "429", "503"} <= set(operation["responses"])
     content = operation["requestBody"]["content"]
     if surface.read_json is not None:
-        assert content["application/json"]["schema"] == {"type": "object"}
+        assert content["application/json"]["schema"]["required"] == ["contents"]
         return
     if surface.body is None:
         form = content["multipart/form-data"]["schema"]["properties"]
-        assert set(form) == {field.rstrip("*") for field in surface.form}
+        assert set(form) == {field.rstrip("!*") for field in surface.form}
         return
     reference = content["application/json"]["schema"]["$ref"]
     fields = set(surface.body.__struct_fields__)
     assert set(find(document, reference)["properties"]) == fields
+
+
+def test_schemas_have_names_of_their_own_when_the_document_has_one_for_each(document):
+    def descendants(parent):
+        for child in parent.__subclasses__():
+            yield child
+            yield from descendants(child)
+
+    ours = {found for found in descendants(Schema) if found.__module__.startswith("apps.")}
+    assert document["components"]["schemas"]
+    assert [name for name, count in Counter(c.__name__ for c in ours).items() if count > 1] == []
 
 
 def test_every_reference_leads_somewhere_when_followed(document):
@@ -74,7 +106,7 @@ def test_every_reference_leads_somewhere_when_followed(document):
 def test_operations_ask_for_a_key_when_they_are_not_public(document):
     for path, item in document["paths"].items():
         for operation in item.values():
-            is_public = path in PUBLIC or path.startswith(PUBLIC_PREFIX)
+            is_public = path in PUBLIC or (path.startswith(PUBLIC_PREFIXES) and ":" not in path)
             assert ("security" in operation) == (not is_public), path
 
 

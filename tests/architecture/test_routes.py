@@ -47,22 +47,25 @@ ROUTES = {
     "/v1/gateway/<slug>/stats": PUBLIC,
     "/v1/routers": PUBLIC,
     "/v1/ranking/models": PUBLIC,
-    "/ranking/models": PUBLIC,
     "/v1/credits": KEY,
+    "/v1/user/credit-transactions": KEY,
+    "/v1/user/statements/<day>": KEY,
     "/v1/key": KEY,
     "/v1/generation": KEY,
+    "/v1/user/provider-keys": KEY,
+    "/v1/user/provider-keys/<slug>": KEY,
     "/v1/quote": KEY,
+    "/v1/route": KEY,
     "/v1/responses": KEY,
-    "/responses": KEY,
     "/v1/responses/<response_id>": KEY,
     "/v1/responses/<response_id>/input_items": KEY,
     "/v1/chat/completions": KEY,
-    "/chat/completions": KEY,
     "/v1/messages": KEY,
-    "/messages": KEY,
     "/v1/messages/count_tokens": KEY,
-    "/messages/count_tokens": KEY,
     "/v1/completions": KEY,
+    "/v1/models/{model}:generateContent": KEY,
+    "/v1/models/{model}:streamGenerateContent": KEY,
+    "/v1/models/{model}:countTokens": KEY,
     "/v1beta/models/{model}:generateContent": KEY,
     "/v1beta/models/{model}:streamGenerateContent": KEY,
     "/v1beta/models/{model}:countTokens": KEY,
@@ -78,8 +81,10 @@ ROUTES = {
 SURFACE_PATHS = {path for surface in SURFACES for path in surface.paths}
 INFERENCE = sorted(path.replace("{model}", "sandbox/echo") for path in SURFACE_PATHS)
 DJANGO_BEHIND_A_KEY = sorted({path for path, who in ROUTES.items() if who == KEY} - SURFACE_PATHS)
-POSTED = {"/v1/quote"}
+POSTED = {"/v1/quote", "/v1/route"}
 """Routes of Django's that are posted to; the others are read."""
+DELETED = {"/v1/user/provider-keys/<slug>"}
+"""Those that can only be deleted."""
 OPEN_TO_STRANGERS_IN_ADMIN = {"/admin/login/"}
 
 
@@ -129,7 +134,9 @@ def test_ninja_operation_has_the_declared_authentication_when_walked():
 
 @pytest.mark.parametrize("path", DJANGO_BEHIND_A_KEY)
 def test_django_route_answers_401_when_there_is_no_key(client, path):
-    response = client.post(path) if path in POSTED else client.get(path)
+    method = "POST" if path in POSTED else "DELETE" if path in DELETED else "GET"
+
+    response = client.generic(method, path)
 
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "missing_api_key"

@@ -35,6 +35,7 @@ STEPS = st.one_of(
         st.lists(st.tuples(REQUESTS, st.integers(0, 250)), min_size=1, max_size=8),
     ),
     st.tuples(st.just("sweep"), st.lists(REQUESTS, max_size=3)),
+    st.tuples(st.just("extend"), REQUESTS, st.integers(1, 250)),
 )
 PROGRAMMES = st.lists(STEPS, min_size=1, max_size=14)
 
@@ -113,7 +114,7 @@ class Run:
 
     def step(self, name: str, *arguments: Any) -> None:
         getattr(self, name)(*arguments)
-        assert verify().problems == ()
+        assert verify(*(books.organization_id for books in self.books)).problems == ()
         for number, books in enumerate(self.books):
             balance = books.balance
             assert {kind: getattr(balance, kind) for kind in KINDS} == self.model.buckets[number]
@@ -151,6 +152,20 @@ class Run:
         for request, *_ in chosen:
             self.model.holds.pop(request, None)
         assert charged == [self.model.settle(*member) for member in chosen]
+
+    def extend(self, number: int, amount: int) -> None:
+        """Of requests that are under way, or not any more."""
+        if not self.requests:
+            return
+        request, organization = self.requests[number % len(self.requests)]
+        held = self.model.holds.get(request)
+        fits = held is not None and amount <= self.model.available(organization)
+        extended = ledger.extend_hold(
+            request, self.books[organization].organization_id, amount=amount
+        )
+        assert extended is fits
+        if fits and held is not None:
+            self.model.holds[request] = (organization, held[1] + amount)
 
     def sweep(self, numbers: list[int]) -> None:
         dead = {self.requests[n % len(self.requests)][0] for n in numbers if self.requests}

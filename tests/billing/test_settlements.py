@@ -1,9 +1,8 @@
 """Settlements: the cost leaves the buckets in spend order, exactly once, and never what others hold."""
 
-from dataclasses import replace
-
 import pytest
 from django.db import connection
+from msgspec.structs import replace
 
 from apps.billing.models import EntryKind, JournalEntry
 from apps.billing.services import ledger

@@ -15,11 +15,11 @@ from apps.common import clock
 from tests.installation import make_installation
 
 
-def run():
+def run(*arguments):
     """(standard output, standard error, message of the failure)."""
     out, err = io.StringIO(), io.StringIO()
     try:
-        call_command("verify_ledger", stdout=out, stderr=err)
+        call_command("verify_ledger", *arguments, stdout=out, stderr=err)
     except CommandError as error:
         return out.getvalue(), err.getvalue(), error
     return out.getvalue(), err.getvalue(), None
@@ -39,6 +39,23 @@ def test_counts_are_told_when_the_ledger_is_sound(books):
     assert out.startswith("The ledger is sound: ")
     assert out.strip().endswith(" open holds.")
     assert (err, failure) == ("", None)
+
+
+def test_others_are_passed_by_when_an_organisation_is_named(books, make_books):
+    sound = make_books(purchased=500)
+    sound.hold(100)
+    execute(
+        "UPDATE billing_balance SET purchased = purchased + 1 WHERE organization_id = %s",
+        books.organization_id,
+    )
+
+    out, err, failure = run(f"--organization={sound.organization_id}")
+    _, wrong, status = run("--organization", books.organization_id)
+
+    assert out.strip() == "The ledger is sound: 1 entries, 1 balances, 1 open holds."
+    assert (err, failure) == ("", None)
+    assert wrong.startswith(f"organisation {books.organization_id}: purchased is")
+    assert status.returncode == 1
 
 
 def test_status_is_1_when_a_balance_differs_from_its_lines(books):

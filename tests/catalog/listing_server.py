@@ -20,6 +20,7 @@ class ListServer:
     etag: str = ""
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
     """Path, query and headers of each request."""
+    methods: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -29,7 +30,11 @@ def list_server() -> Iterator[ListServer]:
     told = ListServer()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
+            told.methods.append(self.command)
             parts = urlsplit(self.path)
             query = dict(parse_qsl(parts.query))
             told.asked.append((parts.path, query, {k.lower(): v for k, v in self.headers.items()}))

@@ -32,7 +32,7 @@ TABLE = Path(__file__).with_name("rows.txt")
 
 MODELS: dict[str, tuple[str, ...]] = {
     "aimo": ("9wzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM:Some/Model",),
-    "azure-openai": ("gpt-4o", "gpt-5-pro"),
+    "azure-openai": ("gpt-4o", "gpt-5-pro", "claude-opus-4-7"),
     "aws-bedrock": ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "arn:aws:bedrock:us-east-1:1:inference-profile/p"),
     "cerebras": ("gpt-oss-120b", "qwen-3.8-27b"),
     "clarifai": ("https://clarifai.com/openai/chat-completion/models/gpt-oss-120b",),

@@ -13,15 +13,18 @@ from tests.catalog.finding import find
 
 NAMES = [name for group in aliases.GROUPS for name in group.names]
 SEED_KEYS = {same_model_key(line.id) for line in seed.read_seed()}
+WAITING = "black-forest-labs/"
+"""Whose models no seeded host serves on a wire of ours: the names wait until a provider's own list has them."""
 SEED_IDS = {line.id.lower() for line in seed.read_seed()}
 
 
 @pytest.fixture
 def seeded(db, empty_catalogue, settings):
     settings.PROVIDER_SECRET = lambda name: "key"
-    for slug in sorted({line.provider for line in seed.read_seed()}):
+    slugs = sorted({line.provider for line in seed.read_seed()})
+    for slug in slugs:
         Provider.objects.create(slug=slug, name=slug, wire="openai_chat", base_url=f"https://{slug}.test/v1")  # fmt: skip
-    seed.import_seed()
+    intake.take_in(seed.found_in_seed(slugs))
 
 
 def test_there_are_enough_and_each_once_when_counted():
@@ -33,7 +36,7 @@ def test_there_are_enough_and_each_once_when_counted():
 
 @pytest.mark.parametrize("group", aliases.GROUPS, ids=lambda group: group.names[0])
 def test_model_is_in_the_seed_and_the_reason_a_sentence_when_read(group):
-    assert same_model_key(group.model) in SEED_KEYS
+    assert (same_model_key(group.model) in SEED_KEYS) is not group.model.startswith(WAITING)
     assert group.reason.endswith(".")
     assert not set(group.names) & SEED_IDS
     assert group.model not in NAMES
@@ -45,35 +48,34 @@ def test_every_name_leads_to_its_model_when_imported(seeded):
 
     catalog = load_catalog()
     for group in aliases.GROUPS:
-        for name in group.names:
+        for name in () if group.model.startswith(WAITING) else group.names:
             model = find(name, catalog)
             assert same_model_key(model.id) == same_model_key(group.model), name
             assert find(model.id, catalog) is model
             assert model.offerings
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("gpt-4o", "openai/gpt-4o"),
-        ("o3", "openai/o3"),
-        ("GPT-5-1", "openai/gpt-5.1"),
-        ("claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-5"),
-        ("claude-opus-4-20250514", "anthropic/claude-opus-4-5"),
-        ("claude-haiku-4-5-20251001", "anthropic/claude-haiku-4-5-20251001"),
-        ("r1", "deepseek/deepseek-r1"),
-        ("deepseek-r1", "deepseek/deepseek-r1"),
-        ("gemini-3", "google/gemini-3-flash-preview"),
-        ("xai/grok-beta", "x-ai/grok-3"),
-        ("grok-4", "x-ai/grok-4"),
-        ("zai/glm-4.6", "z-ai/glm-4.6"),
-        ("bfl/flux1.1-pro", "black-forest-labs/flux-1.1-pro"),
-    ],
+MEANT = (
+    ("gpt-4o", "openai/gpt-4o"),
+    ("o3", "openai/o3"),
+    ("GPT-5-1", "openai/gpt-5.1"),
+    ("claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-5"),
+    ("claude-opus-4-20250514", "anthropic/claude-opus-4-5"),
+    ("claude-haiku-4-5-20251001", "anthropic/claude-haiku-4-5-20251001"),
+    ("r1", "deepseek/deepseek-r1"),
+    ("deepseek-r1", "deepseek/deepseek-r1"),
+    ("gemini-3", "google/gemini-3-flash-preview"),
+    ("xai/grok-beta", "x-ai/grok-3"),
+    ("grok-4", "x-ai/grok-4"),
+    ("zai/glm-4.6", "z-ai/glm-4.6"),
 )
-def test_name_means_what_people_mean_when_asked_for(seeded, name, meant):
+
+
+def test_names_mean_what_people_mean_when_asked_for(seeded):
     aliases.import_aliases()
 
-    assert find(name).id == meant
+    catalog = load_catalog()
+    assert [(name, find(name, catalog).id) for name, _ in MEANT] == list(MEANT)
 
 
 def test_names_wait_when_their_model_is_not_there(db, empty_catalogue):
@@ -94,8 +96,9 @@ def test_retired_model_is_not_merged_into_its_successor_when_a_host_still_has_it
         upstream_model="grok-2-1212",
         model_id="x-ai/grok-2-1212",
         amounts=Amounts.of(input=2, output=3),
+        source=PriceSource.PROVIDER,
     )
-    intake.take_in([found], source=PriceSource.PROVIDER)
+    intake.take_in([found])
 
     assert Offering.objects.get(upstream_model="grok-2-1212", provider="novita").model_id == "x-ai/grok-2-1212"  # fmt: skip
     assert find("x-ai/grok-2-1212").id == "x-ai/grok-2-1212"

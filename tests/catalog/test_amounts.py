@@ -86,3 +86,10 @@ def test_first_number_counts_when_a_bucket_has_two():
     ]
 
     assert nano_amounts(found) == {"input": 1_000_000_000}
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "-1e999999", "1e-999999"])
+def test_nothing_overflows_when_a_number_is_absurd(amount):
+    with pytest.raises(ValueError, match="no list can mean"):
+        parse_amount(amount)
+    assert to_nano(ListedPrice("input", Decimal(amount), Unit.PER_TOKEN)) is None

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from apps.catalog.providers.canonical import (
+    HOSTS,
     NAMES,
     ORGANIZATIONS,
     Canonical,
+    at_vendor,
     canonicalize,
+    is_guest,
     same_model_key,
+    vendors_by_name,
 )
 
 with (Path(__file__).parent / "canonical_pairs.tsv").open() as file:
@@ -69,7 +73,7 @@ def test_different_models_stay_apart_when_their_names_are_alike(one, other):
 
 def test_provider_names_the_owner_when_nothing_else_does():
     assert canonicalize("groq", "compound", "groq").id == "groq/compound"
-    assert canonicalize("openrouter", "toppy-m-7b").id == ""
+    assert canonicalize("openrouter", "nobody-knows-7b").id == ""
 
 
 def test_no_spelling_means_two_organisations_when_compared():
@@ -80,3 +84,49 @@ def test_no_spelling_means_two_organisations_when_compared():
 
     assert {spelling for spelling, found in meant.items() if len(found) > 1} == set()
     assert set(ORGANIZATIONS) == set(meant)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "vendor"),
+    [
+        ("perplexity", "perplexity/kimi-k3", "moonshotai"),
+        ("perplexity", "perplexity/nemotron-3.5-super-120b-a12b", "nvidia"),
+        ("perplexity", "perplexity/sonar-pro", "perplexity"),
+        ("perplexity", "r1-1776", "perplexity"),
+        ("vultr", "nvidia/DeepSeek-V3.2-NVFP4", "deepseek"),
+        ("evroc", "nvidia/Llama-3.3-70B-Instruct-FP8", "meta-llama"),
+        ("nvidia", "nvidia/llama-3.3-nemotron-super-49b-v1", "nvidia"),
+        ("nvidia", "nvidia/llama-3.2-nv-embedqa-1b-v2", "nvidia"),
+        ("nvidia", "nvidia/llama3-chatqa-1.5-70b", "nvidia"),
+        ("fireworks", "accounts/fireworks/models/yi-large", "01-ai"),
+        ("fireworks", "accounts/fireworks/models/firefunction-v2", "fireworks"),
+        ("openrouter", "fireworks/ember-1", "fireworks"),
+        ("stackit", "cortecs/Llama-3.3-70B-Instruct-FP8-Dynamic", "meta-llama"),
+        ("nano-gpt", "unsloth/gemma-3-27b-it", "google"),
+        ("io-net", "Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar", "qwen"),
+        ("huggingface", "alpindale/WizardLM-2-8x22B:novita", "microsoft"),
+        ("together", "together/Tev1-4B-experimental", "together"),
+        ("zenmux", "azure/gpt-5", "openai"),
+    ],
+)
+def test_vendor_is_who_made_the_model_when_a_host_stands_before_its_name(provider, name, vendor):
+    assert canonicalize(provider, name).id.partition("/")[0] == vendor
+
+
+def test_every_host_says_why_and_is_spelled_as_organisations_are_when_read():
+    for organization, host in NAMES["hosts"].items():
+        assert ORGANIZATIONS.get(organization, organization) == organization
+        assert host["reason"], organization
+        assert len(host["reason"]) > 20
+    assert not is_guest("openai/gpt-5")
+    assert {"perplexity", "nvidia", "fireworks", "cortecs", "fal-ai"} <= set(HOSTS)
+
+
+def test_other_entries_say_whose_a_model_is_when_a_host_stands_before_its_name():
+    vendors = vendors_by_name(["acme/Large-2.0", "unsloth/large-2-0", "acme/small", "other/small"])
+
+    assert at_vendor("fireworks/large-2.0", vendors) == "acme/large-2.0"
+    # Two vendors have a model of this name: nobody knows which is meant.
+    assert at_vendor("fireworks/small", vendors) == "fireworks/small"
+    assert at_vendor("fireworks/firefunction-v2", {"firefunction-v2": "acme"}) == "fireworks/firefunction-v2"  # fmt: skip
+    assert at_vendor("other/large-2.0", vendors) == "other/large-2.0"

@@ -1,5 +1,8 @@
 """The catalogue's admin pages."""
 
+import datetime
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
@@ -14,8 +17,9 @@ from apps.catalog.models import (
     PriceSource,
     Provider,
 )
+from apps.catalog.selectors import load_catalog
 from apps.catalog.services import offers, proposals, providers, refresh
-from apps.common import crypto
+from apps.common import clock, crypto
 from apps.common.money import usd_to_nano
 from tests.catalog.finding import find
 
@@ -157,33 +161,92 @@ def test_price_is_refused_when_negative(staff, add_model):
     assert not Price.objects.filter(source=PriceSource.STAFF).exists()
 
 
-def test_price_is_added_beside_its_offering_when_posted_inline(staff, add_model):
+def test_price_of_pieces_is_added_and_shown_when_posted(staff, add_model):
     offering = add_model("acme/large")
-    page = url(Offering, "change", offering.pk)
-    assert "$1.00 / $2.00" in staff.get(page).content.decode()
+    beside = staff.get(url(Offering, "change", offering.pk)).content.decode()
+    page = f"{url(Price, 'add')}?offering={offering.pk}"
+    assert "$1.00 in, $2.00 out" in beside
+    assert page in beside
+    pieces = {
+        "audio_input": "7", "audio_output": "8", "images": "0.04", "characters": "15", "seconds": "0.0001",
+        "searches": "0.002", "request": "0.01",
+    }  # fmt: skip
     answer = staff.post(
         page,
         {
-            "model": "acme/large",
-            "provider": "acme",
-            "upstream_model": "acme/large",
-            "priority": "0",
-            "is_active": "on",
-            "prices-TOTAL_FORMS": "2",
-            "prices-INITIAL_FORMS": "1",
-            "prices-0-id": Price.objects.get().pk,
-            "prices-0-offering": offering.pk,
-            "prices-1-offering": offering.pk,
-            "prices-1-valid_from_0": "2999-01-01",
-            "prices-1-valid_from_1": "00:00:00",
-            "prices-1-input_usd": "3",
-            "prices-1-output_usd": "4",
+            "offering": offering.pk, "valid_from_0": "2026-01-01", "valid_from_1": "00:00:00",
+            "input_usd": "0", "output_usd": "0", **{f"{name}_usd": usd for name, usd in pieces.items()},
         },
-    )
+    )  # fmt: skip
 
     assert answer.status_code == 302, answer.context["errors"]
-    assert sorted(Price.objects.values_list("input", flat=True)) == [1_000_000_000, 3_000_000_000]
-    assert find("acme/large").offerings[0].rates.input == 1_000_000_000
+    row = Price.objects.get(source=PriceSource.STAFF)
+    assert {name: getattr(row, name) for name in pieces} == {
+        name: usd_to_nano(usd) for name, usd in pieces.items()
+    }
+    for page in (url(Price, "changelist"), url(Price, "change", row.pk)):
+        assert "$0.04 an image, $15.00 a million characters" in staff.get(page).content.decode()
+
+
+def test_assumed_amounts_are_left_out_unless_the_price_is_opened(staff, add_model):
+    add_model("acme/large")
+    row = Price.objects.get()
+
+    assert str(row) == f"{row.offering}: {row.words}"
+    assert row.words == "$1.00 in, $2.00 out"
+    assert "$1.00 cache read" in staff.get(url(Price, "change", row.pk)).content.decode()
+
+
+def test_names_of_a_model_are_written_with_commas(staff, add_model):
+    row = add_model("acme/large").model
+    page = url(Model, "change", row.pk)
+    form = {
+        "name": "Large", "is_active": "on", "input_modalities": "text, image,text", "output_modalities": "text",
+        "supported_parameters": "", "offerings-TOTAL_FORMS": "0", "offerings-INITIAL_FORMS": "0",
+        "aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    answer = staff.post(page, form)
+
+    assert answer.status_code == 302, answer.context["errors"]
+    row.refresh_from_db()
+    assert (row.input_modalities, row.supported_parameters) == (["text", "image"], [])
+    assert 'value="text, image"' in staff.get(page).content.decode()
+    refused = staff.post(page, form | {"input_modalities": " , "})
+    assert "This field is required." in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), [(Provider, "enabled"), (Model, "is_active"), (Offering, "is_active")]
+)
+def test_rows_are_switched_off_and_on_many_at_a_time(staff, add_model, model, field):
+    add_model("acme/large")
+    chosen = list(model.objects.values_list("pk", flat=True))
+    for action, is_on in (("switch_off", False), ("switch_on", True)):
+        answer = staff.post(
+            url(model, "changelist"), {"action": action, "_selected_action": chosen}, follow=True
+        )
+
+        assert f"{len(chosen)} switched" in answer.content.decode()
+        assert set(model.objects.values_list(field, flat=True)) == {is_on}
+        assert bool(load_catalog().listed()) is is_on
+
+
+@pytest.mark.parametrize("model", [Provider, Model])
+def test_number_of_offerings_leads_to_them(staff, add_model, model):
+    add_model("acme/large")
+    add_model("other/small", host="other")
+    page = staff.get(url(model, "changelist"), {"q": "acme"}).content.decode()
+    (target,) = set(re.findall(r'href="(/admin/catalog/offering/\?[^"]+)"', page))
+    listed = staff.get(target).content.decode()
+
+    assert "acme/large" in listed
+    assert "other/small" not in listed.partition("<tbody")[2]
+
+
+def test_default_deadlines_are_shown_where_none_is_set(staff, add_model):
+    row = add_model("acme/large").provider
+
+    assert 'placeholder="600"' in staff.get(url(Provider, "change", row.pk)).content.decode()
 
 
 def test_price_cannot_be_changed_or_deleted_when_asked(staff, add_model):
@@ -213,8 +276,8 @@ def test_proposal_shows_both_prices_and_its_reason_when_opened(staff, proposal):
         url(PriceProposal, "change", proposal.pk),
     ):
         shown = staff.get(page).content.decode()
-        assert "input $1.00" in shown
-        assert "input $100.00" in shown
+        assert "$1.00 in" in shown
+        assert "$100.00 in" in shown
         assert "more than 10 times different" in shown
 
 
@@ -231,6 +294,24 @@ def test_proposal_is_decided_when_staff_say_so(staff, proposal, action, charged)
     assert proposal.decided_at
 
 
+@pytest.mark.parametrize(("action", "charged"), [("approve", "100"), ("reject", "1")])
+def test_proposal_is_decided_on_its_own_page(staff, proposal, action, charged):
+    page = url(PriceProposal, "change", proposal.pk)
+    shown = staff.get(page).content.decode()
+    button = f"catalog_priceproposal_{action}_this"
+    assert f'name="{button}"' in shown
+    assert 'name="_save"' not in shown
+
+    assert staff.post(page, {button: "1"}).status_code == 302
+    assert find("acme/large").offerings[0].rates.input == usd_to_nano(charged)
+    assert f'name="{button}"' not in staff.get(page).content.decode()
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.decided_by) == (
+        {"approve": "approved", "reject": "rejected"}[action],
+        "dave@example.com",
+    )
+
+
 def test_feed_shows_its_error_and_is_read_when_asked(staff, add_model):
     row = add_model("acme/large").provider
     feed = Feed.objects.create(provider=row, error="The list was answered with status 503.")
@@ -243,3 +324,59 @@ def test_feed_shows_its_error_and_is_read_when_asked(staff, add_model):
         follow=True,
     )
     assert "no list of its models is known" in answer.content.decode()
+
+
+def test_operators_abilities_are_learnt_no_more_when_saved(staff, add_model):
+    add_model("acme/large")
+    learned = {"supported_parameters": 2, "input_modalities": 2}
+    Model.objects.update(supported_parameters=["tools"], learned=learned)
+    form = {
+        "name": "Large", "is_active": "on", "input_modalities": "text", "output_modalities": "text", "supported_parameters": "tools, seed",
+        "offerings-TOTAL_FORMS": "0", "offerings-INITIAL_FORMS": "0", "aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    response = staff.post(url(Model, "change", "acme/large"), form)
+
+    assert response.status_code == 302, response.content
+    model = Model.objects.get()
+    assert (model.supported_parameters, model.learned) == (
+        ["tools", "seed"],
+        {"input_modalities": 2},
+    )
+
+
+def test_prices_say_which_is_in_force_when_listed(staff, add_model):
+    offering = add_model("acme/large")
+    now = clock.now()
+    for days, usd in ((-9, 3), (9, 4)):
+        offers.post_price(
+            offering,
+            offers.Amounts.of(input=usd_to_nano(usd), output=usd_to_nano(usd)),
+            source=PriceSource.STAFF,
+            valid_from=now + datetime.timedelta(days=days),
+        )
+    page = staff.get(url(Price, "changelist")).content.decode()
+    states = re.findall(r">\s*(in force|past|to come)\s*<", page)
+
+    assert states == ["to come", "in force", "past"]
+    assert f"{offering}: $1.00 in" in staff.get(url(Price, "change", offering.prices.order_by("pk")[0].pk)).content.decode()  # fmt: skip
+
+
+def test_proposals_are_told_in_short_words_when_listed(staff, add_model):
+    offering = add_model("acme/large")
+    for state in ("pending", "approved"):
+        PriceProposal.objects.create(
+            offering=offering, found={"input": 1}, fingerprint=state, reason="far off", source="genai-prices", state=state
+        )  # fmt: skip
+    page = staff.get(url(PriceProposal, "changelist")).content.decode()
+
+    assert re.findall(r">\s*(waiting|approved)\s*<", page) == ["approved", "waiting"]
+    assert len(re.findall(r">\s*genai-prices\s*<", page)) == 2
+
+
+def test_one_message_says_what_was_decided_when_a_button_is_pressed(staff, proposal):
+    page = url(PriceProposal, "change", proposal.pk)
+    first = staff.post(page, {"catalog_priceproposal_approve_this": "1"}, follow=True)
+    again = staff.post(url(PriceProposal, "changelist"), {"action": "reject", "_selected_action": [proposal.pk]}, follow=True)  # fmt: skip
+
+    assert [str(message) for message in first.context["messages"]] == ["1 approved: charged from now on."]  # fmt: skip
+    assert [str(message) for message in again.context["messages"]] == ["Nothing changed: decided before."]  # fmt: skip

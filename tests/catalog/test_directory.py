@@ -14,6 +14,8 @@ from apps.catalog.provider_schemas import (
     RouterList,
     SummaryBody,
 )
+from apps.catalog.reach import describe_provider
+from apps.catalog.services import refresh
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shown")]
 
@@ -82,7 +84,8 @@ def test_document_is_empty_when_there_is_nothing(client, path, shape):
         assert found["data"]["models_by_operation"] == {}
         assert found["data"]["providers"] == found["data"]["models"] == 0
     elif path == "/v1/routers":
-        assert (found["aliases"], found["auto_routers"]) == ({}, [])
+        assert found["aliases"] == {}
+        assert [router["models"] for router in found["auto_routers"]] == [0, 0]
     else:
         assert found["data"] == []
 
@@ -176,4 +179,42 @@ def test_routers_tell_the_order_and_the_hosts_behind_a_name(client, hosts):
     assert [policy["id"] for policy in found["data"]] == ["default"]
     assert found["aliases"]["large"] == {"model": "acme/Large", "providers": ["acme", "reseller"]}
     assert "acme/large" not in found["aliases"]
-    assert found["auto_routers"] == []
+    general, code = found["auto_routers"]
+    assert (general["id"], general["default_mode"]) == ("router:general", "balanced")
+    assert general["aliases"] == ["auto", "gatewayz/auto", "openrouter/auto"]
+    assert [mode["id"] for mode in code["modes"]] == [
+        f"router:code:{name}" for name in ("auto", "price", "quality", "agentic")
+    ]
+    assert code["modes"][1]["weights"] == {"quality": 0, "price": 1, "speed": 0}
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes", "expected"),
+    [
+        ("fireworks", {}, (False, True)),
+        ("openai", {}, (False, False)),
+        ("together", {}, (True, False)),
+        # Nobody has read its policy: it may collect and keep.
+        ("deepinfra", {}, (None, False)),
+        ("groq", {}, (None, False)),
+        # Staff know better, for example of an agreement.
+        ("openai", {"keeps_nothing": True}, (False, True)),
+        ("fireworks", {"collects_data": True, "keeps_nothing": False}, (True, False)),
+        # The policy is the provider's, not that of a proxy in front of it.
+        ("fireworks", {"base_url": "https://proxy.test/v1"}, (None, False)),
+    ],
+)
+def test_data_policy_is_staffs_else_the_releases_when_a_provider_is_read(slug, changes, expected):
+    row = Provider(slug=slug, wire="openai_chat", **changes)
+    found = describe_provider(row)
+
+    assert (found.collects_data, found.keeps_nothing) == expected
+
+
+@pytest.mark.django_db
+def test_policy_page_is_shown_when_the_release_goes_by_one(client, empty_catalogue):
+    refresh.sync_registry()
+    found = {card["slug"]: card["privacy_policy_url"] for card in data_of(client, "/v1/providers")}
+
+    assert found["fireworks"].startswith("https://docs.fireworks.ai/")
+    assert found["deepinfra"] is None

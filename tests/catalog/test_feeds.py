@@ -7,7 +7,17 @@ import structlog
 from django.core.management import CommandError, call_command
 
 from apps.catalog import tasks
-from apps.catalog.models import CatalogEpoch, Feed, Model, Offering, Price, PriceSource, Provider
+from apps.catalog.models import (
+    CatalogEpoch,
+    Feed,
+    Model,
+    Offering,
+    Price,
+    PriceProposal,
+    PriceSource,
+    Provider,
+)
+from apps.catalog.providers import odd_items
 from apps.catalog.providers.amounts import Unit
 from apps.catalog.providers.listed import Listing, Pages, Paging, prices
 from apps.catalog.services import feeds, fetching, offers
@@ -198,6 +208,16 @@ def test_offering_is_withdrawn_when_missing_three_times_and_back_when_named(prov
     assert find("acme/c").offerings
 
 
+def test_nobody_is_missing_when_the_list_spells_every_name_in_another_way(provider, server):
+    server.body = listed(*(f"acme/{letter}" for letter in "abcde"))
+    feeds.refresh("acme")
+    server.body = listed(*(f"Bot-{letter}" for letter in "ABCDE"))
+    for _ in range(4):
+        feeds.refresh("acme", force=True)
+
+    assert set(Offering.objects.filter(upstream_model__startswith="acme/").values_list("missing", flat=True)) == {0}  # fmt: skip
+
+
 def test_absence_starts_anew_when_a_model_comes_back_in_time(provider, server):
     server.body = listed("acme/a", "acme/b")
     feeds.refresh("acme")
@@ -318,3 +338,74 @@ def test_command_says_what_it_did_when_run(provider, server, capsys):
         call_command("refresh_catalogue", "acme", "--force")
     with pytest.raises(CommandError, match="no such provider"):
         call_command("refresh_catalogue", "nobody")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        entry("acme/bad", "1e999999"),
+        entry("acme/bad", {"amount": 1, "scale": 99999999999}),
+        entry("acme/bad", {"amount": "1e999999"}),
+        {**entry("acme/bad"), "name": "a\0b"},
+        entry("acme/bad", description="a\0b"),
+        entry("acme/b\0d"),
+        entry("acme/bad", supported_parameters=["a\0b"]),
+        {**entry("acme/bad"), "pricing": [1]},
+    ],
+    ids=[
+        "large",
+        "scaled",
+        "large in an object",
+        "name",
+        "description",
+        "id",
+        "parameter",
+        "shape",
+    ],
+)
+def test_rest_is_taken_in_when_an_entry_is_bad(provider, server, bad):
+    server.body = {"data": [entry("acme/a"), bad, entry("acme/c")]}
+    summary = feeds.refresh("acme")
+
+    assert (summary.outcome, summary.listed, summary.priced) == (Outcome.UPDATED, 3, 2)
+    assert set(Model.objects.values_list("id", flat=True)) == {"acme/a", "acme/c"}
+    assert Feed.objects.get().error == ""
+    if bad["pricing"] != [1]:  # which says no price and nothing wrong
+        assert sum(summary.left_out.values()) == 1
+
+
+def test_entry_is_passed_over_when_it_has_another_shape(provider, server):
+    provider(expand=odd_items.by_property)
+    server.body = {"data": [entry("acme/a"), {"id": "acme/bad", "properties": [1]}]}
+    summary = feeds.refresh("acme")
+
+    assert (summary.listed, dict(summary.left_out)) == (1, {"not an entry as the row says (AttributeError)": 1})  # fmt: skip
+
+
+def test_others_are_read_when_one_fails_unexpectedly(provider, server, monkeypatch):
+    Provider.objects.create(slug="bad", name="Bad", wire="openai_chat", base_url=server.url)
+    listing = feeds.listing_of("acme")  # type: ignore[attr-defined]
+    monkeypatch.setattr(feeds, "listing_of", lambda slug: listing)
+    monkeypatch.setattr(feeds, "LISTINGS", {"acme": listing, "bad": listing})
+    found = feeds._found
+
+    def fail(slug, model):
+        if slug == "bad":
+            raise RuntimeError("s3cret")
+        return found(slug, model)
+
+    monkeypatch.setattr(feeds, "_found", fail)
+    server.body = listed("acme/a")
+    summaries = feeds.refresh_all(["bad", "acme"])
+
+    assert [one.outcome for one in summaries] == [Outcome.FAILED, Outcome.UPDATED]
+    feed = Feed.objects.get(provider="bad")
+    assert (feed.error, feed.claimed_at) == ("Unexpected RuntimeError; the log says where.", None)
+
+
+def test_price_waits_for_staff_when_nothing_costs_that_much(provider, server):
+    server.body = {"data": [entry("acme/a"), entry("acme/dear", completion="0.1")]}
+    summary = feeds.refresh("acme")
+
+    assert (summary.added, summary.quarantined) == (1, 1)
+    assert "dearer than anything" in PriceProposal.objects.get().reason

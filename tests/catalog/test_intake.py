@@ -1,5 +1,7 @@
 """Taking in: one model for all its hosts, ranks of sources, and prices that look like a mistake."""
 
+from dataclasses import replace
+
 import pytest
 import structlog
 
@@ -14,7 +16,7 @@ from apps.catalog.models import (
     Provider,
 )
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import intake, offers, proposals
+from apps.catalog.services import abilities, intake, offers, proposals
 from apps.catalog.services.offers import Amounts
 from apps.common.money import usd_to_nano
 from tests.catalog.finding import find
@@ -42,13 +44,14 @@ def found(provider="one", model_id="acme/large", price=None, **facts):
             "upstream_model": model_id,
             "model_id": model_id,
             "amounts": price or amounts("1"),
+            "source": PriceSource.PROVIDER,
             **facts,
         }
     )
 
 
 def take(*rows, source=PriceSource.PROVIDER):
-    return intake.take_in(rows, source=source)
+    return intake.take_in([replace(row, source=source) for row in rows])
 
 
 def test_one_model_has_an_offering_for_each_host_when_they_spell_it_alike():
@@ -101,7 +104,7 @@ def test_limits_of_an_offering_follow_the_provider_when_its_list_changes():
 
 
 def test_nothing_is_made_when_there_is_no_price():
-    take(intake.Found(provider="one", upstream_model="m", model_id="acme/m", amounts=None))
+    take(replace(found(), amounts=None))
 
     assert not Model.objects.exists()
     assert not Offering.objects.exists()
@@ -198,3 +201,160 @@ def test_operators_model_is_the_one_when_its_id_is_spelled_otherwise():
 
     assert Model.objects.get().pk == "Acme/Large-4.5"
     assert ModelAlias.objects.get().alias == "acme/large-4-5"
+
+
+def test_source_of_higher_rank_is_taken_when_both_are_found_in_one_pass():
+    seeded = found(price=amounts("2"), source=PriceSource.SEED)
+    book = found(price=amounts("1"), source=PriceSource.GENAI_PRICES)
+
+    for both in ([seeded, book], [book, seeded]):
+        summary = intake.take_in(both)
+        assert summary.overridden == 1
+    assert Price.objects.values_list("input", "source").get() == (usd_to_nano("1"), PriceSource.GENAI_PRICES)  # fmt: skip
+
+
+def test_nothing_changes_when_the_same_prices_are_found_again():
+    """The one in quarantine is part of the second comparison too, as it was of the first."""
+    rows = [found("one", price=amounts("1")), found("two", price=amounts("11")), found("three", price=amounts("200"))]  # fmt: skip
+
+    first, second = take(*rows), take(*rows)
+
+    assert [one.provider for one in first.quarantined] == ["one", "three"]
+    assert second.quarantined == first.quarantined
+    assert (second.added, second.unchanged) == (0, 1)
+    assert (Price.objects.count(), PriceProposal.objects.count()) == (1, 2)
+
+
+def test_abilities_are_the_vendors_when_hosts_say_others():
+    Provider.objects.create(slug="acme", name="a", wire="openai_chat", base_url="https://a.test")
+    take(
+        found("one", input_modalities=("text", "video"), supported_parameters=("tools",)),
+        found("acme", input_modalities=("text", "image"), supported_parameters=("seed",)),
+    )
+
+    model = Model.objects.get()
+    assert (model.input_modalities, model.supported_parameters) == (["text", "image"], ["seed"])
+
+
+def test_abilities_are_those_of_all_hosts_when_the_vendor_says_nothing():
+    take(found("one"), source=PriceSource.GENAI_PRICES)
+    take(
+        found("two", input_modalities=("text", "image"), supported_parameters=("tools",)),
+        found("three", input_modalities=("text", "file"), supported_parameters=("seed",)),
+    )
+    take(found("four", input_modalities=("text",), output_modalities=("text",)))
+
+    model = Model.objects.get()
+    assert model.input_modalities == ["text", "image", "file"]
+    assert (model.output_modalities, model.supported_parameters) == (["text"], ["tools", "seed"])
+
+
+def shipped(provider, words, **facts):
+    return found(provider, supported_parameters=words, source=PriceSource.SEED, **facts)
+
+
+def parameters():
+    return Model.objects.get().supported_parameters
+
+
+def test_wrong_word_of_a_host_ends_when_the_release_knows_better():
+    intake.take_in([found("one", supported_parameters=("tools",))])
+    assert parameters() == ["tools"]
+
+    intake.take_in([shipped("one", ("seed",)), shipped("two", ("stop",))])
+    assert parameters() == ["seed", "stop"]
+
+    # The next release corrects itself; hosts' lists and taking in again change nothing.
+    for _ in range(2):
+        intake.take_in([shipped("one", ("stop",))])
+        intake.take_in([found("two", supported_parameters=("tools",))])
+        assert parameters() == ["stop"]
+
+
+def test_what_an_earlier_release_learnt_is_learnt_anew_when_it_noted_nobody():
+    intake.take_in([shipped("one", ("tools",))])
+    Model.objects.update(learned={"supported_parameters": abilities.Known.UNCERTAIN})
+
+    intake.take_in([shipped("one", ("seed",))])
+    assert parameters() == ["seed"]
+
+
+def test_operators_word_stays_when_sources_say_others():
+    intake.take_in([shipped("one", ("tools",))])
+    Model.objects.update(supported_parameters=["mine"], learned={})
+
+    intake.take_in([shipped("one", ("seed",)), shipped("two", ("stop",))])
+    assert parameters() == ["mine"]
+
+
+def test_vendors_list_beats_what_ships_of_hosts_and_not_of_the_vendor():
+    Provider.objects.create(slug="acme", name="a", wire="openai_chat", base_url="https://a.test")
+    intake.take_in([shipped("one", ("tools",))])
+    intake.take_in([found("acme", supported_parameters=("seed",))])
+    intake.take_in([shipped("one", ("tools",))])
+    assert parameters() == ["seed"]
+
+    intake.take_in([shipped("acme", ("stop",))])
+    intake.take_in([found("acme", supported_parameters=("seed",))])
+    assert parameters() == ["stop"]
+
+
+def test_modalities_stay_when_a_source_knows_of_text_alone():
+    take(found("one", input_modalities=("text", "image")), source=PriceSource.SEED)
+    take(found("one", input_modalities=("text",)), source=PriceSource.SEED)
+
+    assert Model.objects.get().input_modalities == ["text", "image"]
+
+
+def test_id_with_a_hosts_name_is_the_vendors_when_another_entry_has_the_model():
+    take(found("one", "fireworks/large"), found("two", "acme/large"))
+    take(found("three", "unsloth/large"))
+
+    assert set(Offering.objects.values_list("model_id", flat=True)) == {"acme/large"}
+
+
+@pytest.mark.parametrize(
+    ("makes", "price", "waits"),
+    [
+        ("embeddings", {"input": "100"}, True),  # a thousand times its siblings
+        ("embeddings", {"input": "0.10"}, False),
+        ("rerank", {"input": "50"}, True),
+        ("moderation", {"input": "20"}, True),
+        ("transcription", {"seconds": "0.06"}, True),  # by the minute
+        ("speech", {"characters": "15000"}, True),
+        ("image", {"images": "40"}, True),  # in cents
+        ("text", {"input": "600", "output": "600"}, True),
+        ("text", {"input": "150", "output": "600"}, False),
+    ],
+)
+def test_price_of_a_single_host_waits_when_its_kind_never_costs_that(makes, price, waits):
+    told = {name: usd_to_nano(amount) for name, amount in price.items()}
+    row = found(price=Amounts.of_model("acme/large", told), output_modalities=(makes,))
+
+    summary = take(row)
+
+    assert bool(summary.quarantined) is waits
+    assert Price.objects.exists() is not waits
+    assert not waits or "dearer than anything" in PriceProposal.objects.get().reason
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "short", "long"),
+    [
+        ("anthropic/claude-opus-5", {}, 1.25, 2),
+        ("anthropic/claude-opus-5", {"cache_write_5m": "1.25"}, 1.25, 2),
+        ("anthropic/claude-opus-5", {"cache_write_5m": "2.5"}, 2.5, 2.5),
+        ("anthropic/claude-opus-5", {"cache_write_1h": "1.8"}, 1.25, 1.8),
+        ("acme/large", {"cache_write_5m": "1.25"}, 1.25, 1.25),
+        ("acme/large", {}, 1, 1),
+    ],
+)
+def test_writing_to_claudes_cache_costs_what_its_vendor_takes_when_nothing_is_told(
+    model, told, short, long
+):
+    given = {"input": "1", "output": "5", **told}
+
+    amounts = Amounts.of_model(model, {name: usd_to_nano(usd) for name, usd in given.items()})
+
+    assert amounts.cache_write_5m == short * 10**9
+    assert amounts.cache_write_1h == long * 10**9

@@ -9,6 +9,7 @@ from apps.catalog.models import AMOUNTS
 from apps.catalog.providers.amounts import nano_amounts
 from apps.catalog.providers.listed import Listing, Paging, read_models
 from apps.catalog.providers.listings import LISTINGS, listing_of
+from apps.catalog.providers.registry import PROVIDERS
 
 USD = 1_000_000_000
 
@@ -137,6 +138,48 @@ ENTRIES = [
         "m/x",
         {"input": USD, "output": 2 * USD},
     ),
+    (
+        "requesty",
+        """{"id": "anthropic/claude-3-7-sonnet-latest", "input_price": 0.000003, "caching_price": 0.00000375,
+        "cached_price": 3e-7, "output_price": 0.000015, "max_output_tokens": 8192, "context_window": 200000}""",
+        "anthropic/claude-3-7-sonnet-latest",
+        {"input": 3 * USD, "output": 15 * USD, "cache_read": 300_000_000, "cache_write_5m": 3_750_000_000},
+    ),
+    (
+        "kilo",
+        """{"id": "deepseek/deepseek-v4-pro", "context_length": 1000000, "isFree": false,
+        "pricing": {"prompt": "0.000000435", "completion": "0.00000087", "request": "0"}}""",
+        "deepseek/deepseek-v4-pro",
+        {"input": 435_000_000, "output": 870_000_000},
+    ),
+    (
+        "llmgateway",
+        """{"id": "gpt-5-mini", "context_length": 400000, "pricing": {"prompt": "2.5e-7", "completion": "0.000002",
+        "image": "0", "request": "0", "input_cache_read": "2.5e-8"}}""",
+        "gpt-5-mini",
+        {"input": 250_000_000, "output": 2 * USD, "cache_read": 25_000_000},
+    ),
+    (
+        "fireworks",
+        """{"id": "accounts/fireworks/models/glm-5p3", "context_length": 202752,
+        "pricing": {"cents_per_input_token": 0.00006, "cents_per_output_token": 0.00022}}""",
+        "accounts/fireworks/models/glm-5p3",
+        {"input": 600_000_000, "output": 2_200_000_000},
+    ),
+    (
+        "groq",
+        """{"id": "openai/gpt-oss-120b", "active": true, "context_window": 131072,
+        "pricing": {"cents_per_input_token": 0.000015, "cents_per_output_token": 0.00006}}""",
+        "openai/gpt-oss-120b",
+        {"input": 150_000_000, "output": 600_000_000},
+    ),
+    (
+        "venice",
+        """{"id": "llama-3.2-3b", "type": "text", "model_spec": {"availableContextTokens": 131072, "name": "Llama 3.2 3B",
+        "offline": false, "pricing": {"input": {"usd": 0.15, "diem": 0.15}, "output": {"usd": 0.6, "diem": 0.6}}}}""",
+        "llama-3.2-3b",
+        {"input": 150_000_000, "output": 600_000_000},
+    ),
 ]  # fmt: skip
 
 
@@ -251,6 +294,40 @@ def test_float_is_refused_when_a_list_was_parsed_wrongly():
         list(
             read_models(LISTINGS["together"], {"id": "m", "pricing": {"input": 0.1, "output": 0.2}})
         )
+
+
+def test_every_provider_has_a_list_or_says_why_not():
+    outside = {slug for slug, spec in PROVIDERS.items() if not spec.is_sandbox}
+
+    assert set(LISTINGS) == outside
+    assert list(LISTINGS) == sorted(LISTINGS)
+
+
+def shape(listing):
+    """What an entry's prices look like: where they are and in which units."""
+    return frozenset((field.bucket, field.paths, field.unit) for field in listing.prices)
+
+
+def test_every_shape_of_prices_has_an_entry_here():
+    shown = {shape(LISTINGS[slug]) for slug, *_ in ENTRIES} | {shape(LISTINGS["huggingface"])}
+
+    missing = {
+        slug for slug, listing in LISTINGS.items() if listing.prices and shape(listing) not in shown
+    }
+
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    "slug", [slug for slug, row in LISTINGS.items() if not (row.why_none or row.prices or row.keep != ("*",))]
+)  # fmt: skip
+def test_list_of_names_tells_what_is_served_and_no_price(slug):
+    listing = LISTINGS[slug]
+    entry = {listing.ids[0].split(".")[0]: "Org/Model-1", "id": "Org/Model-1", "object": "model"}
+
+    found = [model for model in read_models(listing, entry) if not model.left_out]
+
+    assert [(model.upstream_model, model.prices) for model in found] == [("Org/Model-1", ())]
 
 
 @pytest.mark.parametrize("slug", LISTINGS)

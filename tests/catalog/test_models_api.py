@@ -5,7 +5,7 @@ import pytest
 from apps.catalog.api import router
 from apps.catalog.cards import canonical_slug, exact_usd, per_token
 from apps.catalog.google_api import router as google_router
-from apps.catalog.models import Model, Offering
+from apps.catalog.models import Model, Offering, Provider
 from apps.catalog.schemas import ModelCard, ModelList
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("live")]
@@ -53,6 +53,7 @@ def test_list_shows_a_model_when_it_is_priced_and_routable(add_model, client):
     assert response["Content-Type"] == "application/json"
     (card,) = found["data"]
     assert isinstance(card.pop("created"), int)
+    assert [host["provider"] for host in card.pop("endpoints")] == ["acme", "reseller"]
     assert card == {
         "id": "acme/Large",
         "canonical_slug": "acme/Large",
@@ -197,3 +198,32 @@ def test_routes_are_public_when_mounted():
 
     assert len(operations) == 10
     assert all(operation.auth_param is None for operation in operations)
+
+
+def test_card_tells_what_each_host_takes_when_there_are_several(client, live, add_model):
+    add_model("acme/large", host="acme", input_usd="1")
+    add_model("acme/large", host="bolt", input_usd="3")
+
+    card = client.get("/v1/models/acme/large").json()
+
+    assert [host["provider"] for host in card["endpoints"]] == card["providers"] == ["acme", "bolt"]
+    assert [host["pricing"]["prompt"] for host in card["endpoints"]] == ["0.000001", "0.000003"]
+    assert set(card["endpoints"][0]) == {
+        "provider", "upstream_model", "pricing", "context_length", "max_completion_tokens", "quantization",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["acme/large", "acme/large/endpoints", "acme", "search?q=large", "unique"]
+)
+def test_what_has_no_key_is_shown_when_everything_is_asked_for(client, live, add_model, path):
+    add_model("acme/large")
+    Provider.objects.update(api_key_env="NO_SUCH_KEY")
+    joint = "&" if "?" in path else "?"
+
+    now = client.get(f"/v1/models/{path}")
+    everything = client.get(f"/v1/models/{path}{joint}availability=all")
+
+    assert b'"acme/large"' not in now.content
+    assert everything.status_code == 200
+    assert b'"acme/large"' in everything.content

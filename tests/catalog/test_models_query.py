@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apps.catalog.models import ModelAlias
+from apps.catalog.models import Model, ModelAlias
 from apps.catalog.schemas import CategoryList, Comparison, ModelPage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("live")]
@@ -18,6 +18,8 @@ def shelf(add_shaped):
     add_shaped("acme/vector", makes=["embeddings"], input=20_000_000, context_length=512)
     add_shaped("zeno/coder-1", host="zeno", parameters=["tools"], context_length=1_000_000)
     add_shaped("zeno/gift", host="zeno", parameters=["reasoning"], input=0, output=0)
+    for name, day in (("acme/vector", "2025-01-31"), ("zeno/gift", "2026-02-01")):
+        Model.objects.filter(id=name).update(released_on=day)
 
 
 def ids(response):
@@ -47,7 +49,7 @@ def ids(response):
         ("free=true", ["gift"]),
         ("free=false&author=zeno", ["coder-1"]),
         ("sort=name", ["eye", "vector", "coder-1", "gift", "large"]),
-        ("sort=created", ["gift", "coder-1", "vector", "large", "eye"]),
+        ("sort=created", ["gift", "vector", "eye", "large", "coder-1"]),
         ("sort=price", ["gift", "vector", "coder-1", "eye", "large"]),
         ("sort=-price", ["large", "eye", "coder-1", "vector", "gift"]),
         ("sort=context", ["coder-1", "eye", "vector", "large", "gift"]),
@@ -131,6 +133,20 @@ def test_search_puts_the_best_first_when_several_match(add_model, client, q, exp
     page = client.get("/v1/models/search", {"q": q, "limit": 1, "offset": 1}).json()
     assert [card["id"] for card in page["data"]] == expected[1:2]
     assert page["total"] == len(expected)
+
+
+@pytest.mark.parametrize("q", ["llama 3.3", "llama-3.3", "Llama 3.3 70B"])
+def test_search_puts_the_vendors_own_model_before_what_others_made_of_it(add_model, client, q):
+    for model in (
+        "zeno/llama-3.3-70b", "a/l-llama-3.3-70b", "b/llama-3.3-70b-x", "meta-llama/llama-3.3-70b-instruct",
+        "nousresearch/hermes-llama-3.3-70b",
+    ):  # fmt: skip
+        add_model(model)
+
+    found = client.get("/v1/models/search", {"q": q}).json()["data"]
+
+    assert found[0]["id"] == "meta-llama/llama-3.3-70b-instruct"
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?q=x&limit=0"])
@@ -259,3 +275,33 @@ def test_no_query_is_made_when_the_snapshot_is_warm(shelf, client, django_assert
             "/v1/models/compare?ids=acme/eye,large", "/v1/models/large/compare", "/v1beta/models",
         ):  # fmt: skip
             assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models/search?q=large&",
+        "models/categories?",
+        "models/by-category/text?",
+        "models/compare?ids=acme/large&",
+        "models/acme/large/compare?",
+        "models/acme/large/endpoints?",
+        "models/acme/large?",
+        "models/trending?",
+        "models/low-latency?",
+        "models/unique?",
+        "providers?",
+        "provider/acme?",
+        "gateways?",
+        "gateways/summary?",
+        "gateways/status?",
+        "routers?",
+        "ranking/models?",
+    ],
+)
+def test_route_refuses_a_parameter_that_it_does_not_know(client, live, add_model, path):
+    add_model("acme/large")
+    response = client.get(f"/v1/{path}limt=3")
+
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "limt"

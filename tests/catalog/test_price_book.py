@@ -22,7 +22,7 @@ from genai_prices.types import (
 
 from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import offers, pricing, refresh, sandbox
+from apps.catalog.services import offers, pricing, refresh, sandbox, seed
 from apps.catalog.services.price_book import BASE_TIER
 from apps.catalog.tasks import refresh_prices
 from tests.catalog.finding import find
@@ -42,8 +42,13 @@ def price(input_usd, output_usd, **others):
 
 
 @pytest.fixture
-def book():
-    """Replaces the packaged book: ``book(openai=[entry(…)])``."""
+def no_seed(monkeypatch):
+    monkeypatch.setattr(seed, "read_seed", lambda: iter(()))
+
+
+@pytest.fixture
+def book(no_seed):
+    """Replaces the packaged book and is alone: ``book(openai=[entry(…)])``."""
     refresh.sync_registry()
 
     def publish(**providers):
@@ -61,24 +66,22 @@ def book():
     data_snapshot.set_custom_snapshot(None)
 
 
-def test_import_is_idempotent_when_the_packaged_book_is_read_twice(db):
+def test_import_changes_nothing_when_the_packaged_book_is_read_twice(db, no_seed):
     refresh.sync_registry()
-    first = pricing.import_price_book()
-    settled = pricing.import_price_book()
-    second = pricing.import_price_book()
+    first = pricing.import_prices()
+    second = pricing.import_prices()
 
     assert first.added > 300
     assert len(first.quarantined) < 10
-    # A price that only one in quarantine had contradicted is believed the next time; then all is at rest.
-    assert settled.added < 5
     assert (second.added, second.models) == (0, 0)
-    assert Price.objects.count() == first.added + settled.added
+    assert second.quarantined == first.quarantined
+    assert Price.objects.count() == first.added
 
 
-def test_packaged_book_offers_what_people_ask_for_when_imported(db, settings):
+def test_packaged_book_offers_what_people_ask_for_when_imported(db, settings, no_seed):
     settings.PROVIDER_SECRET = lambda name: "key"
     refresh.sync_registry()
-    pricing.import_price_book()
+    pricing.import_prices()
 
     snapshot = load_catalog()
     gpt, claude = find("gpt-4o", snapshot), find("anthropic/claude-haiku-4.5", snapshot)
@@ -94,7 +97,7 @@ def test_packaged_book_offers_what_people_ask_for_when_imported(db, settings):
 
 def test_amounts_are_exact_when_the_book_has_many_digits(book):
     book(openai=[entry("m", prices=price("0.000000001", "0.1", cache_read_mtok="0.0375"))])
-    pricing.import_price_book()
+    pricing.import_prices()
 
     row = Price.objects.get()
     assert (row.input, row.output, row.cache_read) == (1, 100_000_000, 37_500_000)
@@ -104,10 +107,10 @@ def test_amounts_are_exact_when_the_book_has_many_digits(book):
 
 def test_price_is_added_when_the_book_changes(book):
     book(openai=[entry("m")])
-    pricing.import_price_book()
+    pricing.import_prices()
     book(openai=[entry("m", prices=price("2", "8"))])
 
-    assert pricing.import_price_book().added == 1
+    assert pricing.import_prices().added == 1
     assert [row.input for row in Price.objects.order_by("valid_from")] == [
         2_500_000_000,
         2_000_000_000,
@@ -125,11 +128,11 @@ def test_price_is_added_when_the_book_changes(book):
 )
 def test_price_is_quarantined_when_the_change_looks_like_a_mistake(book, changed, reason):
     book(openai=[entry("m")])
-    pricing.import_price_book()
+    pricing.import_prices()
     book(openai=[entry("m", prices=changed)])
 
     with structlog.testing.capture_logs() as events:
-        summary = pricing.import_price_book()
+        summary = pricing.import_prices()
 
     assert summary.added == 0
     assert [(found.model, found.reason) for found in summary.quarantined] == [("openai/m", reason)]
@@ -148,27 +151,27 @@ def test_price_is_quarantined_when_the_change_looks_like_a_mistake(book, changed
 @pytest.mark.parametrize("changed", [price("25", "100"), price("0.25", "1")])
 def test_price_is_taken_when_it_changes_tenfold_and_no_more(book, changed):
     book(openai=[entry("m")])
-    pricing.import_price_book()
+    pricing.import_prices()
     book(openai=[entry("m", prices=changed)])
 
-    assert pricing.import_price_book().added == 1
+    assert pricing.import_prices().added == 1
 
 
 def test_manual_price_stays_when_the_book_differs(book):
     book(openai=[entry("m")])
-    pricing.import_price_book()
+    pricing.import_prices()
     offers.post_price(
         Offering.objects.get(), offers.Amounts.of(input=1, output=1), source=PriceSource.STAFF
     )
 
-    summary = pricing.import_price_book()
+    summary = pricing.import_prices()
     assert (summary.added, summary.overridden) == (0, 1)
 
 
 def test_base_tier_is_taken_and_noted_when_a_price_has_tiers(book):
     tiers = TieredPrices(base=Decimal(1), tiers=[Tier(start=200_000, price=Decimal(2))])
     book(openai=[entry("m", prices=ModelPrice(input_mtok=tiers, output_mtok=Decimal(5)))])
-    pricing.import_price_book()
+    pricing.import_prices()
 
     assert (Price.objects.get().input, Price.objects.get().note) == (1_000_000_000, BASE_TIER)
 
@@ -183,7 +186,7 @@ def test_price_in_force_is_taken_when_prices_have_dates(book):
         since(datetime.date(2999, 1, 1), "1"),
     ]
     book(openai=[entry("m", prices=dated)])
-    pricing.import_price_book()
+    pricing.import_prices()
 
     assert Price.objects.get().input == 7_000_000_000
 
@@ -221,7 +224,7 @@ def test_price_in_force_is_taken_when_prices_have_dates(book):
 def test_entry_is_skipped_when_it_cannot_be_billed_right(book, skipped, reason):
     book(openai=[skipped])
 
-    summary = pricing.import_price_book()
+    summary = pricing.import_prices()
     assert [found.reason for found in summary.skipped] == [reason]
     assert not Model.objects.exists()
 
@@ -233,7 +236,7 @@ def test_public_id_names_the_vendor_when_the_upstream_name_does_not(book):
         openrouter=[entry("openai/gpt-x"), entry("bare-x")],
         together=[entry("Qwen/Qwen-X")],
     )
-    summary = pricing.import_price_book()
+    summary = pricing.import_prices()
 
     assert set(Model.objects.values_list("id", flat=True)) == {
         "openai/gpt-x",
@@ -255,8 +258,8 @@ def test_other_spelling_becomes_an_alias_when_hosts_disagree(book):
         anthropic=[entry("claude-x-4-5")],
         openrouter=[entry("anthropic/claude-x-4.5", context_window=9)],
     )
-    pricing.import_price_book()
-    pricing.import_price_book()
+    pricing.import_prices()
+    pricing.import_prices()
 
     assert ModelAlias.objects.values_list("alias", "model_id").get() == (
         "anthropic/claude-x-4.5",
@@ -268,17 +271,17 @@ def test_other_spelling_becomes_an_alias_when_hosts_disagree(book):
 
 def test_dated_release_is_offered_too_when_a_vendor_prices_it_alike(book):
     book(openai=[entry("m", also=["m-2024-11-20", "m-latest", "azure-m"])])
-    pricing.import_price_book()
+    pricing.import_prices()
 
     assert set(Offering.objects.values_list("upstream_model", flat=True)) == {"m", "m-2024-11-20"}
 
 
 def test_operators_choices_stay_when_the_book_is_imported_again(book):
     book(openai=[entry("m", name="M", description="Good.")])
-    pricing.import_price_book()
+    pricing.import_prices()
     Model.objects.update(name="Mine", is_active=False)
     Offering.objects.update(priority=9, is_active=False)
-    pricing.import_price_book()
+    pricing.import_prices()
 
     assert Model.objects.values_list("name", "is_active").get() == ("Mine", False)
     assert Offering.objects.values_list("priority", "is_active").get() == (9, False)

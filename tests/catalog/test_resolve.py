@@ -90,3 +90,12 @@ def test_options_reach_only_the_sandbox_when_a_real_host_serves_the_model_too(ad
     model = find("acme/large+delay=5")
     assert [offering.provider.slug for offering in model.offerings] == ["pretender"]
     assert not find("acme/large").is_sandbox
+
+
+def test_case_of_a_hosts_name_is_restored_whatever_case_the_client_writes(add_model, settings):
+    """Hugging Face, Together and others know names in one case only."""
+    settings.PROVIDER_SECRET = lambda name: "key"
+    add_model("qwen/qwen3-32b", host="huggingface", upstream_model="Qwen/Qwen3-32B")
+
+    for name in ("qwen/qwen3-32b", "QWEN/QWEN3-32B", "Qwen/Qwen3-32B", "qwen3-32b"):
+        assert [one.upstream_model for one in find(name).offerings] == ["Qwen/Qwen3-32B"]

@@ -1,5 +1,7 @@
 """What each provider's dialect needs, fact by fact: bodies as they reach the provider, and what the client is told it lost."""
 
+import re
+
 import pytest
 
 from apps.catalog.providers.quirks import apply_quirks
@@ -16,6 +18,12 @@ def sent(slug, model, *, operation=Operation.CHAT, wire=Wire.OPENAI_CHAT, **body
     assert endpoint is not None
     changed, dropped = apply_quirks({"model": model, **body}, (*spec.quirks, *endpoint.quirks))
     return {name: value for name, value in changed.items() if name != "model"}, set(dropped)
+
+
+def chat_endpoint(slug, model, wire=Wire.OPENAI_CHAT):
+    endpoint = endpoint_of(PROVIDERS[slug].endpoints, Operation.CHAT, model, wire)
+    assert endpoint is not None
+    return endpoint
 
 
 def model_sent(slug, model):
@@ -72,16 +80,60 @@ def test_output_limit_keeps_its_name_when_anthropics_format_is_spoken(slug):
         ("gpt-5-mini", "xhigh", "high"),
         ("gpt-5.1", "none", "none"),
         ("gpt-5.1", "minimal", "low"),
+        ("gpt-5.1", "xhigh", "high"),
+        ("gpt-5.4", "max", "xhigh"),
+        ("gpt-5-pro", "low", "high"),
         ("gpt-6-sol", "minimal", "low"),
+        ("gpt-6-sol", "none", "none"),
+        ("gpt-6-sol", "max", "max"),
+        ("gpt-6-astra", "none", "low"),
         ("gpt-4o", "low", None),
+        ("gpt-5-chat-latest", "low", None),
         ("gpt-3.5-turbo", "low", None),
     ],
 )
-def test_openai_effort_is_one_the_model_knows_when_sent(slug, model, given, received):
-    body, dropped = sent(slug, model, reasoning_effort=given)
+def test_openai_effort_is_one_the_model_knows_on_both_wires(slug, model, given, received):
+    if chat_endpoint(slug, model).wire is Wire.OPENAI_CHAT:
+        body, dropped = sent(slug, model, reasoning_effort=given)
+        assert body.get("reasoning_effort") == received
+        assert dropped == (set() if received else {"reasoning_effort"})
 
-    assert body.get("reasoning_effort") == received
-    assert dropped == (set() if received else {"reasoning_effort"})
+    body, dropped = sent(slug, model, wire=Wire.OPENAI_RESPONSES, reasoning={"effort": given})
+
+    assert body == ({"reasoning": {"effort": received}} if received else {})
+    assert dropped == (set() if received else {"reasoning.effort"})
+
+
+@pytest.mark.parametrize("wire", [Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES])
+@pytest.mark.parametrize(
+    ("model", "effort", "keeps"),
+    [
+        ("o3", None, False), ("gpt-5-mini", None, False), ("gpt-5-chat-latest", None, True), ("gpt-4o", None, True),
+        ("gpt-5.2", None, True), ("gpt-5.2", "none", True), ("gpt-5.2", "low", False),
+        ("gpt-6-luna", None, False), ("gpt-6-luna", "none", True), ("gpt-6.1-sol", "none", False),
+    ],
+)  # fmt: skip
+def test_openai_models_lose_sampling_while_they_reason(wire, model, effort, keeps):
+    is_chat = chat_endpoint("openai", model, wire).wire is Wire.OPENAI_CHAT
+    said = {"reasoning_effort": effort} if is_chat else {"reasoning": {"effort": effort}}
+    sampling = {"temperature": 0, "top_p": 0.5}
+
+    for slug in ("openai", "azure-openai"):
+        body, dropped = sent(slug, model, wire=wire, **sampling, **(said if effort else {}))
+
+        assert {name: body[name] for name in sampling if name in body} == (
+            sampling if keeps else {}
+        )
+        assert dropped == (set() if keeps else set(sampling))
+
+
+def test_other_hosts_of_responses_lose_there_what_they_lose_in_chat():
+    effort = {"reasoning": {"effort": "none"}}
+
+    assert sent("xai", "grok-4", wire=Wire.OPENAI_RESPONSES, **effort)[1] == {"reasoning.effort"}
+    assert sent("meta", "muse", wire=Wire.OPENAI_RESPONSES, **effort)[1] == {"reasoning.effort"}
+    assert sent("moonshot", "kimi-k3", wire=Wire.OPENAI_RESPONSES, top_p=0.5) == ({}, {"top_p"})
+    assert sent("minimax", "M", wire=Wire.OPENAI_RESPONSES, temperature=2)[0] == {"temperature": 1}
 
 
 def test_openai_o_series_loses_sampling_when_sent():
@@ -91,7 +143,9 @@ def test_openai_o_series_loses_sampling_when_sent():
     assert sent("openai", "gpt-4o", **sampling) == (sampling, set())
 
 
-@pytest.mark.parametrize("model", ["gpt-5-pro", "gpt-5.3-codex", "o3-pro", "o3-deep-research"])
+@pytest.mark.parametrize(
+    "model", ["gpt-5-pro", "gpt-5.3-codex", "o3-pro", "o3-deep-research", "gpt-6-luna"]
+)
 def test_openai_pro_and_codex_go_to_responses_when_chat_is_asked(model):
     for slug in ("openai", "azure-openai"):
         endpoint = endpoint_of(PROVIDERS[slug].endpoints, Operation.CHAT, model, Wire.OPENAI_CHAT)
@@ -221,7 +275,7 @@ def test_hugging_face_leaves_the_host_to_the_router_when_no_suffix_is_given():
     ],
 )  # fmt: skip
 def test_role_is_one_the_host_knows_when_the_client_says_developer(slug, role):
-    body, _ = sent(slug, "m", messages=[{"role": "developer", "content": "Be brief"}])
+    body, _ = sent(slug, "org/m", messages=[{"role": "developer", "content": "Be brief"}])
 
     assert body["messages"] == [{"role": role, "content": "Be brief"}]
 
@@ -263,6 +317,137 @@ def test_gemini_output_is_within_its_range_when_sent(slug, given, received):
     )
 
     assert body == {"generationConfig": {"maxOutputTokens": received}}
+
+
+@pytest.mark.parametrize("slug", ["google-vertex", "google-ai-studio"])
+@pytest.mark.parametrize(
+    ("model", "budget", "received"),
+    [
+        ("gemini-2.5-pro", 0, {"thinkingBudget": 128}),
+        ("gemini-2.5-pro", 64_000, {"thinkingBudget": 32_768}),
+        ("gemini-2.5-pro", -1, {"thinkingBudget": -1}),
+        ("gemini-2.5-flash", 0, {"thinkingBudget": 0}),
+        ("gemini-2.5-flash-lite", 100, {"thinkingBudget": 512}),
+        ("gemini-3.1-pro-preview", 0, {"thinkingLevel": "LOW"}),
+        ("gemini-3.5-flash-lite", 0, {"thinkingLevel": "LOW"}),
+        ("gemini-3.5-flash", 8192, {"thinkingBudget": 8192}),
+    ],
+)
+def test_gemini_thinks_as_little_as_it_can_when_told_not_to(slug, model, budget, received):
+    config = {"thinkingConfig": {"thinkingBudget": budget}}
+
+    body, dropped = sent(slug, model, wire=Wire.GEMINI, generationConfig=config)
+
+    assert body["generationConfig"]["thinkingConfig"] == received
+    assert dropped == set()
+
+
+def call(name, **fields):
+    return {"functionCall": {"name": name, "args": {}}, **fields}
+
+
+def result(name):
+    return {"role": "user", "parts": [{"functionResponse": {"name": name, "response": {}}}]}
+
+
+OLD_TURN = [
+    {"role": "user", "parts": [{"text": "Earlier"}]},
+    {"role": "model", "parts": [call("old")]},
+    result("old"),
+    {"role": "model", "parts": [{"text": "Done"}]},
+]
+SIGNED = {"role": "model", "parts": [call("signed", thoughtSignature="c2ln")]}
+
+
+@pytest.mark.parametrize("slug", ["google-vertex", "google-ai-studio"])
+@pytest.mark.parametrize(
+    ("model", "is_signed"),
+    [("gemini-3-pro-preview", True), ("gemini-flash-latest", True), ("gemini-2.5-pro", False)],
+)
+def test_gemini_3_gets_a_stand_in_for_the_signatures_of_this_turn_when_another_model_called(
+    slug, model, is_signed
+):
+    asked = {"parts": [{"text": "Now"}]}
+    steps = [
+        {"role": "model", "parts": [{"text": "I call"}, call("a"), call("b")]},
+        result("a"),
+        SIGNED,
+        result("signed"),
+    ]
+    contents = [*OLD_TURN, asked, *steps]
+
+    body, dropped = sent(slug, model, wire=Wire.GEMINI, contents=contents)
+
+    if is_signed:
+        stand_in = call("a", thoughtSignature="skip_thought_signature_validator")
+        steps[0] = {"role": "model", "parts": [{"text": "I call"}, stand_in, call("b")]}
+    assert body == {"contents": [*OLD_TURN, asked, *steps]}
+    assert dropped == set()
+
+
+USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+UNSIGNED = {"type": "thinking", "thinking": "hm", "signature": ""}
+
+
+def said(*blocks):
+    return {"role": "assistant", "content": list(blocks)}
+
+
+@pytest.mark.parametrize(
+    ("slug", "model"),
+    [("anthropic", "claude-sonnet-4-5"), ("google-vertex", "claude-sonnet-4-5@20250929")],
+)
+@pytest.mark.parametrize(
+    ("messages", "received", "keeps_thinking"),
+    [
+        ([*HELLO, said(THOUGHT, USE)], [*HELLO, said(THOUGHT, USE)], True),
+        ([*HELLO, said(UNSIGNED, USE)], [*HELLO, said(USE)], False),
+        ([*HELLO, said(USE)], [*HELLO, said(USE)], False),
+        ([said(UNSIGNED), *HELLO], HELLO, True),
+        ([said(UNSIGNED, {"type": "text", "text": "a"})], [said({"type": "text", "text": "a"})], True),
+        ([{"role": "assistant", "content": "a"}], [{"role": "assistant", "content": "a"}], True),
+    ],
+)  # fmt: skip
+def test_claude_gets_no_thinking_that_nobody_signed(
+    slug, model, messages, received, keeps_thinking
+):
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    given = {"messages": messages, "thinking": thinking}
+
+    body, dropped = sent(slug, model, wire=Wire.ANTHROPIC_MESSAGES, **given)
+
+    assert body["messages"] == received
+    assert body.get("thinking") == (thinking if keeps_thinking else None)
+    assert dropped == (set() if keeps_thinking else {"thinking"})
+
+
+@pytest.mark.parametrize("slug", ["anthropic", "google-vertex"])
+def test_claude_counts_no_thinking_that_nobody_signed(slug):
+    body, _ = sent(
+        slug,
+        "claude-sonnet-4-5",
+        operation=Operation.COUNT_TOKENS,
+        wire=Wire.ANTHROPIC_MESSAGES,
+        messages=[said(UNSIGNED, USE)],
+    )
+
+    assert body["messages"] == [said(USE)]
+
+
+def test_claude_thinks_on_when_it_decides_itself():
+    """https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking: earlier answers need not begin with thinking."""
+    adaptive = {"type": "adaptive"}
+
+    body, _ = sent(
+        "anthropic",
+        "claude-opus-4-7",
+        wire=Wire.ANTHROPIC_MESSAGES,
+        messages=[said(USE)],
+        thinking=adaptive,
+    )
+
+    assert body["thinking"] == adaptive
 
 
 @pytest.mark.parametrize(
@@ -398,3 +583,48 @@ def test_encrypted_reasoning_is_asked_only_of_models_that_reason(
 
     assert body.get("include") == sent_include
     assert dropped == set()
+
+
+@pytest.mark.parametrize(
+    ("slug", "received"),
+    [
+        ("alibaba", "qwen-plus"),
+        ("alibaba-china", "qwen-plus"),
+        ("aihubmix", "gpt-4o-mini"),
+        ("anannas", "openai/gpt-4o-mini"),
+        ("vercel-ai-gateway", "openai/gpt-4o-mini"),
+        ("huggingface", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("openrouter", "openrouter/auto"),
+    ],
+)
+def test_openrouters_router_is_a_model_of_the_hosts_own_elsewhere(slug, received):
+    assert model_sent(slug, "openrouter/auto") == received
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4o",
+        "accounts/fireworks/models/glm-5p3",
+        "@cf/meta/llama-3.3-70b",
+        "anthropic/claude-opus-5",
+        "google/gemini-2.5-pro",
+        "openai/gpt-5",
+        "x-ai/grok-4",
+    ],
+)
+@pytest.mark.parametrize("wire", [Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.ANTHROPIC_MESSAGES])
+def test_hugging_face_is_not_asked_for_what_has_no_weights_there(model, wire):
+    endpoints = PROVIDERS["huggingface"].endpoints
+
+    assert endpoint_of(endpoints, Operation.CHAT, model, wire) is None
+    for open_model in ("Qwen/Qwen3-32B", "openai/gpt-oss-120b:groq", "google/gemma-4-31b-it"):
+        assert endpoint_of(endpoints, Operation.CHAT, open_model, wire) is not None
+
+
+@pytest.mark.parametrize("slug", ["alibaba", "alibaba-china"])
+def test_alibaba_rests_a_quarter_of_an_hour_after_quota_and_after_a_key_of_the_other_region(slug):
+    rests = PROVIDERS[slug].rests
+
+    assert {rest.seconds for rest in rests} == {900}
+    assert all(re.search(r"\(\d{4}-\d{2}-\d{2}, https://\S+\)", rest.reason) for rest in rests)

@@ -35,3 +35,22 @@ def test_secret_is_marked_when_a_row_wants_one(rendered):
     for slug, spec in PROVIDERS.items():
         if not spec.is_sandbox:
             assert f"<{auth_env(spec.auth)}>" in rendered[slug], slug
+
+
+def test_data_policy_names_its_page_when_a_row_has_one():
+    told = {slug: spec.data_policy for slug, spec in PROVIDERS.items() if spec.data_policy}
+
+    assert set(told) >= {
+        "openai",
+        "anthropic",
+        "google-vertex",
+        "xai",
+        "fireworks",
+        "baseten",
+        "together",
+    }
+    for slug, policy in told.items():
+        assert policy.page.startswith("https://"), slug
+        assert (policy.collects, policy.keeps_nothing) != (None, None), slug
+        # Who keeps nothing has nothing to use.
+        assert not (policy.keeps_nothing and policy.collects is not False), slug

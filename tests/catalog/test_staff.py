@@ -54,6 +54,32 @@ def test_those_named_are_started_and_the_others_told(allowed, started, add_model
     assert started == ["acme"]
 
 
+@pytest.mark.parametrize("body", [{"provider": ["acme"]}, {"provider": "acme"}])
+def test_json_names_them_too(allowed, started, add_model, body):
+    add_model("acme/large", host="acme")
+
+    answer = allowed.post(PATH, body, content_type="application/json")
+
+    assert answer.json() == {"started": ["acme"], "skipped": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ('{"provider": ["nobody"]}', "provider"),
+        ('{"provider": 7}', "provider"),
+        ('{"providers": ["acme"]}', "provider"),
+        ("[]", "provider"),
+        ("{", None),
+    ],
+)
+def test_json_that_is_wrong_starts_nothing(allowed, started, body, field):
+    answer = allowed.post(PATH, body, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+    assert started == []
+
+
 def test_an_unknown_provider_is_named(allowed, started):
     answer = allowed.post(PATH, {"provider": "nobody"})
 

@@ -9,6 +9,8 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 from tests.gateway import Customer, Gateway
 
@@ -73,3 +75,10 @@ class Sent(list[Any]):
 @pytest.fixture
 def sent() -> Sent:
     return Sent()
+
+
+@pytest.fixture
+def google_client(gateway: Gateway, customer: Customer) -> Iterator[genai.Client]:
+    options = types.HttpOptions(base_url=gateway.url, timeout=20_000)
+    with genai.Client(api_key=customer.secret, http_options=options) as client:
+        yield client

@@ -461,7 +461,7 @@ def test_retries_and_is_served_when_the_first_answer_was_503(gateway, customer, 
 @pytest.mark.parametrize("fault", ["midstream_error=2", "cut=2", "malformed=2", "nofinish"])
 def test_raises_in_the_stream_when_the_host_fails_in_it(anthropic_client: Anthropic, model, fault):
     received: list[str] = []
-    asked = f"{model}+{fault}+interval=20"  # what fails before it has reached the client is not in the stream
+    asked = f"{model}+{fault}+lull=200"  # what fails before it has reached the client is not in the stream
 
     with (
         pytest.raises(anthropic.APIStatusError) as raised,

@@ -1,14 +1,16 @@
 """Google's official SDK against the gateway: hosts of every wire answer generateContent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google import genai
 from google.genai import errors, types
 
+from apps.catalog.providers.spec import Wire
 from apps.inference.operations import GEMINI_MODELS
 from tests.gateway import Customer, Gateway
+from tests.hosting import Host
 
 MODELS = (
     "sandbox/echo",
@@ -18,13 +20,6 @@ MODELS = (
     "sandbox/responses",
 )
 every_lane = pytest.mark.parametrize("model", MODELS)
-
-
-@pytest.fixture
-def google_client(gateway: Gateway, customer: Customer) -> Iterator[genai.Client]:
-    options = types.HttpOptions(base_url=gateway.url, timeout=20_000)
-    with genai.Client(api_key=customer.secret, http_options=options) as client:
-        yield client
 
 
 def weather(city: str) -> str:
@@ -98,6 +93,24 @@ def test_tokens_are_estimated(google_client: genai.Client):
     assert answer.total_tokens == 4
 
 
+def test_tokens_of_a_whole_request_are_estimated(gateway: Gateway, customer: Customer):
+    path = f"{GEMINI_MODELS[0]}sandbox/echo:countTokens"
+    contents = [{"parts": [{"text": "Hello there, you"}]}]
+    request = {"model": "models/sandbox/echo", "contents": contents}
+    more = request | {"systemInstruction": {"parts": [{"text": "Be brief, all of you."}]}}
+    client = gateway.client(customer)
+
+    plain = client.post(path, json={"generateContentRequest": request})
+    longer = client.post(path, json={"generate_content_request": more})
+    both = client.post(path, json={"generateContentRequest": request, "contents": contents})
+    odd = client.post(path, json={"generateContentRequest": 7})
+
+    assert plain.json()["totalTokens"] == 4
+    assert longer.json()["totalTokens"] > 4
+    assert (both.status_code, odd.status_code) == (400, 400)
+    assert "generateContentRequest" in odd.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("model", "contents", "status", "code"),
     [
@@ -132,3 +145,58 @@ def test_a_field_of_the_body_is_named(gateway: Gateway, customer: Customer):
     assert answer.status_code == 400
     assert "contents[0].parts[0].text" in answer.text
     assert customer.balance.held == 0
+
+
+def test_what_only_google_knows_reaches_its_sdk(google_client: genai.Client, customer: Customer):
+    """The lane between equals is verbatim: candidates, grounding and executed code have no place in any other format."""
+    config = types.GenerateContentConfig(
+        candidate_count=2,
+        tools=[
+            types.Tool(google_search=types.GoogleSearch()),
+            types.Tool(code_execution=types.ToolCodeExecution()),
+        ],
+    )
+    whole = google_client.models.generate_content(
+        model="sandbox/gemini", contents="Use googleSearch, codeExecution", config=config
+    )
+    *_, last = google_client.models.generate_content_stream(
+        model="sandbox/gemini", contents="Use googleSearch, codeExecution", config=config
+    )
+
+    assert whole.candidates is not None
+    assert len(whole.candidates) == 2
+    assert whole.candidates[0].grounding_metadata is not None
+    assert whole.executable_code is not None
+    assert last.usage_metadata is not None
+    assert last.usage_metadata.candidates_token_count
+    first, second = customer.settled(requests=2)
+    assert first.charged == second.charged > 0
+
+
+def test_thoughts_and_their_signatures_return_to_the_host_that_made_them(
+    google_client: genai.Client, make_model: Callable[..., str]
+):
+    """The sandbox's reasoner refuses a call without its signature, as Gemini 3 does."""
+    thinking = types.ThinkingConfig(include_thoughts=True)
+    config = types.GenerateContentConfig(tools=[weather], thinking_config=thinking)
+    chat = google_client.chats.create(
+        model=make_model(Host("reasoner", Wire.GEMINI)), config=config
+    )
+
+    answer = chat.send_message("Use weather, please.")
+
+    assert answer.text is not None
+    assert "sunny" in answer.text
+
+
+def test_stream_that_breaks_raises_in_the_sdk(
+    google_client: genai.Client, make_model: Callable[..., str], customer: Customer
+):
+    model = make_model(Host("echo+lull=200+cut=2", Wire.GEMINI))
+
+    with pytest.raises(errors.APIError) as broken:
+        list(google_client.models.generate_content_stream(model=model, contents="Hello there"))
+
+    assert broken.value.status == "INTERNAL"
+    (record,) = customer.settled(requests=1)
+    assert (record.outcome, record.charged) == ("interrupted", 0)

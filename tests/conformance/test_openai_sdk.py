@@ -29,6 +29,7 @@ TOOLS: Any = [
     }
     for name in ("weather", "population")
 ]
+OTHER_WIRES = ("sandbox/claude", "sandbox/gemini", "sandbox/converse", "sandbox/responses")
 ASKS_BOTH: Any = [{"role": "user", "content": "Use weather and population, please."}]
 WANTED = [("weather", {"city": "Paris", "days": 1}), ("population", {"city": "Paris", "days": 1})]
 
@@ -219,6 +220,24 @@ def test_host_sees_the_image_when_one_is_sent(openai_client: OpenAI, model, url,
     )
 
     assert completion.choices[0].message.content == f"You said: Look [I was shown: {seen}]"
+
+
+@pytest.mark.parametrize("model", OTHER_WIRES)
+def test_calls_a_function_in_the_deprecated_form_when_asked_so(openai_client: OpenAI, model):
+    functions: Any = [tool["function"] for tool in TOOLS]
+    asked: Any = {"model": model, "functions": functions, "messages": ASKS_BOTH}
+
+    message = openai_client.chat.completions.create(**asked).choices[0].message
+    chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+
+    assert message.function_call is not None
+    assert message.tool_calls is None
+    assert message.function_call.name == "weather"
+    assert chunks[-1].choices[0].finish_reason == "function_call"
+    result = {"role": "function", "name": "weather", "content": "sunny"}
+    history = [*ASKS_BOTH, message.to_dict(), result]
+    answer = openai_client.chat.completions.create(**asked | {"messages": history})
+    assert "sunny" in (answer.choices[0].message.content or "")
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
@@ -418,7 +437,7 @@ def test_retries_and_is_served_when_the_first_answer_was_503(gateway, customer, 
 @pytest.mark.parametrize("fault", ["midstream_error=2", "cut=2", "malformed=2", "nofinish"])
 def test_raises_in_the_stream_when_the_host_fails_in_it(openai_client: OpenAI, model, fault):
     received: list[str] = []
-    asked = f"{model}+{fault}+interval=20"  # what fails before it has reached the client is not in the stream
+    asked = f"{model}+{fault}+lull=200"  # what fails before it has reached the client is not in the stream
 
     with (
         pytest.raises(openai.APIError) as raised,

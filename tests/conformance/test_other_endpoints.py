@@ -121,6 +121,23 @@ def test_moderations_are_free_and_recorded(openai_client: OpenAI, customer):
     assert charged(customer, "moderations").charged == 0
 
 
+def test_moderations_choose_a_model_when_none_is_named(openai_client: OpenAI, customer):
+    answer = openai_client.moderations.create(input="Be kind")
+
+    assert answer.model == "sandbox/moderation"
+    assert charged(customer, "moderations").requested_model == "sandbox/moderation"
+
+
+def test_a_recording_of_25_mb_is_taken(openai_client: OpenAI):
+    sound = b"\0" * 25 * 1000 * 1000
+
+    answer = openai_client.audio.transcriptions.create(
+        model="sandbox/transcription", file=("long.wav", sound)
+    )
+
+    assert answer.text
+
+
 def test_rerank_is_billed_by_the_search(gateway, customer):
     body = {
         "model": "sandbox/reranker",
@@ -193,7 +210,9 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("completions", {"model": "sandbox/echo"}, "prompt", "missing_field"),
     ("completions", {"model": "sandbox/claude", "prompt": "x"}, "model", "model_not_supported"),
     ("images/generations", {"model": "sandbox/image", "prompt": "x", "n": 0}, "n", "invalid_value"),
-    ("images/generations", {"model": "sandbox/image", "prompt": "x", "stream": True}, "stream", "invalid_value"),
+    ("images/generations", {"model": "sandbox/image", "prompt": "x", "stream": True, "n": 2}, "n", "invalid_value"),
+    ("images/generations", {"model": "sandbox/image", "prompt": "x", "partial_images": 4}, "partial_images", "invalid_value"),
+    ("audio/speech", {"model": "sandbox/speech", "input": "x", "voice": "alloy", "stream_format": "ogg"}, "stream_format", "invalid_value"),
     ("audio/speech", {"model": "sandbox/speech", "input": "", "voice": "alloy"}, "input", "invalid_value"),
     ("audio/speech", {"model": "sandbox/speech", "input": "x" * 4097, "voice": "alloy"}, "input", "invalid_value"),
     ("audio/speech", {"model": "sandbox/speech", "input": "x"}, "voice", "missing_field"),
@@ -210,6 +229,38 @@ def test_bad_input_names_the_field_and_costs_nothing(gateway, customer, path, bo
     assert (answer.status_code, error["param"], error["code"]) == (400, param, code)
     assert customer.balance.total == 10 * NANO
     assert customer.balance.held == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", "abc"),
+        ("temperature", "2"),
+        ("temperature", "nan"),
+        ("stream", "maybe"),
+        ("stream", ""),
+    ],
+)
+def test_a_form_with_a_wrong_value_names_its_field(gateway, customer, upstream, field, value):
+    data = {"model": "sandbox/transcription", field: value}
+    files = {"file": ("a.wav", b"x", "audio/wav")}
+
+    answer = gateway.client(customer).post("/v1/audio/transcriptions", data=data, files=files)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, field, "invalid_value")
+    assert customer.records() == []
+
+
+@pytest.mark.parametrize("fields", [{"temperature": "0.2", "stream": "False"}, {"stream": "0"}])
+def test_a_form_with_right_values_is_answered(gateway, customer, fields):
+    data = {"model": "sandbox/transcription", **fields}
+
+    answer = gateway.client(customer).post(
+        "/v1/audio/transcriptions", data=data, files={"file": ("a.wav", b"x", "audio/wav")}
+    )
+
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The official OpenAI SDK's Responses against the gateway: a host of the same wire, and hosts of others."""
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from openai import OpenAI
 
 from apps.inference.models import StoredResponse
 from tests.gateway import make_customer
+from tests.hosting import COMPANIES, Host, seconds
 
 SAME = "sandbox/echo"
 MODELS = (
@@ -123,6 +125,19 @@ def test_a_stored_response_is_read_listed_and_forgotten(openai_client: OpenAI):
     )
 
 
+def test_a_stored_response_is_streamed_again(openai_client: OpenAI):
+    made = openai_client.responses.create(model=SAME, input="Hello there")
+
+    events = list(openai_client.responses.retrieve(made.id, stream=True))
+    rest = list(openai_client.responses.retrieve(made.id, stream=True, starting_after=3))
+
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert events[0].type == "response.created"
+    assert events[-1].type == "response.completed"
+    assert events[-1].response == made
+    assert rest == events[4:]
+
+
 def test_nothing_is_stored_when_the_client_says_so(openai_client: OpenAI):
     made = openai_client.responses.create(model=SAME, input="Hello there", store=False)
 
@@ -193,11 +208,13 @@ def test_bad_input_names_the_field(gateway, customer, fields, param, code):
     assert customer.balance.held == 0
 
 
-@every_lane
-@pytest.mark.parametrize("fault", ["cut=2", "stall=2", "midstream_error=2", "malformed=2"])
-def test_a_stream_that_breaks_ends_in_response_failed(gateway, customer, model, fault):
-    provider_model = f"{model}+{fault}+interval=30"
-    body = {"model": provider_model, "input": "Hello there, how are you today?", "stream": True}
+@pytest.mark.parametrize(
+    ("wire", "fault"),
+    tuple(itertools.product(COMPANIES, ["cut=2", "midstream_error=2", "malformed=2", "stall=2"])),
+)
+def test_a_stream_that_breaks_ends_in_response_failed(gateway, customer, make_model, wire, fault):
+    host = Host(f"echo+{fault}+lull=200", wire=wire, seconds=seconds(idle=1))
+    body = {"model": make_model(host), "input": "Hello there, how are you today?", "stream": True}
     with gateway.client(customer, timeout=40).stream("POST", "/v1/responses", json=body) as answer:
         events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
 

@@ -149,6 +149,29 @@ def test_what_is_no_message_is_named(socket, sent, param):
     assert (error["status"], error["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"type": "x", "id": "7"},
+        {"type": "chat.completion.create", "id": "7"},
+        {"type": "chat.completion.create", "id": "7", "body": []},
+    ],
+)
+def test_what_is_no_message_keeps_its_id(socket, sent):
+    socket.send(json.dumps(sent))
+
+    (error,) = read_until(socket, "error")
+    assert (error["id"], error["status"]) == ("7", 400)
+    assert set(error["error"]) >= {"message", "type", "param", "code", "request_id"}
+
+
+def test_cancelling_what_is_not_under_way_is_an_error(socket):
+    socket.send(json.dumps({"type": "chat.completion.cancel", "id": "7"}))
+
+    (error,) = read_until(socket, "error")
+    assert (error["id"], error["status"], error["error"]["code"]) == ("7", 404, "not_found")
+
+
 def test_an_id_under_way_is_refused(socket):
     ask(socket, "sandbox/echo+delay=800", id="a")
     ask(socket, "sandbox/echo", id="a")
@@ -163,7 +186,9 @@ def test_nobody_gets_in_without_a_key(gateway, secret):
     protocols: Any = ["gatewayz", f"gatewayz-key.{secret}"] if secret else ["gatewayz"]
     with connect(address(gateway), subprotocols=protocols) as opened:
         (error,) = read_until(opened, "error")
-        assert error["status"] == 401
+        assert (error["status"], error["id"]) == (401, None)
+        assert set(error["error"]) == {"message", "type", "param", "code", "request_id"}
+        assert error["error"]["type"] == "authentication_error"
         with pytest.raises(ConnectionClosed) as closed:
             opened.recv(timeout=5)
     assert closed.value.rcvd is not None
@@ -171,7 +196,7 @@ def test_nobody_gets_in_without_a_key(gateway, secret):
 
 
 def test_a_broken_stream_ends_in_an_error_and_costs_nothing(socket, customer):
-    ask(socket, "sandbox/echo+cut=2+interval=30", stream=True)
+    ask(socket, "sandbox/echo+cut=2+lull=200", stream=True)
 
     messages = read_until(socket, "error")
     assert messages[-1]["error"]["code"] == "upstream_error"
@@ -185,3 +210,23 @@ def test_credit_is_checked_for_every_request(gateway):
         ask(opened, "sandbox/echo")
         (error,) = read_until(opened, "error")
     assert (error["status"], error["error"]["code"]) == (402, "insufficient_credits")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_answer_comes_from_the_cache_when_the_key_says_so(gateway, make_customer, stream):
+    customer = make_customer(cache_ttl=60)
+    with connect(
+        address(gateway),
+        subprotocols=["gatewayz", f"gatewayz-key.{customer.secret}"],  # type: ignore[list-item]
+    ) as opened:
+        answers = []
+        for _ in range(2):
+            ask(opened, "sandbox/echo", stream=stream)
+            answers.append(read_until(opened, "chat.completion.done"))
+            customer.settled(requests=len(answers))
+
+    first, second = answers
+    assert [one[0]["headers"]["x-gatewayz-cache"] for one in answers] == ["miss", "hit"]
+    assert [one["type"] for one in second] == [one["type"] for one in first]
+    assert second[1]["data"]["choices"] == first[1]["data"]["choices"]
+    assert second[1]["data"]["id"] == second[0]["headers"]["x-request-id"]

@@ -15,7 +15,16 @@ from apps.inference.verbatim import VERBATIM_WIRES, VerbatimLane
 from tests.protocols.cases import CASES, IDENTITY, SSE_CASES, USAGE, WIRES, Case, portions, price
 from tests.surfaces import SURFACES, Surface, ask, read_events, texts_of, without_identity
 
-MANNERS = ["split=1", "split=7", "crlf", "comments", "crlf+split=1", "comments+crlf+split=3"]
+MANNERS = [
+    "split=1",
+    "split=7",
+    "crlf",
+    "comments",
+    "crlf+split=1",
+    "comments+crlf+split=3",
+    "lines",
+    "lines+crlf",
+]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 

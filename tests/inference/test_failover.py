@@ -267,12 +267,14 @@ def test_stream_says_that_it_broke_when_the_host_fails_after_content(
     gateway, customer, make_model, upstream, lane, told, fault
 ):
     surface, wire = lane
-    # The pauses let the content reach the client before the failure does.
-    first = Host(f"echo+{told}+chunks=5+interval=20", wire, seconds=seconds(idle=0.2))
+    # The lull lets the content reach the client before the failure does.
+    idle = seconds(idle=0.2) if fault == "stalled" else ()
+    first = Host(f"echo+{told}+chunks=5+lull=200", wire, seconds=idle)
     model = make_model(first, Host("echo", wire))
     before = customer.balance.total
 
-    answer = ask(gateway.client(customer), surface, surface.body(model, stream=True))
+    body = surface.body(model, stream=True, recover="off")
+    answer = ask(gateway.client(customer), surface, body)
 
     assert (answer.status, served_by(answer)) == (200, slug_of(0, wire))
     assert "You said: Hello there".startswith(answer.text)
@@ -302,7 +304,7 @@ def _finishes(event: dict[str, Any]) -> bool:
 def test_slow_stream_is_not_stalled_when_each_pause_is_below_the_idle_deadline(
     gateway, customer, make_model, surface
 ):
-    model = make_model(Host("echo+chunks=5+interval=100", seconds=seconds(idle=0.3)))
+    model = make_model(Host("echo+chunks=5+interval=200", seconds=seconds(idle=0.6)))
 
     answer = ask(gateway.client(customer), surface, surface.body(model, stream=True))
 

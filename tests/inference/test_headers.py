@@ -279,6 +279,34 @@ def test_parameters_are_named_by_the_clients_words_when_it_speaks_anthropic(
     assert dropped(answer) == {"top_k", "thinking"}
 
 
+@both_ways
+@on_both_surfaces
+def test_unknown_parameters_are_named_when_their_names_cannot_stand_in_a_header(
+    gateway, customer, make_model, surface, streamed
+):
+    wire = Wire.OPENAI_CHAT if surface is Surface.MESSAGES else Wire.ANTHROPIC_MESSAGES
+    fields: Json = {"\x1f": None, "two\r\nlines": 1, "köder, %": 2, "x" * 5000: 3}
+
+    body = surface.body(make_model(Host("echo", wire)), stream=streamed, **fields)
+    answer = ask(gateway.client(customer), surface, body)
+
+    assert answer.status == 200
+    assert dropped(answer) == {"%1F", "two%0D%0Alines", "k%C3%B6der%2C%20%25", "x" * 64}
+
+
+def test_a_header_stays_short_when_very_many_parameters_are_unknown(gateway, customer, make_model):
+    fields: Json = {f"unknown_{number}": number for number in range(5000)}
+
+    answer = ask(
+        gateway.client(customer),
+        Surface.MESSAGES,
+        Surface.MESSAGES.body(make_model("echo"), **fields),
+    )
+
+    assert answer.status == 200
+    assert len(dropped(answer)) == 32
+
+
 def test_parameters_reach_the_host_when_it_speaks_the_clients_wire(
     gateway, customer, make_model, upstream
 ):

@@ -6,18 +6,17 @@ import pytest
 
 from apps.accounts.models import Organization
 from apps.catalog import api, entries
+from apps.catalog import directory as directories
 from apps.catalog.models import ModelAlias
 from apps.catalog.selectors import load_catalog, read_epoch
 from apps.catalog.services import offers, providers
 from apps.common import cache, clock
 from apps.common.ids import new_id
 from apps.common.money import usd_to_nano
-from apps.inference import traffic
+from apps.inference import statistics
 from apps.inference.models import RequestRecord
 from apps.inference.recorder import lost_row
 from apps.inference.schemas import EndpointsBody, TrafficList, UniqueList
-from apps.keys import services as keys
-from apps.keys.models import Environment
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +28,13 @@ def _own_snapshots(db, monkeypatch):
     """Models of these tests' own, in a snapshot that no watcher knows, and no traffic but theirs."""
     snapshot = cache.Snapshot("catalog of a test", load=load_catalog, epoch=read_epoch)
     cache._snapshots.remove(snapshot)  # type: ignore[arg-type]
-    for module in (api, entries, traffic):
+    for module in (api, entries, directories):
         monkeypatch.setattr(module, "catalog", snapshot)
+    monkeypatch.setattr(directories, "_latest", None)
     RequestRecord.objects.all().delete()
-    traffic.reset()
+    statistics.reset()
     yield
-    traffic.reset()
+    statistics.reset()
 
 
 def add(model, host, *, input_usd="1", **options):
@@ -59,12 +59,12 @@ def hosts(db):
     add("toy/model", "toy-host", is_sandbox=True)
 
 
-def record(model="quick/model", provider="first-host", *, ago=HOUR, who=None, key=None, **fields):
+def record(model="quick/model", provider="first-host", *, ago=HOUR, who=None, **fields):
     """One request, completed unless told otherwise."""
     who = who or Organization.objects.create(name=new_id("test"))
     row = lost_row(
         organization_id=who.pk,
-        api_key_id=key,
+        api_key_id=None,
         model=model,
         created_at=clock.now() - ago,
         latency_ms=1000,
@@ -79,9 +79,10 @@ def record(model="quick/model", provider="first-host", *, ago=HOUR, who=None, ke
         "output_tokens": 20,
         "attempts": [attempt(provider)],
         "status": 200,
+        "price_id": 1,
     }
     RequestRecord.objects.create(id=new_id("gen"), charged=0, **row | told | fields)
-    traffic.reset()
+    statistics.reset()
 
 
 def attempt(provider, fault=""):
@@ -149,18 +150,15 @@ def test_percentiles_are_those_of_the_nearest_rank(client):
 
 @pytest.mark.usefixtures("hosts")
 def test_what_is_no_traffic_is_not_counted(client):
-    who = Organization.objects.create(name="tester")
-    test_key = keys.issue(who.pk, name="test", environment=Environment.TEST).key
-    live_key = keys.issue(who.pk, name="live").key
     record("toy/model", "toy-host")
-    record(who=who, key=test_key.pk)
+    record(price_id=None)  # a test key's
     record(outcome="failed")
     record(outcome="lost")
     record("gone/model")
     record(ago=25 * HOUR)
     assert listed(client, "/v1/models/trending") == []
 
-    record(who=who, key=live_key.pk)
+    record()
     (found,) = listed(client, "/v1/models/trending")
     assert (found["id"], found["requests"]) == ("quick/model", 1)
     (week,) = listed(client, "/v1/models/trending?window=7d")
@@ -180,7 +178,7 @@ def test_parameter_is_named_when_it_is_refused(client, path, query):
 
 @pytest.mark.usefixtures("hosts")
 def test_records_are_read_once_a_minute(
-    client, django_assert_num_queries, django_assert_max_num_queries
+    client, django_assert_num_queries, django_assert_max_num_queries, monkeypatch
 ):
     record()
     paths = (
@@ -188,9 +186,10 @@ def test_records_are_read_once_a_minute(
         "/v1/models/quick/model/endpoints",
     )  # fmt: skip
     entries.entries()
+    directories.directory()
     with django_assert_num_queries(
-        5
-    ):  # the day and the week by model, half an hour and the day by host, uptimes
+        6
+    ):  # the day, the week by model; half an hour, the day by host; their calls
         for path in paths:
             assert client.get(path).status_code == 200
 
@@ -199,9 +198,9 @@ def test_records_are_read_once_a_minute(
             response = client.get(path)
             tagged = client.get(path, headers={"if-none-match": response["ETag"]})
             assert (response.status_code, tagged.status_code) == (200, 304)
-    for kept in (*traffic.by_model.values(), *traffic.by_host.values(), traffic.uptimes):
-        kept._stale_at -= traffic.KEEP_SECONDS  # type: ignore[attr-defined]
-    with django_assert_max_num_queries(6):
+    later = clock.monotonic() + 2 * statistics.KEEP_SECONDS
+    monkeypatch.setattr(clock, "monotonic", lambda: later)
+    with django_assert_max_num_queries(8):
         for path in paths:
             client.get(path)
 
@@ -246,6 +245,17 @@ def test_endpoints_tell_how_a_host_has_done(client):
     assert first["latency_last_1d"]["p50"] == 90
     assert first["throughput_last_30m"]["p50"] == 40
     assert second["uptime_last_30m"] == 100
+
+
+@pytest.mark.usefixtures("hosts")
+def test_endpoints_tell_nothing_of_a_sandbox(client):
+    record("toy/model", "toy-host")
+
+    (host,) = endpoints_of(client, "toy/model")["endpoints"]
+    observed = ("uptime_last_1d", "latency_last_1d", "throughput_last_1d")
+    assert [host[name] for name in observed] == [None] * 3
+    (toy,) = [m for m in client.get("/v1/models/unique").json()["data"] if m["id"] == "toy/model"]
+    assert toy["fastest"] is None
 
 
 def test_endpoints_are_not_found_when_the_model_is_unknown(client):

@@ -48,9 +48,14 @@ ANSWERS = {
     "finish-object": whole(finish_reason={"why": "because"}),
     "finish-nul": whole(finish_reason="st\x00op"),
     "two-one-cut": chunk("a") + chunk("b", index=1) + chunk(None, finish="stop"),
+    "halves": chunk("a\ud83c")
+    + chunk("\udf89b")
+    + chunk(None, finish="stop")
+    + b"data: [DONE]\n\n",
     "spaced": b'data: {"id" : "UPID", "model" : "UPMODEL", "choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
     + chunk(None, finish="stop")
     + b"data: [DONE]\n\n",
+    "lone-half": whole(message={"role": "assistant", "content": "a\ud83c"}),
     "long-integer": whole()[:-1] + b',"more":[-%d]}' % 10**40,
     **{f"whole-{name}": body for name, body in ODD_WHOLE.items()},
     **{f"stream-{name}": body for name, body in ODD_STREAMS.items()},
@@ -162,6 +167,44 @@ def test_stream_ends_in_error_when_one_of_several_answers_is_cut(gateway, custom
     assert '"error"' in response.text
     (record,) = customer.settled(requests=1)
     assert (record.outcome, record.charged) == ("interrupted", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": HELLO, "stream": True}),
+        ("/v1/messages", {"messages": HELLO, "stream": True, "max_tokens": 9}),
+        ("/v1/responses", {"input": "Hello", "stream": True}),
+    ],
+    ids=["chat", "messages", "responses"],
+)
+def test_character_is_whole_when_the_host_cut_it_in_two(gateway, customer, canned, path, body):
+    response = gateway.client(customer).post(path, json=body | {"model": "odd/halves"})
+
+    assert response.status_code == 200
+    assert any(spelling in response.text for spelling in ("a🎉", r"a\ud83c\udf89"))
+    (record,) = customer.settled(requests=1)
+    assert record.outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": HELLO}),
+        ("/v1/messages", {"messages": HELLO, "max_tokens": 9}),
+        ("/v1/responses", {"input": "Hello"}),
+    ],
+    ids=["chat", "messages", "responses"],
+)
+def test_half_a_character_is_marked_when_a_whole_answer_holds_one(
+    gateway, customer, canned, path, body
+):
+    response = gateway.client(customer).post(path, json=body | {"model": "odd/lone-half"})
+
+    assert response.status_code == 200
+    assert "a\ufffd" in str(response.json())
+    (record,) = customer.settled(requests=1)
+    assert record.outcome == "completed"
 
 
 def test_upstream_names_stay_hidden_when_they_are_spelled_with_spaces(gateway, customer, canned):

@@ -124,6 +124,17 @@ def test_hold_is_the_dearest_candidates_when_several_may_be_asked(gateway, custo
     assert second["rates"]["completion"] == "0.000009"
 
 
+def test_hold_is_for_one_answer_when_only_one_can_come_back(gateway, customer):
+    path, body = REQUESTS["gemini"]
+    config = {"maxOutputTokens": 100, "candidateCount": 3}
+    quote = quoted(gateway.client(customer), path, body | {"generationConfig": config})
+
+    (candidate,) = quote["candidates"]
+    assert candidate["wire"] == "openai_chat"
+    assert candidate["dropped_parameters"] == ["candidateCount"]
+    assert quote["output_tokens"] == 100
+
+
 def test_cost_is_bounded_by_the_cache_and_the_dearest_bucket_when_priced(
     gateway, customer, make_model
 ):
@@ -233,11 +244,56 @@ def test_unpriced_model_is_refused_when_quoted(gateway, customer):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [{"tokens_per_minute": 50}, {"credit_usd": "0"}, {"tokens_per_minute": 50, "credit_usd": "0"}],
+    ids=["tokens", "credit", "both"],
+)
+def test_refusal_is_foreseen_for_every_host_when_no_host_would_be_asked(
+    gateway, make_customer, make_model, options
+):
+    client = gateway.client(make_customer(**options))
+    body = {"model": make_model(Host(), Host(output_usd="9")), "messages": HELLO, "max_tokens": 99}
+    quote = quoted(client, None, body)
+    real = client.post("/v1/chat/completions", json=body)
+
+    foreseen, error = quote["refusal"], real.json()["error"]
+    assert foreseen["status"] == real.status_code
+    assert {name: foreseen[name] for name in ("code", "message", "param")} == {
+        name: error[name] for name in ("code", "message", "param")
+    }
+    assert [found["refusal"] for found in quote["candidates"]] == [foreseen, foreseen]
+
+
+def test_no_refusal_is_foreseen_when_the_request_would_be_served(gateway, customer):
+    quote = quoted(gateway.client(customer), *REQUESTS["chat"])
+
+    assert (quote["refusal"], quote["candidates"][0]["refusal"]) == (None, None)
+
+
+def test_host_without_room_is_named_when_another_one_has_it(gateway, customer, make_model):
+    model = make_model(Host(context_length=9, output_usd="9"), Host(context_length=10_000))
+    body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "x" * 1000}]}
+    client = gateway.client(customer)
+    quote = quoted(client, None, body)
+    real = client.post("/v1/chat/completions", json=body)
+
+    large, small = quote["candidates"]  # those that would be asked come first
+    assert (small["refusal"]["status"], small["refusal"]["code"]) == (
+        400,
+        "context_length_exceeded",
+    )
+    assert (large["refusal"], quote["refusal"]) == (None, None)
+    assert large["provider"] == real.headers["x-gatewayz-provider"]
+    assert quote["hold"] == large["cost"]["expected"]
+
+
+@pytest.mark.parametrize(
     ("raw", "param", "code"),
     [
         ({"path": "/v1/audio/transcriptions", "request": {}}, "path", "invalid_value"),
         ({"path": "/v1/images/edits", "request": {}}, "path", "invalid_value"),
         ({"path": "/v1/credits", "request": {}}, "path", "invalid_value"),
+        ({"request": {}, "model": "m"}, "model", "invalid_value"),
         ({"path": 7, "request": {}}, "path", "invalid_type"),
         ({"path": "/v1/chat/completions"}, "request", "missing_field"),
         ([], None, "invalid_type"),

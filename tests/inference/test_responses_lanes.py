@@ -1,10 +1,10 @@
 """The lanes of Responses without a socket: what goes to the host, what comes back, and what billing sees of it."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from apps.catalog.providers.spec import Endpoint, Wire
 from apps.common import errors

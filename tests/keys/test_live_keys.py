@@ -32,6 +32,13 @@ class Traffic:
             response = self._client.post(Surface.CHAT.path, json=self._body)
             self.seen.append((started, time.monotonic(), response.status_code))
 
+    def wait_for(self, number: int, *, since: float = 0.0) -> None:
+        """Until so many requests that began after this moment are answered."""
+        deadline = time.monotonic() + 20
+        while sum(started > since for started, *_ in [*self.seen]) < number:
+            assert time.monotonic() < deadline, "the gateway answers no more"
+            time.sleep(0.02)
+
     def __enter__(self) -> "Traffic":
         self._thread.start()
         return self
@@ -56,11 +63,11 @@ def test_key_is_dead_within_a_second_while_requests_flow(gateway: Gateway, custo
     body = Surface.CHAT.body("sandbox/echo")
 
     with Traffic(gateway.client(customer), body) as traffic:
-        time.sleep(0.3)
+        traffic.wait_for(3)
         asked = time.monotonic()
         end(customer)
         ended = time.monotonic()
-        time.sleep(1.3)
+        traffic.wait_for(3, since=ended + 1)
 
     before = [status for _, answered, status in traffic.seen if answered < asked]
     late = [status for started, _, status in traffic.seen if started > ended + 1]

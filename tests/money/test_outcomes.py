@@ -47,6 +47,8 @@ TABLE = [
     ("the same, usage sent", Outcome.FAILED, SILENCE_WITH_USAGE, NOTHING, UsageSource.NONE),
     ("provider failed after content", Outcome.INTERRUPTED, PART, NOTHING, UsageSource.NONE),
     ("the same, usage sent", Outcome.INTERRUPTED, PART_WITH_USAGE, NOTHING, UsageSource.NONE),
+    ("credit used up while streaming", Outcome.STOPPED, PART, COUNTED_PART, UsageSource.COUNTED),
+    ("the same, usage sent", Outcome.STOPPED, PART_WITH_USAGE, REPORTED, UsageSource.PROVIDER),
     ("empty answer", Outcome.EMPTY, SILENCE, NOTHING, UsageSource.NONE),
     ("the same, usage sent", Outcome.EMPTY, SILENCE_WITH_USAGE, NOTHING, UsageSource.NONE),
     ("process died", Outcome.LOST, SILENCE, NOTHING, UsageSource.NONE),

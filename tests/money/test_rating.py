@@ -1,13 +1,13 @@
 """Rating: usage times rates, in integers, rounded once."""
 
-from dataclasses import asdict, fields, replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict, fields, replace
 
-from apps.billing.services.rating import cost, quote
+from apps.billing.services.rating import cost, list_price, quote
 from apps.common.usage import TOKEN_BUCKETS, Rates, Usage
 
 TOKENS = st.integers(min_value=0, max_value=20_000_000)
@@ -101,3 +101,31 @@ def test_quote_covers_the_cost_when_usage_stays_within_it(usage, rates, spare_in
     )
 
     assert quoted >= cost(usage, rates).total
+
+
+@given(USAGES, RATES, st.integers(0, 10_000))
+def test_fee_is_the_share_of_the_exact_price_rounded_half_up_once(usage, rates, share_bp):
+    found = cost(usage, replace(rates, share_bp=share_bp))
+
+    exact = sum(
+        Fraction(getattr(usage, bucket) * getattr(rates, bucket), 10**6) for bucket in TOKEN_BUCKETS
+    )
+    fee = (exact + rates.request) * Fraction(share_bp, 10_000)
+    assert found.total == (fee + Fraction(1, 2)).__floor__()
+    assert list_price(usage, replace(rates, share_bp=share_bp)) == cost(usage, rates).total
+
+
+@given(USAGES, RATES, st.integers(0, 10_000))
+def test_quote_covers_the_fee_as_it_covers_the_price(usage, rates, share_bp):
+    own = replace(rates, share_bp=share_bp)
+
+    assert cost(usage, own).total <= quote(usage, own) <= quote(usage, rates)
+
+
+@pytest.mark.parametrize(
+    ("share_bp", "nano"), [(0, 0), (1, 0), (5_000, 1), (4_999, 0), (10_000, 1)]
+)
+def test_fee_of_one_nano_dollar_is_rounded_half_up(share_bp, nano):
+    rates = replace(FREE, input=10**6, share_bp=share_bp)
+
+    assert cost(Usage(input=1), rates).total == nano

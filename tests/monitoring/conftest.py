@@ -6,6 +6,7 @@ from apps.catalog.models import Offering
 from apps.catalog.selectors import load_catalog, read_epoch
 from apps.common import cache
 from apps.monitoring import views
+from tests.monitoring import probing
 
 
 @pytest.fixture
@@ -30,3 +31,12 @@ def use_catalogue(monkeypatch):
 def empty_catalogue(db, use_catalogue):
     Offering.objects.update(is_active=False)
     use_catalogue()
+
+
+@pytest.fixture
+def field(upstream, committed, monkeypatch, settings):
+    """Probes over real sockets, of the models that the test names, by a clock that it moves."""
+    settings.PROBE_MONTHLY_BUDGET = 5 * 10**9
+    probing.forget()
+    yield probing.Field(monkeypatch, upstream)
+    probing.forget()

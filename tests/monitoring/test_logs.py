@@ -44,7 +44,7 @@ class LoggedWeb:
         self.organization, self.key, self.secret = installation.python(PREPARE)
         self.path = path
         self.url = f"http://127.0.0.1:{free_port()}"
-        command = ["-m", "uvicorn", "gatewayz.asgi:application", "--port", self.url.split(":")[-1]]
+        command = ["-m", "gatewayz.server", "--port", self.url.split(":")[-1]]
         self.errors = path.with_name("stderr")
         with path.open("wb") as out, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -154,7 +154,7 @@ OTHERS = [
     ("GET", "/v1", 404, "not_found"),
     ("GET", "/v1/nothing", 404, "not_found"),
     ("GET", "/v1beta/nothing", 404, "not_found"),
-    ("GET", "/messages/", 404, "not_found"),
+    ("GET", "/v1/messages/", 404, "not_found"),
     ("POST", "/v1/models", 405, "method_not_allowed"),
     ("GET", "/v1/messages", 405, "method_not_allowed"),
     ("PUT", "/v1/chat/completions", 405, "method_not_allowed"),

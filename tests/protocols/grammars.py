@@ -43,7 +43,13 @@ def _check_openai(stream: bytes) -> None:
     *said, last = choices
     assert all(choice["finish_reason"] is None for choice in said)
     assert last["delta"] == {}
-    assert last["finish_reason"] in {"stop", "length", "tool_calls", "content_filter"}
+    assert last["finish_reason"] in {
+        "stop",
+        "length",
+        "tool_calls",
+        "function_call",
+        "content_filter",
+    }
     _check_fragments([call for choice in said for call in choice["delta"].get("tool_calls", ())])
 
 
@@ -65,7 +71,7 @@ def _check_fragments(fragments: list[Json]) -> None:
 
 
 _DELTAS = {
-    "text": {"text_delta"},
+    "text": {"text_delta", "citations_delta"},
     "thinking": {"thinking_delta", "signature_delta"},
     "tool_use": {"input_json_delta"},
 }

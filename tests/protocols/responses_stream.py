@@ -41,6 +41,8 @@ class Grammar:
         """Those that are done."""
         self._parts: dict[tuple[int, str, int], str] = {}
         """What an open part has said so far."""
+        self._annotations: dict[tuple[int, str, int], int] = {}
+        """How many annotations a part has got."""
         self._done_parts: dict[tuple[int, str, int], str] = {}
 
     def check(self, stream: bytes) -> Json:
@@ -76,6 +78,11 @@ class Grammar:
         stem, _, phase = kind.rpartition(".")
         if stem in ("response.content_part", "response.reasoning_summary_part"):
             self._part(event, index, stem, phase)
+        elif stem == "response.output_text.annotation":
+            place = (index, "content", event["content_index"])
+            assert place in self._parts
+            assert event["annotation_index"] == self._annotations.setdefault(place, 0)
+            self._annotations[place] += 1
         elif stem in _PARTS:
             self._text(event, index, stem, phase)
         else:

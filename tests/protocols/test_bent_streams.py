@@ -23,7 +23,9 @@ from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.fold import fold
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
-from tests.protocols.cases import events_of
+from apps.inference.relay import AnswerShape
+from apps.inference.verbatim import VerbatimLane
+from tests.protocols.cases import IDENTITY, encode_stream, events_of, price
 
 OPENAI, ANTHROPIC, GEMINI = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI
 BEDROCK = Wire.BEDROCK_CONVERSE
@@ -128,6 +130,50 @@ def test_a_later_zero_takes_no_count_back():
             ],
             id="repeated id and name",
         ),
+        pytest.param(
+            [
+                call_delta(0, "{"),
+                call_delta(0, "", id="a", name="f"),
+                call_delta(0, "}"),
+                call_delta(1, "{}", id="b", name="f"),
+            ],
+            id="arguments before the name",
+        ),
+        pytest.param(
+            [
+                call_delta(None, "{"),
+                call_delta(None, "", id="a", name="f"),
+                call_delta(None, "}"),
+                call_delta(None, "{}", id="b", name="f"),
+            ],
+            id="no index, arguments before the name",
+        ),
+        pytest.param(
+            [
+                call_delta(None, "{", id="a", name="f"),
+                call_delta(None, "{", id="b", name="f"),
+                call_delta(None, "}", id="a"),
+                call_delta(None, "}", id="b"),
+            ],
+            id="no index, fragments by id",
+        ),
+        pytest.param(
+            [
+                call_delta(0, "{", id="a", name="f"),
+                call_delta(0, "{", id="b", name="f"),
+                call_delta(0, "}", id="a"),
+                call_delta(0, "}", id="b"),
+            ],
+            id="every call is number 0, fragments by id",
+        ),
+        pytest.param(
+            [
+                call_delta(0, "{", id="a", name="f"),
+                call_delta(0, "}", id="another"),
+                call_delta(1, "{}", id="b", name="f"),
+            ],
+            id="every fragment has an id of its own",
+        ),
     ],
 )
 def test_hosts_that_bend_tool_calls(deltas: list[dict[str, Any]]):
@@ -139,12 +185,102 @@ def test_hosts_that_bend_tool_calls(deltas: list[dict[str, Any]]):
     )
 
 
+def test_different_names_are_different_calls_when_there_is_neither_index_nor_id():
+    deltas = [call_delta(None, "{}", name="f"), call_delta(None, "{}", name="g")]
+
+    response = fold(events_of(OPENAI, [chunk(delta) for delta in deltas]))
+
+    assert response.blocks == (
+        ToolCall(id="call_c1_0", name="f", arguments="{}"),
+        ToolCall(id="call_c1_1", name="g", arguments="{}"),
+    )
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_call_without_a_name_is_malformed(name: str | None):
+    stream = chunk(call_delta(0, "{}", id="a", name=name), "tool_calls")
+    function = {"name": name, "arguments": "{}"}
+    message = {"tool_calls": [{"id": "a", "type": "function", "function": function}]}
+
+    with pytest.raises(MalformedUpstream):
+        events_of(OPENAI, [stream])
+    with pytest.raises(MalformedUpstream):
+        CODECS[OPENAI].decode_response({"choices": [{"message": message}]})
+
+
+LEGACY_CALL = {"name": "f", "arguments": '{"x":1}'}
+LEGACY_MESSAGE = {"role": "assistant", "content": None, "function_call": LEGACY_CALL}
+LEGACY_ANSWER = {
+    "id": "c1",
+    "model": "m",
+    "choices": [{"message": LEGACY_MESSAGE, "finish_reason": "function_call"}],
+}
+LEGACY_STREAM = [
+    chunk({"content": None, "function_call": {"name": "f", "arguments": ""}}),
+    chunk({"function_call": {"arguments": '{"x"'}}),
+    chunk({"function_call": {"arguments": ":1}"}}),
+    chunk({}, "function_call"),
+]
+
+
+def test_function_call_is_a_tool_call():
+    whole = CODECS[OPENAI].decode_response(LEGACY_ANSWER)
+
+    assert whole == fold(events_of(OPENAI, LEGACY_STREAM))
+    assert whole.blocks == (ToolCall(id="call_c1_0", name="f", arguments='{"x":1}'),)
+    assert whole.finish is FinishReason.TOOL_CALLS
+
+
+@pytest.mark.parametrize("wire", [ANTHROPIC, GEMINI, Wire.OPENAI_RESPONSES])
+def test_function_call_reaches_clients_of_other_wires(wire: Wire):
+    streamed = fold(events_of(wire, [encode_stream(wire, events_of(OPENAI, LEGACY_STREAM))]))
+
+    assert [
+        (block.name, block.arguments) for block in streamed.blocks if isinstance(block, ToolCall)
+    ] == [("f", '{"x":1}')]
+    assert streamed.finish is FinishReason.TOOL_CALLS
+
+
+def test_call_that_is_said_in_both_forms_is_one():
+    delta = call_delta(0, "{}", id="a", name="f")
+    both = delta | {"function_call": {"name": "f", "arguments": "{}"}}
+
+    response = fold(events_of(OPENAI, [chunk(both, "tool_calls")]))
+
+    assert response.blocks == (ToolCall(id="a", name="f", arguments="{}"),)
+
+
+def test_function_call_alone_is_content_when_it_is_passed_on():
+    shape = AnswerShape(identity=IDENTITY, price=price, include_usage=True)
+    lane = VerbatimLane(OPENAI, {})
+    answer, stream = lane.answer(shape), lane.stream(shape)
+
+    answer.read(orjson.dumps(LEGACY_ANSWER), "application/json")
+    for data in LEGACY_STREAM:
+        stream.feed(data)
+
+    for tally in (answer.tally, stream.tally):
+        assert (tally.has_content, tally.output_bytes) == (True, len('f{"x":1}'))
+
+
 def test_missing_call_ids_are_made_up_alike_in_stream_and_answer():
     streamed = fold(events_of(OPENAI, [chunk(call_delta(0, "{}", name="f"), "tool_calls")]))
     message = {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
     body = {"id": "c1", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
 
     assert streamed == CODECS[OPENAI].decode_response(body)
+
+
+REASONING: list[dict[str, Any]] = [
+    {"reasoning": "hm"},
+    {"thinking": "hm"},
+    {"thinking": "hm", "reasoning_content": "hm"},
+    {"reasoning": {"text": "hm"}},
+    {"reasoning": {"content": "hm"}},
+    {"reasoning": {"effort": "low"}, "thinking": "hm"},
+    {"reasoning_details": [{"type": "reasoning.text", "content": "hm"}]},
+    {"reasoning_details": [{"thinking": "h"}, {"type": "reasoning.encrypted"}, {"text": "m"}]},
+]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +290,43 @@ def test_missing_call_ids_are_made_up_alike_in_stream_and_answer():
         {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
         {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+        *REASONING,
     ],
 )
 def test_reasoning_is_found_wherever_it_is(delta: dict[str, Any]):
     response = fold(events_of(OPENAI, [chunk(delta), chunk({"content": "ok"}, "stop")]))
 
     assert response.blocks == (Reasoning(text="hm"), Text("ok"))
+
+
+@pytest.mark.parametrize("message", REASONING)
+def test_reasoning_is_found_in_whole_answers(message: dict[str, Any]):
+    body = {"id": "c1", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+
+    assert CODECS[OPENAI].decode_response(body).blocks == (Reasoning(text="hm"),)
+
+
+@pytest.mark.parametrize("message", REASONING)
+def test_reasoning_is_found_in_conversations(message: dict[str, Any]):
+    body = {"model": "m", "messages": [{"role": "assistant", **message}]}
+
+    (turn,) = CODECS[OPENAI].decode_request(body).messages
+
+    assert "".join(part.text for part in turn.parts if isinstance(part, Reasoning)) == "hm"
+
+
+@pytest.mark.parametrize("message", REASONING)
+def test_reasoning_alone_is_content_when_it_is_passed_on(message: dict[str, Any]):
+    shape = AnswerShape(identity=IDENTITY, price=price, include_usage=True)
+    lane = VerbatimLane(OPENAI, {})
+    answer, stream = lane.answer(shape), lane.stream(shape)
+
+    body = {"id": "c1", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+    answer.read(orjson.dumps(body), "application/json")
+    stream.feed(chunk(message, "stop"))
+
+    for tally in (answer.tally, stream.tally):
+        assert (tally.has_content, tally.output_bytes, tally.reasoning_bytes) == (True, 0, 2)
 
 
 def test_chunks_without_choices_and_other_choices_are_passed_over():

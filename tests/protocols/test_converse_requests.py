@@ -207,13 +207,13 @@ def test_what_amazon_cannot_carry_is_named_in_the_clients_words():
         parallel_tool_calls=False,
         reasoning_effort="unheard",
         response_format={"type": "json_object"},
-        tools=[{"type": "custom", "custom": {"name": "c"}}],
+        tools=[{"type": "brand_new"}],
     )
 
     assert set(encoded.dropped) == {
         "seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs",
         "top_logprobs", "metadata", "service_tier", "user", "store", "parallel_tool_calls",
-        "reasoning_effort", "response_format", "tools.custom", "input_audio", "name",
+        "reasoning_effort", "response_format", "tools.brand_new", "input_audio", "name",
     }  # fmt: skip
 
 

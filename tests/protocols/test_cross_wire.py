@@ -186,26 +186,19 @@ def test_temperature_is_clamped(asked: float, sent: float):
 
 
 @pytest.mark.parametrize(
-    ("effort", "max_tokens", "budget"),
-    [
-        ("minimal", 2000, 1024),
-        ("low", 1025, 1024),
-        ("low", 1024, None),
-        ("medium", 5000, 4096),
-        ("medium", None, None),  # the default of 4096 leaves no room
-        ("high", 20000, 16384),
-        ("high", 16384, None),
-        ("unheard", 20000, None),
-    ],
+    ("effort", "sent"),
+    [("minimal", "low"), ("low", "low"), ("high", "high"), ("max", "max"), ("unheard", None)],
 )
-def test_effort_becomes_a_budget_that_fits(effort: str, max_tokens: int | None, budget: int | None):
-    encoded = to_anthropic(USER, reasoning_effort=effort, max_tokens=max_tokens)
+def test_effort_is_adaptive_thinking_with_an_effort(effort: str, sent: str | None):
+    """What older Claude takes instead is for its hosts' quirks."""
+    encoded = to_anthropic(USER, reasoning_effort=effort)
 
-    if budget is None:
-        assert "thinking" not in encoded.body
+    if sent is None:
+        assert encoded.body.keys().isdisjoint({"thinking", "output_config"})
         assert encoded.dropped == ("reasoning_effort",)
         return
-    assert encoded.body["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert encoded.body["thinking"] == {"type": "adaptive"}
+    assert encoded.body["output_config"] == {"effort": sent}
     assert encoded.dropped == ()
 
 
@@ -219,22 +212,8 @@ def test_thinking_yields_to_a_forced_tool():
     )
 
     assert "thinking" not in encoded.body
-    assert encoded.dropped == ("reasoning_effort",)
-
-
-def test_thinking_stays_off_in_a_tool_loop_that_lost_its_thoughts():
-    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    signed = {"text": "hm", "signature": "sig", "format": "anthropic-claude-v1"}
-    answer: dict[str, Any] = {"role": "assistant", "content": "ok", "tool_calls": [call]}
-    result = {"role": "tool", "tool_call_id": "1", "content": "x"}
-    more = {"reasoning_effort": "low", "max_tokens": 9000}
-
-    lost = to_anthropic(USER, answer, result, **more)
-    kept = to_anthropic(USER, answer | {"reasoning_details": [signed]}, result, **more)
-
-    assert lost.dropped == ("reasoning_effort",)
-    assert "thinking" not in lost.body
-    assert "thinking" in kept.body
+    assert encoded.body["output_config"] == {"effort": "low"}
+    assert encoded.dropped == ()
 
 
 def test_sampling_yields_to_thinking():
@@ -262,13 +241,13 @@ def test_what_anthropic_cannot_carry_is_named_in_the_clients_words():
         service_tier="flex",
         store=True,
         stop=[" "],
-        tools=[{"type": "custom", "custom": {"name": "c"}}],
+        tools=[{"type": "brand_new"}],
     )
 
     assert set(encoded.dropped) == {
         "seed", "n", "logit_bias", "logprobs", "top_logprobs", "frequency_penalty",
         "presence_penalty", "response_format", "metadata", "service_tier", "store", "stop",
-        "tools.custom", "input_audio", "name",
+        "tools.brand_new", "input_audio", "name",
     }  # fmt: skip
     assert encoded.body == {
         "model": "native",

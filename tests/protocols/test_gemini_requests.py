@@ -127,6 +127,7 @@ def test_images_keep_url_or_data():
         {"fileData": {"fileUri": "https://example.com/cat.png", "mimeType": "image/png"}},
         {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
         {"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0xLjQ="}},
+        {"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}},
     ]
 
 
@@ -237,14 +238,14 @@ def test_what_google_cannot_carry_is_named_in_the_clients_words():
         store=True,
         parallel_tool_calls=False,
         tools=[
-            {"type": "custom", "custom": {"name": "c"}},
+            {"type": "brand_new"},
             {"type": "function", "function": {"name": "f", "strict": True}},
         ],
     )
 
     assert set(encoded.dropped) == {
         "n", "logit_bias", "logprobs", "top_logprobs", "metadata", "service_tier", "user", "store",
-        "parallel_tool_calls", "tools.custom", "strict", "input_audio", "name",
+        "parallel_tool_calls", "tools.brand_new", "strict", "input_audio", "name",
     }  # fmt: skip
     assert from_openai(USER, n=1, parallel_tool_calls=True).dropped == ()
 
@@ -344,10 +345,11 @@ def test_results_without_ids_find_their_calls_in_order():
     assert len(set(calls)) == 3
 
 
-def test_several_allowed_functions_are_kept_for_google_alone():
+def test_several_allowed_functions_are_the_only_ones_elsewhere():
     choice = {"mode": "ANY", "allowedFunctionNames": ["f", "g"]}
     body = {
         "contents": [{"parts": [{"text": "a"}]}],
+        "tools": [{"functionDeclarations": [{"name": name} for name in "fgh"]}],
         "toolConfig": {"functionCallingConfig": choice},
     }
 
@@ -356,4 +358,23 @@ def test_several_allowed_functions_are_kept_for_google_alone():
 
     assert own.body["toolConfig"] == {"functionCallingConfig": choice}
     assert other.body["tool_choice"] == "required"
-    assert other.dropped == ("toolConfig.functionCallingConfig.allowedFunctionNames",)
+    assert [tool["function"]["name"] for tool in other.body["tools"]] == ["f", "g"]
+    assert other.dropped == ()
+
+
+@pytest.mark.parametrize(("asked", "dropped"), [(1, ()), (3, ("candidateCount",))])
+def test_no_host_is_asked_for_candidates_that_cannot_come_back(
+    asked: int, dropped: tuple[str, ...]
+):
+    encoded = to_openai(generationConfig={"candidateCount": asked})
+
+    assert "n" not in encoded.body
+    assert encoded.dropped == dropped
+
+
+def test_responses_host_names_candidates_in_the_clients_words():
+    body = {"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"candidateCount": 2}}
+
+    dropped = translate(body, client=GEMINI, to=Wire.OPENAI_RESPONSES).dropped
+
+    assert dropped == ("candidateCount",)

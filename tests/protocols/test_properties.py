@@ -1,11 +1,11 @@
 """What holds for any stream, however odd."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import MalformedUpstream

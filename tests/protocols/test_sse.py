@@ -1,5 +1,6 @@
 """The SSE decoder against the standard's rules, and against a plain reading of them."""
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from apps.inference.canonical import sse
 from apps.inference.canonical.codec import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
+from apps.inference.canonical.surrogates import mend_whole
 from tests.protocols.cases import portions, records_of
 
 
@@ -114,3 +116,59 @@ def test_encoded_record_decodes_to_itself(data: str):
     encoded = encode_record(data.encode(), event="e") + encode_record(data.encode())
 
     assert records_of([encoded]) == [record(data.encode(), "e"), record(data.encode())]
+
+
+def said(*texts: str) -> bytes:
+    return b"".join(b'data: {"a":"%b"}\n\n' % text.encode() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        pytest.param([r"a\ud83c", r"\udf89b"], ["a🎉", "b"], id="cut"),
+        pytest.param([r"\uD83C", r"\uDF89"], ["🎉", ""], id="capitals"),
+        pytest.param([r"\ud83c", r"\udf89\ud83c", r"\udf89"], ["🎉", "🎉", ""], id="twice"),
+        pytest.param([r"\ud83c\udf89"], ["🎉"], id="whole"),
+        pytest.param([r"a\ud83c"], ["a\ufffd"], id="last"),
+        pytest.param([r"a\ud83c", "b"], ["a\ufffd", "b"], id="other half is missing"),
+        pytest.param([r"a\ud83cb", r"\udf89"], ["a\ufffdb", "\ufffd"], id="inside"),
+        pytest.param([r"\\ud83c", r"\\udf89"], [r"\ud83c", r"\udf89"], id="escaped backslash"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_characters_that_were_cut_in_two_are_joined(
+    texts: list[str], expected: list[str], size: int
+):
+    decoder = SseDecoder()
+    records = [record for piece in portions(said(*texts), size) for record in decoder.feed(piece)]
+
+    records += decoder.flush()
+
+    assert [orjson.loads(record.data)["a"] for record in records] == expected
+    assert decoder.flush() == []
+
+
+def test_characters_that_were_cut_in_two_under_two_names_are_joined():
+    decoder = SseDecoder()
+    halves = [rb'{"a":"\ud83c","b":"\ud83c"}', rb'{"a":"\udf89","b":"\udf89"}']
+
+    first, second = decoder.feed(b"".join(b"data: " + half + b"\n\n" for half in halves))
+
+    assert orjson.loads(first.data) == {"a": "🎉", "b": "🎉"}
+    assert orjson.loads(second.data) == {"a": "", "b": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"a\ud83c", "a\ufffd"),
+        (r"\udf89b", "\ufffdb"),
+        (r"a\uD83Cb\ud83c\udf89", "a\ufffdb🎉"),
+        (r"\\ud83c", r"\ud83c"),
+        ("plain", "plain"),
+    ],
+)
+def test_halves_in_a_whole_answer_are_marked(text: str, expected: str):
+    body = b'{"a":"%b","b":"%b"}' % (text.encode(), text.encode())
+
+    assert orjson.loads(mend_whole(body)) == {"a": expected, "b": expected}

@@ -123,6 +123,17 @@ def test_interval_spaces_the_chunks(ask: Any) -> None:
     assert all(gap >= 0.02 for gap in gaps)
 
 
+@pytest.mark.parametrize(
+    "fault", ["cut=2", "malformed=2", "midstream_error=2", "marker=2", "nofinish"]
+)
+def test_lull_comes_before_the_break_and_nowhere_else(ask: Any, fault: str) -> None:
+    answer = ask(f"{fault}+chunks=4+lull=150")
+    whole = ask("chunks=4+lull=150")
+
+    assert 0.15 <= answer.took < 0.3
+    assert whole.took < 0.15
+
+
 @WIRES
 def test_chunks_and_text_shape_the_content(ask: Any, path: str) -> None:
     plain = ask("", path=path)
@@ -381,6 +392,14 @@ def test_crlf_ends_every_line(ask: Any, path: str) -> None:
     assert answer.text == f"You said: {TEXT}"
 
 
+@WIRES
+def test_lines_write_one_record_over_several(ask: Any, path: str) -> None:
+    answer = ask("lines+crlf", path=path)
+
+    assert b'\r\ndata:   "' in answer.body
+    assert b'\n  "' not in answer.body
+
+
 def test_comments_fill_the_silence(ask: Any) -> None:
     quick = ask("comments")
     slow = ask("comments+ttft=250")
@@ -429,3 +448,30 @@ def wait_for(sandbox: SandboxProcess, counter: str) -> int:
             return int(found)
         time.sleep(0.02)
     return 0
+
+
+@pytest.mark.parametrize(
+    ("path", "marker"),
+    [("/v1/chat/completions", b"[DONE]"), ("/v1/messages", b"message_stop")],
+)
+def test_end_marker_is_missing_or_stands_alone(ask: Any, path: str, marker: bytes) -> None:
+    whole = ask("chunks=4", path=path).body
+    without = ask("chunks=4+nomarker", path=path).body
+    alone = ask("chunks=4+marker=2", path=path).body
+
+    assert marker in whole
+    assert marker not in without
+    assert len(without) > 0.9 * len(whole)
+    assert marker in alone
+    assert b'stop_reason":"' not in alone
+    assert b'finish_reason":"' not in alone
+    assert 0 < len(alone) < len(whole)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_html_is_a_page(ask: Any, stream: bool) -> None:
+    answer = ask("html", path="/v1/chat/completions", stream=stream)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.body.startswith(b"<!doctype html>")

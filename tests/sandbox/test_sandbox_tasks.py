@@ -177,7 +177,7 @@ class TestImages:
         [
             ({"size": "10x10"}, "invalid_value"),
             ({"n": 11}, None),
-            ({"stream": True}, None),
+            ({"partial_images": 4}, None),
             ({"response_format": "url"}, "unknown_parameter"),
         ],
     )
@@ -188,8 +188,32 @@ class TestImages:
             client.images.generate(model="image", prompt="x", extra_body=wrong)
         assert caught.value.code == code
 
+    def test_shows_partial_images(self, client: openai.OpenAI) -> None:
+        *partial, last = client.images.generate(
+            model="image", prompt="a hat", stream=True, partial_images=2, quality="low"
+        )
+
+        assert [event.type for event in partial] == ["image_generation.partial_image"] * 2
+        assert last.type == "image_generation.completed"
+        assert last.usage.output_tokens == 272 + 2 * 100
+
 
 class TestTranscriptions:
+    def test_streams_when_billed_by_tokens(self, client: openai.OpenAI) -> None:
+        file = ("a.wav", sound_of(2.5), "audio/wav")
+
+        stream: Any = client.audio.transcriptions.create(
+            model="transcription-tokens", file=file, stream=True
+        )
+        *deltas, last = stream
+        ignored = client.audio.transcriptions.with_raw_response.create(
+            model="transcription", file=file, stream=True
+        )
+
+        assert last.type == "transcript.text.done"
+        assert "".join(event.delta for event in deltas) == last.text
+        assert ignored.headers["content-type"] == "application/json"
+
     def test_tells_what_was_sent_and_how_long_it_is(self, client: openai.OpenAI) -> None:
         file = ("a.wav", sound_of(2.5), "audio/wav")
 

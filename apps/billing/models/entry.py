@@ -8,6 +8,7 @@ from typing_extensions import override
 class EntryKind(models.TextChoices):
     GRANT = "grant", "Grant: credit given by staff or a trial"
     SETTLEMENT = "settlement", "Settlement: a request was charged"
+    EXPIRY = "expiry", "Expiry: allowance or promo credit whose time is over"
     ADJUSTMENT = "adjustment", "Adjustment: mends an earlier entry"
 
 

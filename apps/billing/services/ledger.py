@@ -2,6 +2,7 @@
 
     post      an entry by hand (grant, adjustment), once per reference
     hold      set credit aside before a provider is called: available = balance - open holds, never below zero
+    extend    set more aside for an answer that is longer than expected
     settle    charge the cost and release the hold: one entry per request, exactly once
     renew / release_expired    keep the holds of living requests, give back those of dead processes
 
@@ -9,16 +10,19 @@
 PostgreSQL a batch is one statement, elsewhere one transaction; both are in the two modules beside this one.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
+from msgspec.structs import replace
 
-from apps.billing.models import AccountKind, Balance, EntryKind, Hold, JournalEntry
-from apps.billing.services import ledger_portable
+from apps.billing.models import AccountKind, Balance, CreditLot, EntryKind, Hold, JournalEntry
+from apps.billing.selectors import EXPIRING, open_lots
+from apps.billing.services import ledger_portable, lots
 from apps.billing.services.ledger_postgresql import PLACE_HOLDS, settle_statement
 from apps.billing.services.values import HoldDecision, HoldRequest, Posting, Settlement
 from apps.common import clock
@@ -43,6 +47,7 @@ def post(posting: Posting) -> bool:
     balance = Balance.objects.select_for_update().get(pk=posting.organization_id)
     if JournalEntry.objects.filter(reference=posting.reference).exists():
         return False
+    lots.book_spending(balance)
     for kind, amount in posting.lines:
         if kind in ledger_portable.SPEND_ORDER:
             setattr(balance, kind, getattr(balance, kind) + amount)
@@ -58,11 +63,63 @@ def post(posting: Posting) -> bool:
         created_at=clock.now(),
     )
     ledger_portable.post_lines(entry, posting.lines)
+    for kind, amount in posting.lines:
+        if kind in EXPIRING and amount > 0:
+            lots.add(
+                balance,
+                kind,
+                amount,
+                reference=posting.reference,
+                expires_at=posting.expires_at,
+                now=entry.created_at,
+            )
+    lots.book_spending(balance)
     balance.save()
     return True
 
 
-def grant_promo(organization_id: int, *, amount: int, reference: str, memo: str) -> bool:
+def expire_credit(now: datetime.datetime) -> int:
+    """Take back the allowance and promo credit whose time is over; nano-USD.
+
+    What requests under way have on hold is left to them, and taken the next time.
+    """
+    late = CreditLot.objects.filter(remaining__gt=0, expires_at__lte=now).order_by()
+    organizations = late.values_list("organization_id", flat=True).distinct()
+    return sum(_expire_credit_of(organization, now) for organization in list(organizations))
+
+
+@transaction.atomic
+def _expire_credit_of(organization_id: int, now: datetime.datetime) -> int:
+    balance = Balance.objects.select_for_update().get(pk=organization_id)
+    lots.book_spending(balance)
+    expired = 0
+    for kind in EXPIRING:
+        late = list(open_lots(organization_id, kind).filter(expires_at__lte=now))
+        for lot in late:
+            amount = min(lot.remaining, balance.available - expired)
+            if amount > 0:
+                post(
+                    Posting(
+                        # What remains only falls, so no two expiries of a lot have the same reference.
+                        reference=f"expiry:{lot.pk}:{lot.remaining}",
+                        kind=EntryKind.EXPIRY,
+                        organization_id=organization_id,
+                        lines=((kind, -amount), (AccountKind.PROMO_EXPENSE, amount)),
+                        memo=f"Not used by {lot.expires_at:%Y-%m-%d %H:%M} UTC",
+                    )
+                )
+                expired += amount
+    return expired
+
+
+def grant_promo(
+    organization_id: int,
+    *,
+    amount: int,
+    reference: str,
+    memo: str,
+    expires_at: datetime.datetime | None = None,
+) -> bool:
     """Give credit away: promo credit against promo expense. False when the reference was already written."""
     return post(
         Posting(
@@ -71,6 +128,7 @@ def grant_promo(organization_id: int, *, amount: int, reference: str, memo: str)
             organization_id=organization_id,
             lines=((AccountKind.PROMO, amount), (AccountKind.PROMO_EXPENSE, -amount)),
             memo=memo,
+            expires_at=expires_at,
         )
     )
 
@@ -108,6 +166,12 @@ async def place_holds_on(
         if not _take_over(decisions, again, _read_decisions(rows), batch):
             break
     return decisions
+
+
+def extend_hold(request_id: str, organization_id: int, *, amount: int) -> bool:
+    """Set ``amount`` more aside for a request that is under way. False when the credit, or the hold, is not there."""
+    with transaction.atomic():
+        return ledger_portable.extend_hold(request_id, organization_id, amount)
 
 
 def settle(batch: Sequence[Settlement]) -> list[int]:
@@ -179,11 +243,7 @@ def _fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...
 def _hold_parameters(batch: Sequence[HoldRequest], *, owner: str) -> dict[str, Any]:
     now = clock.now()
     return {
-        "request_ids": [member.request_id for member in batch],
-        "organization_ids": [member.organization_id for member in batch],
-        "amounts": [member.amount for member in batch],
-        "api_key_ids": [member.api_key_id for member in batch],
-        "models": [member.model for member in batch],
+        "batch": msgspec.json.encode(batch).decode(),
         "owner": owner,
         "now": now,
         "expires_at": now + settings.HOLD_LEASE,

@@ -92,6 +92,22 @@ def place_holds(
     ]
 
 
+def extend_hold(request_id: str, organization_id: int, amount: int) -> bool:
+    """Set more aside for a request that is under way. False when the credit, or the hold, is not there."""
+    balance = _lock_balances([organization_id]).get(organization_id)
+    # Asked once the balance is locked: a settlement that came first has taken the hold away.
+    if balance is None or amount > balance.available or not _holds([request_id]):
+        return False
+    _write(
+        "UPDATE billing_hold SET amount = amount + %s WHERE request_id = %s", [(amount, request_id)]
+    )
+    _write(
+        "UPDATE billing_balance SET held = held + %s WHERE organization_id = %s",
+        [(amount, organization_id)],
+    )
+    return True
+
+
 def settle(batch: Sequence[Settlement], *, now: datetime.datetime) -> list[int]:
     """Release the holds, charge the costs; the charged amounts in order. A reference that exists is charged 0 again."""
     balances = _lock_balances(member.organization_id for member in batch)

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 _OWN_COLUMNS = frozenset({"request_id", "organization_id", "cost", "price_id"})
 
 PLACE_HOLDS = """
-WITH asked AS (
-    SELECT * FROM unnest(
-        %(request_ids)s::text[], %(organization_ids)s::bigint[], %(amounts)s::bigint[],
-        %(api_key_ids)s::bigint[], %(models)s::text[]
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        jsonb_to_recordset(%(batch)s::jsonb)
+        AS (request_id text, organization_id bigint, amount bigint, api_key_id bigint, model text)
     ) WITH ORDINALITY AS r(request_id, organization_id, amount, api_key_id, model, n)
 ), relaxed AS (
     -- A database crash can only lose a hold, and settling does not depend on finding it: do not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true)
 ), locked AS MATERIALIZED (
     SELECT *, allowance + promo + purchased - held AS available
-    FROM billing_balance WHERE organization_id = ANY(%(organization_ids)s::bigint[])
+    FROM billing_balance WHERE organization_id = ANY(ARRAY(SELECT organization_id FROM asked))
     ORDER BY organization_id FOR UPDATE
 ), ranked AS (
     SELECT asked.*, locked.available,
@@ -46,7 +46,7 @@ WITH asked AS (
 SELECT placed.request_id IS NOT NULL
            -- sent twice after a broken connection: the first time may have served
            OR asked.request_id = ANY(ARRAY(
-               SELECT h.request_id::text FROM billing_hold h WHERE h.request_id = ANY(%(request_ids)s::text[])
+               SELECT h.request_id::text FROM billing_hold h WHERE h.request_id = ANY(ARRAY(SELECT asked.request_id FROM asked))
            )),
        (coalesce(locked.available, 0) - coalesce(sums.amount, 0))::bigint
 FROM asked

@@ -1,17 +1,18 @@
 """Rating: usage times rates, the only place where a cost is computed. Pure, integers, one rounding.
 
-cost = Σ (tokens or characters) × (nano-USD per million) / 1,000,000, rounded half up once,
-     + Σ (images, seconds, searches) × nano-USD each + nano-USD per request
+price = Σ (tokens or characters) × (nano-USD per million) / 1,000,000
+      + Σ (images, seconds, searches) × nano-USD each + nano-USD per request
+cost  = price × the client's share of it, rounded half up once
 """
 
-from dataclasses import dataclass
+import msgspec
+from msgspec.structs import replace
 
 from apps.common.money import TOKENS_PER_PRICE_UNIT, divide_half_up
-from apps.common.usage import Rates, Usage
+from apps.common.usage import WHOLE_BP, Rates, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """Nano-USD. The parts are each rounded for display; only ``total`` is ever charged."""
 
     total: int
@@ -26,8 +27,14 @@ class Cost:
     request: int
 
 
+def _charged(millions: int, units: int, share_bp: int) -> int:
+    """Nano-USD of a price in millionths of a nano-dollar and one in whole ones, together; rounded half up."""
+    product = millions + units * TOKENS_PER_PRICE_UNIT
+    return divide_half_up(product * share_bp, TOKENS_PER_PRICE_UNIT * WHOLE_BP)
+
+
 def cost(usage: Usage, rates: Rates) -> Cost:
-    """What an answer costs."""
+    """What an answer costs its client."""
     input_ = usage.input * rates.input
     cache_read = usage.cache_read * rates.cache_read
     cache_write = (
@@ -43,17 +50,23 @@ def cost(usage: Usage, rates: Rates) -> Cost:
         + usage.searches * rates.searches
     )
     millions = input_ + cache_read + cache_write + output + reasoning + audio + characters
+    share = rates.share_bp
     return Cost(
-        total=divide_half_up(millions, TOKENS_PER_PRICE_UNIT) + each + rates.request,
-        input=divide_half_up(input_, TOKENS_PER_PRICE_UNIT),
-        cache_read=divide_half_up(cache_read, TOKENS_PER_PRICE_UNIT),
-        cache_write=divide_half_up(cache_write, TOKENS_PER_PRICE_UNIT),
-        output=divide_half_up(output, TOKENS_PER_PRICE_UNIT),
-        reasoning=divide_half_up(reasoning, TOKENS_PER_PRICE_UNIT),
-        audio=divide_half_up(audio, TOKENS_PER_PRICE_UNIT),
-        units=divide_half_up(characters, TOKENS_PER_PRICE_UNIT) + each,
-        request=rates.request,
+        total=_charged(millions, each + rates.request, share),
+        input=_charged(input_, 0, share),
+        cache_read=_charged(cache_read, 0, share),
+        cache_write=_charged(cache_write, 0, share),
+        output=_charged(output, 0, share),
+        reasoning=_charged(reasoning, 0, share),
+        audio=_charged(audio, 0, share),
+        units=_charged(characters, each, share),
+        request=_charged(0, rates.request, share),
     )
+
+
+def list_price(usage: Usage, rates: Rates) -> int:
+    """Nano-USD that the answer costs somebody who pays all of it."""
+    return cost(usage, replace(rates, share_bp=WHOLE_BP)).total
 
 
 def quote(expected: Usage, rates: Rates) -> int:
@@ -76,4 +89,4 @@ def quote(expected: Usage, rates: Rates) -> int:
         + expected.seconds * rates.seconds
         + expected.searches * rates.searches
     )
-    return divide_half_up(millions, TOKENS_PER_PRICE_UNIT) + each + rates.request
+    return _charged(millions, each + rates.request, rates.share_bp)

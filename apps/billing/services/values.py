@@ -1,12 +1,14 @@
 """What the ledger is asked and what it answers: frozen values, all amounts in nano-USD."""
 
+import datetime
 from dataclasses import dataclass
+
+import msgspec
 
 from apps.billing.models import AccountKind, EntryKind
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
+class HoldRequest(msgspec.Struct, frozen=True, gc=False):
     request_id: str
     organization_id: int
     amount: int
@@ -14,15 +16,13 @@ class HoldRequest:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldDecision:
+class HoldDecision(msgspec.Struct, frozen=True, gc=False):
     placed: bool
     available: int
     """What the organisation could still hold after this batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """The end of a request: ``cost`` is usage times price, 0 when nothing is charged."""
 
     request_id: str
@@ -44,3 +44,5 @@ class Posting:
     organization_id: int
     lines: tuple[tuple[AccountKind, int], ...]
     memo: str = ""
+    expires_at: datetime.datetime | None = None
+    """Of the allowance or promo credit that it adds; None: never."""

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from apps.billing.models import AccountKind, Balance, EntryLine, Hold, JournalEntry
+from apps.billing.models import AccountKind, Balance, CreditLot, EntryLine, Hold, JournalEntry
+from apps.billing.selectors import EXPIRING
 from apps.billing.services.ledger_portable import SPEND_ORDER
 from apps.common import clock
 from apps.common.money import format_usd
@@ -25,24 +26,29 @@ class Verification:
         return not self.problems
 
 
-def verify() -> Verification:
+def verify(*organizations: int) -> Verification:
     """Σ of each entry = 0, Σ of the lines = balances, Σ of the holds = held, no hold older than its expiry.
 
-    Each proof is one query, so it sees one moment of the books without a lock: settlements go on meanwhile.
+    Of these organisations, or of all. Each proof is one query, so it sees one moment of the books without a lock:
+    settlements go on meanwhile.
     """
-    problems = [*_unbalanced_entries(), *_wrong_balances(), *_stale_holds()]
+    chosen = Q(organization_id__in=organizations) if organizations else Q()
+    entries = JournalEntry.objects.filter(chosen)
+    balances = Balance.objects.filter(chosen)
+    holds = Hold.objects.filter(chosen)
+    problems = [*_unbalanced(entries), *_wrong(balances), *_without_lot(balances), *_stale(holds)]
     return Verification(
-        entries=JournalEntry.objects.count(),
-        organizations=Balance.objects.count(),
-        open_holds=Hold.objects.count(),
+        entries=entries.count(),
+        organizations=balances.count(),
+        open_holds=holds.count(),
         problems=tuple(problems),
     )
 
 
-def _unbalanced_entries() -> list[str]:
+def _unbalanced(entries: QuerySet[JournalEntry]) -> list[str]:
     """An entry without lines has no sum at all, which is not zero either."""
     unbalanced = (
-        JournalEntry.objects.annotate(total=Sum("lines__amount"))
+        entries.annotate(total=Sum("lines__amount"))
         .exclude(total__isnull=False, total=0)
         .values_list("reference", "total")
     )
@@ -54,9 +60,9 @@ def _unbalanced_entries() -> list[str]:
     ]
 
 
-def _wrong_balances() -> list[str]:
+def _wrong(balances: QuerySet[Balance]) -> list[str]:
     sums = {f"{kind}_lines": _sum_of_lines(kind) for kind in SPEND_ORDER}
-    rows = Balance.objects.annotate(**sums, holds=_sum_of_holds()).exclude(
+    rows = balances.annotate(**sums, holds=_sum_of_holds()).exclude(
         held=F("holds"), **{kind.value: F(f"{kind}_lines") for kind in SPEND_ORDER}
     )
     problems = []
@@ -76,6 +82,27 @@ def _wrong_balances() -> list[str]:
     return problems
 
 
+def _without_lot(balances: QuerySet[Balance]) -> list[str]:
+    """What the lots still have is what the bucket has, and what was spent of it since the last booking."""
+    sums = {f"{kind}_lots": _sum_of_lots(kind) for kind in EXPIRING}
+    short = Q()
+    for kind in EXPIRING:
+        short |= Q(**{f"{kind}_lots__lt": F(kind.value)})
+    return [
+        f"organisation {row.pk}: {kind} is {format_usd(getattr(row, kind))}, "
+        f"its lots have {format_usd(getattr(row, f'{kind}_lots'))}"
+        for row in balances.annotate(**sums).filter(short)
+        for kind in EXPIRING
+        if getattr(row, f"{kind}_lots") < getattr(row, kind)
+    ]
+
+
+def _sum_of_lots(kind: AccountKind) -> Coalesce:
+    lots = CreditLot.objects.filter(organization_id=OuterRef("organization_id"), bucket=kind)
+    total = lots.order_by().values("organization_id").annotate(total=Sum("remaining"))
+    return Coalesce(Subquery(total.values("total")), Value(0), output_field=BigIntegerField())
+
+
 def _sum_of_lines(kind: AccountKind) -> Coalesce:
     lines = EntryLine.objects.filter(
         account__organization_id=OuterRef("organization_id"), account__kind=kind
@@ -93,9 +120,9 @@ def _sum(grouped: QuerySet[Any, Any]) -> Coalesce:
     return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
 
 
-def _stale_holds() -> list[str]:
+def _stale(holds: QuerySet[Hold]) -> list[str]:
     """The sweep runs every half lease: a hold that is a whole lease past its expiry was missed by it."""
-    stale = Hold.objects.filter(expires_at__lt=clock.now() - settings.HOLD_LEASE)
+    stale = holds.filter(expires_at__lt=clock.now() - settings.HOLD_LEASE)
     return [
         f"hold {hold.pk} expired at {hold.expires_at:%Y-%m-%d %H:%M:%S} and is still open"
         for hold in stale

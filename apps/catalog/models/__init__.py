@@ -1,14 +1,16 @@
 """The catalogue's tables: who serves what, at which price."""
 
+from apps.catalog.models.balance import UpstreamBalance
 from apps.catalog.models.epoch import CatalogEpoch
 from apps.catalog.models.feed import Feed
-from apps.catalog.models.model import Model, ModelAlias
+from apps.catalog.models.model import ABILITIES, Model, ModelAlias
 from apps.catalog.models.offering import Offering
-from apps.catalog.models.price import AMOUNTS, TOKEN_PRICES, Price, PriceSource
+from apps.catalog.models.price import AMOUNTS, TOKEN_PRICES, Price, PriceSource, in_words
 from apps.catalog.models.proposal import PriceProposal, ProposalState
 from apps.catalog.models.provider import Provider
 
 __all__ = [
+    "ABILITIES",
     "AMOUNTS",
     "TOKEN_PRICES",
     "CatalogEpoch",
@@ -21,4 +23,6 @@ __all__ = [
     "PriceSource",
     "ProposalState",
     "Provider",
+    "UpstreamBalance",
+    "in_words",
 ]

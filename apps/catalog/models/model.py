@@ -7,6 +7,9 @@ from typing_extensions import override
 
 from apps.common.db import Timestamped
 
+ABILITIES = ("input_modalities", "output_modalities", "supported_parameters")
+"""What a model takes, makes and understands."""
+
 
 def text_only() -> list[str]:
     return ["text"]
@@ -28,6 +31,14 @@ class Model(Timestamped):
     output_modalities = models.JSONField(default=text_only)
     supported_parameters = models.JSONField(
         default=list, blank=True, help_text="Empty when unknown."
+    )
+    released_on = models.DateField(
+        "released", null=True, blank=True, help_text="When it came out; empty when unknown."
+    )
+    learned = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="How well each ability is known that no operator wrote; see services.abilities.",
     )
     is_active = models.BooleanField(default=True)
 

@@ -29,6 +29,12 @@ class Offering(Timestamped):
     priority = models.PositiveIntegerField(
         default=0, help_text="Lower is asked first; wins over the provider's priority."
     )
+    weight = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Its part of the requests, beside the other hosts of the model that have one: 80 and 20. "
+        "Empty: it is asked by its priority.",
+    )
     is_active = models.BooleanField(default=True)
     missing = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Lists in a row that did not name it."

@@ -4,6 +4,8 @@ All amounts are nano-USD: per million tokens or characters, else per image, seco
 ``valid_from`` that has passed.
 """
 
+from collections.abc import Mapping
+
 from django.db import models
 from django.db.models import Q
 from typing_extensions import override
@@ -18,6 +20,27 @@ UNIT_PRICES = (
 )  # fmt: skip
 """Nothing for what a model does not do."""
 AMOUNTS = TOKEN_PRICES + UNIT_PRICES
+WORDS: Mapping[str, str] = {
+    "input": "in", "output": "out", "cache_read": "cache read", "cache_write_5m": "cache write 5 min",
+    "cache_write_1h": "cache write 1 h", "reasoning": "reasoning", "audio_input": "audio in", "audio_output": "audio out",
+    "images": "an image", "characters": "a million characters", "seconds": "a second", "searches": "a search",
+    "request": "a request",
+}  # fmt: skip
+"""What an amount is for, after its dollars; of tokens for a million."""
+ASSUMED: Mapping[str, str] = {
+    "cache_read": "input", "cache_write_5m": "input", "cache_write_1h": "cache_write_5m", "reasoning": "output",
+}  # fmt: skip
+"""What costs as much as something else unless it is told."""
+
+
+def in_words(amounts: Mapping[str, int], *, is_whole: bool = False) -> str:
+    """Dollars of nano-USD by name: those that are something, and, unless it is to be whole, not what is assumed anyway."""
+    told = [
+        f"{format_usd(amounts[name])} {words}"
+        for name, words in WORDS.items()
+        if amounts.get(name) and (is_whole or amounts[name] != amounts.get(ASSUMED.get(name, "")))
+    ]
+    return ", ".join(told) or "free"
 
 
 class PriceSource(models.TextChoices):
@@ -65,4 +88,12 @@ class Price(models.Model):
 
     @override
     def __str__(self) -> str:
-        return f"{format_usd(self.input)} in, {format_usd(self.output)} out"
+        return f"{self.offering}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        return in_words(self.amounts)
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in AMOUNTS}

@@ -58,6 +58,34 @@ class Provider(Timestamped):
         default=False,
         help_text="Stands in for a provider: test keys may use it, and `+options` after a model's name reach it.",
     )
+    collects_data = models.BooleanField(
+        "collects data",
+        null=True,
+        blank=True,
+        help_text="Whether it may use prompts for its own ends, such as training. Unknown: what ships with the release, else it counts as yes.",
+    )
+    keeps_nothing = models.BooleanField(
+        "zero data retention",
+        null=True,
+        blank=True,
+        help_text="Whether it stores neither prompts nor answers. Unknown: what ships with the release, else it counts as no.",
+    )
+    region = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="Where prompts are processed: eu, us, … Empty when unknown, which passes no `provider.regions`.",
+    )
+    prefill = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Its models, as patterns with spaces between, that go on from a message of the assistant at the end. "
+        "Empty: those that the release knows of.",
+    )
+    is_spent = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="The house's account there is known to be empty: it is asked after all others.",
+    )
     connect_seconds = models.FloatField(null=True, blank=True)
     first_content_seconds = models.FloatField(null=True, blank=True)
     first_content_last_seconds = models.FloatField(null=True, blank=True)

@@ -17,6 +17,9 @@ from apps.common.money import usd_to_nano
 MOST_USD = Decimal(1_000_000)
 """Far above any price per million tokens or per piece: a larger number is in another unit than its list declares."""
 
+MOST_DIGITS = 30
+"""Before or after the point. Arithmetic with what is beyond overflows, and no list means it."""
+
 
 class Unit(StrEnum):
     """What an amount is for. ``FACTORS`` brings each to dollars per million tokens or characters, or per piece."""
@@ -74,7 +77,7 @@ def parse_amount(value: Any) -> Decimal | None:
     """The number that a list means, which may be negative; None when it says nothing.
 
     Text may have a dollar sign, thousands separators and an exponent. ``{"amount": 850, "scale": 9}`` is 850 × 10^-9,
-    whichever sign the scale has (2026-11-21, https://docs.near.ai/).
+    whichever sign the scale has (2026-11-21, https://docs.near.ai/). Raises ValueError for what no list can mean.
     """
     match value:
         case None | bool():
@@ -82,21 +85,33 @@ def parse_amount(value: Any) -> Decimal | None:
         case float():
             raise TypeError("an amount of money was read as a float")
         case Mapping():
-            amount, scale = parse_amount(value.get("amount")), parse_amount(value.get("scale"))
-            return None if amount is None else amount.scaleb(-abs(int(scale or 0)))
+            return _scaled(value.get("amount"), value.get("scale"))
         case str():
             value = value.strip().replace("$", "").replace(",", "")
     try:
         amount = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
         return None
-    return amount if amount.is_finite() else None
+    if not amount.is_finite():
+        return None
+    if amount and abs(amount.adjusted()) > MOST_DIGITS:
+        raise ValueError("a number that no list can mean")
+    return amount
+
+
+def _scaled(value: Any, by: Any) -> Decimal | None:
+    if isinstance(value, Mapping) or isinstance(by, Mapping):
+        return None
+    amount, scale = parse_amount(value), abs(parse_amount(by) or Decimal(0))
+    if scale > MOST_DIGITS:
+        raise ValueError("a number that no list can mean")
+    return None if amount is None else amount.scaleb(-int(scale))
 
 
 def to_nano(price: ListedPrice) -> int | None:
     """Nano-USD per million tokens or characters, else per piece; None when it cannot be a price that we bill by."""
     factor = FACTORS.get(price.unit)
-    if factor is None:
+    if factor is None or abs(price.amount.adjusted()) > 2 * MOST_DIGITS:
         return None
     numerator, denominator = factor
     dollars = price.amount * numerator / denominator

@@ -4,14 +4,16 @@
     together     meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo       ─┼─►  meta-llama/llama-3.1-70b-instruct
     aws-bedrock  us.meta.llama3-1-70b-instruct-v1:0                 ─┘
 
-``vendor/model`` in lower case, the vendor as OpenRouter spells it. How a host serves it (free of charge, in eight bits)
+``vendor/model`` in lower case, the vendor as OpenRouter spells it: who made the model. A host is the vendor only of models
+of its own (``hosts`` in the table); whose the others are is known by their names, or by another host's id of that name. How a host serves it (free of charge, in eight bits)
 is the offering's, not the model's. The rules are a table, ``apps/catalog/seeds/names.json``, in which every regular
 expression says where it applies; this file only applies them. The name at the provider keeps its case elsewhere.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +38,13 @@ VENDORS: dict[str, str] = NAMES["vendors"]
 """Whose models a provider that is a vendor sells under bare names."""
 WRAPPERS = _rules(NAMES["wrappers"])
 AT = {provider: _rules(pairs) for provider, pairs in NAMES["at"].items()}
-BARE = tuple((re.compile(f"(?:{names})"), organization) for names, organization in NAMES["bare"])
+BARE = tuple((re.compile(f"(?:{names})"), vendor) for names, vendor, *_ in NAMES["bare"])
+"""Whose models have these names; where one has a third word, it is the page that says so."""
+HOSTS: dict[str, re.Pattern[str]] = {
+    organization: re.compile(host["own"] or r"(?!)")
+    for organization, host in NAMES["hosts"].items()
+}
+"""Organisations that stand before names of others' models too, and which of the names are their own models."""
 SPELLINGS = tuple(
     (organization, re.compile(pattern), replacement)
     for organization, pattern, replacement in NAMES["names"]
@@ -96,8 +104,36 @@ def _owned(name: str, provider: str, namespace: str) -> str:
     return f"{namespace or VENDORS.get(provider, '')}/{name}"
 
 
+def is_guest(model_id: str) -> bool:
+    """Whether the id begins with a host that did not make the model."""
+    organization, _, name = model_id.partition("/")
+    own = HOSTS.get(organization)
+    return own is not None and not own.search(name)
+
+
+def vendors_by_name(model_ids: Iterable[str]) -> dict[str, str]:
+    """Whose a model of this name is, by ``same_model_key``, where all who are not merely hosts agree."""
+    vendors: dict[str, set[str]] = defaultdict(set)
+    for model_id in model_ids:
+        vendor, _, name = model_id.partition("/")
+        if name and not is_guest(model_id):
+            vendors[same_model_key(name)].add(vendor)
+    return {name: next(iter(found)) for name, found in vendors.items() if len(found) == 1}
+
+
+def at_vendor(model_id: str, vendors: Mapping[str, str]) -> str:
+    """The id with the vendor that others name (``vendors_by_name``) in place of a host that did not make the model."""
+    if not is_guest(model_id):
+        return model_id
+    host, _, name = model_id.partition("/")
+    return f"{vendors.get(same_model_key(name), host)}/{name}"
+
+
 def _respell(organization: str, name: str) -> tuple[str, str]:
     organization = ORGANIZATIONS.get(organization, organization)
+    if is_guest(f"{organization}/{name}"):
+        makers = (vendor for pattern, vendor in BARE if pattern.match(name))
+        organization = next(makers, organization)
     for where, pattern, replacement in SPELLINGS:
         if where in {"*", organization}:
             name = pattern.sub(replacement, name)

@@ -34,15 +34,37 @@ def chat_completions(
     )
 
 
-def responses(*quirks: Quirk, base_url: str = "", models: tuple[str, ...] = ("*",)) -> Endpoint:
+def responses(
+    *quirks: Quirk,
+    base_url: str = "",
+    models: tuple[str, ...] = ("*",),
+    except_models: tuple[str, ...] = (),
+) -> Endpoint:
     return Endpoint(
-        Wire.OPENAI_RESPONSES, "/responses", models=models, base_url=base_url, quirks=quirks
+        Wire.OPENAI_RESPONSES,
+        "/responses",
+        models=models,
+        except_models=except_models,
+        base_url=base_url,
+        quirks=quirks,
     )
 
 
-def messages(*, base_url: str = "", models: tuple[str, ...] = ("*",)) -> Endpoint:
+def messages(
+    *quirks: Quirk,
+    base_url: str = "",
+    models: tuple[str, ...] = ("*",),
+    except_models: tuple[str, ...] = (),
+) -> Endpoint:
     """Anthropic's format, at a host that speaks another one too."""
-    return Endpoint(Wire.ANTHROPIC_MESSAGES, "/messages", models=models, base_url=base_url)
+    return Endpoint(
+        Wire.ANTHROPIC_MESSAGES,
+        "/messages",
+        models=models,
+        except_models=except_models,
+        base_url=base_url,
+        quirks=quirks,
+    )
 
 
 def generate_content(

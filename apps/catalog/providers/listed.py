@@ -4,6 +4,7 @@ A listing says where the list is, how it goes on, where the entries stand and un
 want to know. ``read_models`` is the one reader. What no field can say is an ``expand`` function in ``odd_items``.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -115,7 +116,8 @@ class ListedModel:
     description: str = ""
     context_length: int | None = None
     max_output_tokens: int | None = None
-    input_modalities: tuple[str, ...] = ("text",)
+    input_modalities: tuple[str, ...] = ()
+    """Empty when the list does not say."""
     output_modalities: tuple[str, ...] = ("text",)
     supported_parameters: tuple[str, ...] = ()
     prices: tuple[ListedPrice, ...] = ()
@@ -124,13 +126,20 @@ class ListedModel:
 
 
 def read_models(listing: Listing, item: Any) -> Iterator[ListedModel]:
-    """What one entry of the list says; nothing when it is no entry. Raises TypeError for a float."""
+    """What one entry of the list says; nothing when it is no entry. Raises TypeError for a float.
+
+    An entry that cannot be read is left out under its name, so that it does not count as missing from the list.
+    """
     if not isinstance(item, Mapping):
         return
     for plain in listing.expand(item):
         upstream_model = _id(listing, plain)
-        if upstream_model:
+        if not upstream_model:
+            continue
+        try:
             yield _read(listing, plain, upstream_model)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+            yield ListedModel(upstream_model=upstream_model, left_out=str(error)[:200])
 
 
 def _id(listing: Listing, item: Item) -> str:
@@ -140,8 +149,22 @@ def _id(listing: Listing, item: Item) -> str:
     return found if len(found) <= 200 and not any(c.isspace() for c in found) else ""
 
 
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""No database keeps them in text."""
+
+
+def text(value: Any) -> str:
+    """Raises ValueError for text that cannot be kept."""
+    found = str(value or "")
+    if UNSTORABLE.search(found):
+        raise ValueError("text that no database keeps")
+    return found
+
+
 def _read(listing: Listing, item: Item, upstream_model: str) -> ListedModel:
-    also = tuple(str(name) for name in first(item, (listing.also,)) or ()) if listing.also else ()
+    text(upstream_model)
+    others = first(item, (listing.also,)) if listing.also else ()
+    also = tuple(str(name) for name in others) if isinstance(others, list | tuple) else ()
     output = modalities_of(
         words_of(first(item, listing.output_modalities)),
         words_of(first(item, listing.kind)),
@@ -154,17 +177,21 @@ def _read(listing: Listing, item: Item, upstream_model: str) -> ListedModel:
     return ListedModel(
         upstream_model=upstream_model,
         also=also,
-        name=str(first(item, listing.name) or "")[:200],
-        description=str(first(item, listing.description) or ""),
+        name=text(first(item, listing.name))[:200],
+        description=text(first(item, listing.description)),
         context_length=_tokens(first(item, listing.context_length)),
         max_output_tokens=_tokens(first(item, listing.max_output_tokens)),
-        input_modalities=words_of(first(item, listing.input_modalities)) or ("text",),
+        input_modalities=_words(item, listing.input_modalities),
         output_modalities=output,
-        supported_parameters=words_of(first(item, listing.parameters)),
+        supported_parameters=_words(item, listing.parameters),
         prices=_billable(listing, output, found),
         free=listing.free,
         replaced_by=str(first(item, listing.replaced_by) or ""),
     )
+
+
+def _words(item: Item, paths: Paths) -> tuple[str, ...]:
+    return tuple(text(word) for word in words_of(first(item, paths)))
 
 
 def _why_left_out(
@@ -233,6 +260,6 @@ def _tokens(value: Any) -> int | None:
     """A number of tokens, written as a number or as "128,000"; None when it is none or nought, which is "unknown"."""
     try:
         amount = parse_amount(value)
-    except TypeError:
+    except (TypeError, ValueError):
         return None
     return int(amount) if amount is not None and 0 < amount <= 2_147_483_647 else None

@@ -1,5 +1,6 @@
 """What a model makes, from the words of many lists to the catalogue's own: OpenRouter's (``snapshots.MODALITIES``)."""
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -77,3 +78,14 @@ def modalities_of(
             return WORDS[kind]
     name = upstream_model.lower().rpartition("/")[2]
     return next((found for glob, found in NAMES if fnmatchcase(name, glob)), TEXT)
+
+
+IMAGE_WRITERS = re.compile(r"^(?:google/gemini|openai/gpt)-[\d.]+.*-image(?:-|$)")
+"""Models that answer with text and images in one conversation."""
+
+
+def abilities_by_name(model_id: str) -> Mapping[str, tuple[str, ...]]:
+    """What the name of a model tells that no source describes; nothing for most."""
+    if IMAGE_WRITERS.match(model_id.lower()):
+        return {"input_modalities": ("text", "image"), "output_modalities": ("text", "image")}
+    return {}

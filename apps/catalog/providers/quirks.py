@@ -24,9 +24,16 @@ def apply_quirks(body: Json, quirks: Iterable[Quirk]) -> tuple[Json, tuple[str, 
         changed = quirk.apply(body)
         if changed is not body:
             lost = body if quirk.drops == ANYTHING else quirk.drops
-            dropped += [name for name in lost if name in body and name not in changed]
+            dropped += [name for name in lost if _has(body, name) and not _has(changed, name)]
         body = changed
     return body, tuple(dropped)
+
+
+def _has(body: Json, name: str) -> bool:
+    """A dotted name is a path."""
+    holder, _, rest = name.partition(".")
+    held = body.get(holder)
+    return _has(held, rest) if rest and isinstance(held, dict) else not rest and holder in body
 
 
 def rename(old: str, new: str, *, reason: str = "") -> Quirk:
@@ -118,13 +125,19 @@ def nest(name: str, *, under: str, reason: str = "") -> Quirk:
 
 
 def inside(name: str, *, then: Quirk) -> Quirk:
-    """Apply another quirk to an object in the body. What it drops there is not reported."""
+    """Apply another quirk to an object in the body. What it drops there is named with a dotted path; an object that it
+    leaves empty goes, too."""
 
     def apply(body: Json) -> Json:
         found = body.get(name)
-        return {**body, name: then.apply(found)} if isinstance(found, dict) else body
+        if not isinstance(found, dict):
+            return body
+        if changed := then.apply(found):
+            return {**body, name: changed}
+        return {key: value for key, value in body.items() if key != name} if found else body
 
-    return Quirk(f"{then.name} inside {name}", apply, reason=then.reason)
+    drops = tuple(f"{name}.{dropped}" for dropped in then.drops if then.drops != ANYTHING)
+    return Quirk(f"{then.name} inside {name}", apply, drops=drops, reason=then.reason)
 
 
 def each_message(name: str, change: Callable[[Json], Json], *, reason: str = "") -> Quirk:
@@ -211,6 +224,15 @@ def without_router_prefix(model: str) -> str:
     """``openrouter/openai/gpt-4o`` is ``openai/gpt-4o``; the router's own models, as ``openrouter/auto``, keep it."""
     rest = model.removeprefix("openrouter/")
     return rest if "/" in rest else model
+
+
+def stand_in_for_auto(model: str) -> Quirk:
+    """OpenRouter's automatic router is nowhere else: a host that is offered under its name is asked for this model."""
+    return model_name(
+        f"openrouter/auto is {model}",
+        lambda asked: model if asked == "openrouter/auto" else asked,
+        reason="The name is OpenRouter's own (2026-11-21, https://openrouter.ai/docs/api-reference/overview).",
+    )
 
 
 CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")

@@ -25,9 +25,12 @@ from apps.catalog.providers.rows import (
     hosts,
     local,
     networks,
+    routers,
     sandbox,
+    smaller_hosts,
     vendors,
 )
+from apps.catalog.providers.rows.claude_quirks import CLAUDE, CLAUDE_AT_CONVERSE
 from apps.catalog.providers.spec import Bearer, HeaderKey, ProviderSpec, UsageConvention, Wire
 
 
@@ -47,7 +50,9 @@ PROVIDERS: Mapping[str, ProviderSpec] = by_slug(
     *hosts.ROWS,
     *local.ROWS,
     *networks.ROWS,
+    *routers.ROWS,
     *sandbox.ROWS,
+    *smaller_hosts.ROWS,
     *vendors.ROWS,
 )
 
@@ -78,6 +83,7 @@ TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
             auth=HeaderKey("x-api-key", ""),
             endpoints=MESSAGES,
             headers=ANTHROPIC_VERSION,
+            quirks=CLAUDE,
             usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
         Wire.GEMINI: ProviderSpec(
@@ -89,6 +95,7 @@ TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
             base_url="",
             auth=Bearer(""),
             endpoints=CONVERSE,
+            quirks=CLAUDE_AT_CONVERSE,
             usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
     }

@@ -65,8 +65,8 @@ class Tier(StrEnum):
 class Quirk:
     """One change of the outgoing body. ``apply`` returns the body to send and must not mutate its argument.
 
-    ``drops`` names the parameters that it takes away from the client without putting anything in their place; ``"*"``
-    alone stands for all.
+    ``drops`` names the parameters that it takes away from the client without putting anything in their place, those inside
+    an object by a dotted path; ``"*"`` alone stands for all.
     ``reason`` says why, with the date and the link where that was read.
     """
 
@@ -142,6 +142,8 @@ class HeaderKey:
     header: str
     env: str
     scheme: str = ""
+    also: str = ""
+    """Another header that carries the same: for an API beside the main one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,9 @@ def auth_headers(auth: Auth, secret: str) -> dict[str, str]:
     match auth:
         case Bearer():
             return {"authorization": f"Bearer {secret}"}
-        case HeaderKey(header=header, scheme=scheme):
-            return {header: f"{scheme} {secret}" if scheme else secret}
+        case HeaderKey(header=header, scheme=scheme, also=also):
+            value = f"{scheme} {secret}" if scheme else secret
+            return {header: value, **({also: value} if also else {})}
         case NoAuth() | GoogleServiceAccount() | AwsSignature():
             return {}
         case _:
@@ -206,8 +209,62 @@ class Timeouts:
     idle: float = 15.0
     """Between two chunks."""
     reasoning: float = 60.0
-    """At least this for first content and between chunks when the request asks for reasoning: models think in silence."""
+    """At least this for first content and between chunks when the request asks for reasoning, or the model can reason and is not told not to: models think in silence."""
     total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What a provider says when it is of no use to ask again soon."""
+
+    says: tuple[str, ...]
+    """Parts of its error's code or message, in lower case."""
+    seconds: float
+    """For how long that host of the model is left alone."""
+    reason: str
+    """With the date and the link where it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPolicy:
+    """What a provider's published policy says of every model that it serves here, for a customer who has agreed on nothing
+    else. None where it says nothing, or not the same of all."""
+
+    page: str
+    """Where that was read."""
+    collects: bool | None = None
+    """Whether it may use prompts for its own ends, such as training."""
+    keeps_nothing: bool | None = None
+    """Whether it stores neither prompts nor answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceFeed:
+    """Where a provider tells what is left in the house's account, and how its answer is read (``balances.read``).
+
+    Places in the answer are JSON pointers (RFC 6901).
+    """
+
+    path: str
+    """Appended to the provider's base URL, or a whole address."""
+    amount: str
+    less: str = ""
+    """Taken from the amount: where a provider tells what was bought and what was used."""
+    each: str = ""
+    """A list of accounts, in each of which the other places are: the first with something left counts."""
+    currency: str = "USD"
+    """Or a unit of the provider's own, such as ``points``."""
+    currency_at: str = ""
+    """Where the answer itself names the currency."""
+    parts: int = 1
+    """So many of the answer's units are one of the currency."""
+    usable: str = ""
+    """The field in which the answer says, if it does, whether requests are served; that goes before the amount."""
+    method: str = "GET"
+    auth: Auth | None = None
+    """In place of the provider's, with the same secret."""
+    docs: str
+    """The page where that was read, and when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +283,10 @@ class ProviderSpec:
     """For the bodies of every endpoint, whatever its wire."""
     usage: UsageConvention = UsageConvention.CACHE_INSIDE_INPUT
     timeouts: Timeouts = Timeouts()
+    rests: tuple[Rest, ...] = ()
+    """Refusals after which it is left alone for a while; another host is asked, whatever the status says."""
+    prefill: tuple[str, ...] = ()
+    """Globs over its names of the models that go on from a message of the assistant at the end of a request."""
     tier: Tier = Tier.COMMUNITY
     priority: int = 50
     """Lower is asked first; becomes the row's priority when the row is created, and is the operator's from then on."""
@@ -237,6 +298,10 @@ class ProviderSpec:
     """Globs over that book's ids: what it prices but the chat endpoint does not serve."""
     namespace: str = ""
     """Put before a model's name that has no organisation; empty when the provider's own names always have one."""
+    data_policy: DataPolicy | None = None
+    """None: nobody has read it, so it may collect and keep."""
+    balance: BalanceFeed | None = None
+    """None: it documents no such place, or none that a key for requests may ask."""
     docs: str = ""
     """The page that was read to write this row."""
 

@@ -18,6 +18,8 @@ from apps.common import clock
 PATIENCE = 3
 """Lists in a row."""
 BATCH = 500
+FEWEST_TO_COMPARE = 5
+"""A list that names none of at least so many offerings spells names in another way than we ask by: nothing is missing from it."""
 THEIRS = (PriceSource.MANUAL, PriceSource.STAFF, PriceSource.SANDBOX)
 
 
@@ -39,11 +41,15 @@ def count(provider: Provider, seen: Set[str], *, complete: bool) -> Gone:
     )
     missing: list[int] = []
     back: list[int] = []
+    named = 0
     for offering in Offering.objects.filter(provider=provider):
         if offering.upstream_model.lower() in names:
+            named += 1
             back += [offering.pk] if offering.missing or offering.withdrawn_at else []
         elif complete and offering.pk not in theirs and not offering.withdrawn_at:
             missing.append(offering.pk)
+    if not named and len(missing) >= FEWEST_TO_COMPARE:
+        missing = []
     restored = sum(rows.update(missing=0, withdrawn_at=None) for rows in _in_batches(back))
     for rows in _in_batches(missing):
         rows.update(missing=F("missing") + 1)

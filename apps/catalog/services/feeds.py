@@ -3,14 +3,15 @@
     refresh("novita") ──► claim ──► fetch ──► read ──► believe? ──► take in ──► who is missing ──► note it down
 
 One refresh of a provider at a time. Whatever goes wrong, the catalogue stays as it was and the feed says why. Nothing is
-written to the catalogue when the list is the one of the last time.
+written to the catalogue when the list is the one of the last time. An entry that cannot be read is left out and counted.
 """
 
 import datetime
 import math
 import string
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import structlog
@@ -59,6 +60,8 @@ class RefreshSummary:
     withdrawn: int = 0
     restored: int = 0
     quarantined: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Entries that were not taken in, by reason."""
 
 
 def refresh(slug: str, *, force: bool = False) -> RefreshSummary:
@@ -74,17 +77,26 @@ def refresh(slug: str, *, force: bool = False) -> RefreshSummary:
     try:
         summary = _refresh(row, listing, feed, force=force)
     except ListRefused as error:
-        summary = RefreshSummary(provider=slug, outcome=Outcome.FAILED, reason=str(error))
-        Feed.objects.filter(pk=feed.pk).update(error=str(error)[:500])
         log.warning("catalog.refresh_failed", provider=slug, reason=str(error))
+        summary = _failed(feed, str(error))
+    except Exception as error:
+        # Whatever is wrong with one list: its row and the log say so, and the other providers' are still read.
+        log.exception("catalog.refresh_failed", provider=slug)
+        summary = _failed(feed, f"Unexpected {type(error).__name__}; the log says where.")
     finally:
         Feed.objects.filter(pk=feed.pk).update(claimed_at=None)
     if summary.outcome is not Outcome.FAILED:
         log.info(
             "catalog.provider_refreshed", provider=slug, outcome=summary.outcome.value, listed=summary.listed,
             added=summary.added, new=summary.new, withdrawn=summary.withdrawn, quarantined=summary.quarantined,
+            left_out=dict(summary.left_out),
         )  # fmt: skip
     return summary
+
+
+def _failed(feed: Feed, reason: str) -> RefreshSummary:
+    Feed.objects.filter(pk=feed.pk).update(error=reason[:500])
+    return RefreshSummary(provider=str(feed.pk), outcome=Outcome.FAILED, reason=reason)
 
 
 def due(now: datetime.datetime) -> list[str]:
@@ -136,16 +148,14 @@ def _refresh(row: Provider, listing: Listing, feed: Feed, *, force: bool) -> Ref
     )  # fmt: skip
     known = set(Offering.objects.filter(provider=row).values_list("upstream_model", flat=True))
     try:
-        seen, models = _read(fetch, known)
+        seen, models, left_out = _read(fetch, known)
     except ListUnchanged:
         return _unchanged(row, feed)
     content_hash = fetch.digest.hexdigest()
     if content_hash == feed.content_hash and not force:
         return _unchanged(row, feed)
     _believe(listing, len(seen), feed)
-    taken = intake.take_in(
-        [_found(row.slug, model) for model in models], source=PriceSource.PROVIDER
-    )
+    taken = intake.take_in([_found(row.slug, model) for model in models])
     gone = absence.count(row, seen, complete=listing.complete)
     priced = sum(1 for model in models if model.prices or model.free)
     Feed.objects.filter(pk=feed.pk).update(
@@ -154,21 +164,33 @@ def _refresh(row: Provider, listing: Listing, feed: Feed, *, force: bool) -> Ref
     return RefreshSummary(
         provider=row.slug, outcome=Outcome.UPDATED, listed=len(seen), priced=priced, added=taken.added,
         new=taken.offerings, withdrawn=gone.withdrawn, restored=gone.restored, quarantined=len(taken.quarantined),
+        left_out=left_out,
     )  # fmt: skip
 
 
-def _read(fetch: Fetch, known: set[str]) -> tuple[set[str], list[ListedModel]]:
-    """All names in the list, and the models that matter: what has a price, and what we offer already."""
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What becomes of taking an entry for what it is not."""
+
+
+def _read(fetch: Fetch, known: set[str]) -> tuple[set[str], list[ListedModel], Counter[str]]:
+    """All names in the list, the models that matter (what has a price, and what we offer already), and why others do not."""
     seen: set[str] = set()
     models: dict[str, ListedModel] = {}
+    left_out: Counter[str] = Counter()
     for entry in fetch.entries():
-        for model in read_models(fetch.listing, entry):
+        try:
+            read = list(read_models(fetch.listing, entry))
+        except UNREADABLE as error:
+            left_out[f"not an entry as the row says ({type(error).__name__})"] += 1
+            continue
+        for model in read:
             seen |= {model.upstream_model, *model.also}
             if model.left_out:
+                left_out[model.left_out] += 1
                 continue
             if model.prices or model.free or model.upstream_model in known:
                 models.setdefault(model.upstream_model, model)
-    return seen, list(models.values())
+    return seen, list(models.values()), left_out
 
 
 def _believe(listing: Listing, listed: int, feed: Feed) -> None:
@@ -207,15 +229,20 @@ def _url(row: Provider, spec: ProviderSpec, listing: Listing) -> str:
     return listing.url.format_map(values)
 
 
+MOST_LETTERS = 200
+"""Of a model's id, which a vendor's name may make longer than the name at the provider."""
+
+
 def _found(slug: str, model: ListedModel) -> intake.Found:
     canonical = canonicalize(slug, model.upstream_model, spec_of(slug, "openai_chat").namespace)
     amounts = nano_amounts(model.prices)
-    priced = bool(model.prices or model.free) and bool(canonical.id)
+    priced = bool(model.prices or model.free) and 0 < len(canonical.id) <= MOST_LETTERS
     return intake.Found(
+        source=PriceSource.PROVIDER,
         provider=slug,
         upstream_model=model.upstream_model,
         model_id=canonical.id,
-        amounts=Amounts.of(**{"input": 0, "output": 0, **amounts}) if priced else None,
+        amounts=Amounts.of_model(canonical.id, amounts) if priced else None,
         name=model.name,
         description=model.description,
         context_length=model.context_length,

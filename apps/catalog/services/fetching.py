@@ -155,3 +155,5 @@ def parse(file: IO[bytes], listing: Listing) -> Iterator[Any]:
                 return
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise ListRefused("The list is not JSON, or was cut off.") from error
+    except (ArithmeticError, ValueError) as error:
+        raise ListRefused("The list has a number that cannot be read.") from error

@@ -2,20 +2,32 @@
 
     Found ──► model (one for all its hosts) ──► offering (one for each name at each host) ──► price, or a proposal
 
-What is empty of a model is filled; what is there stays, for it may be an operator's. A price row is added only when
+What is empty of a model is filled; what is there stays, for it may be an operator's. What a model takes, makes and
+understands is learnt in ``abilities``. A price row is added only when
 the numbers changed, and only by a source that ranks as high as the one in force: an operator's price beats the
 provider's list, which beats the price book, which beats the seed. A price that looks like a mistake becomes a proposal.
 """
 
+import datetime
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import structlog
 from django.db import transaction
 
-from apps.catalog.models import CatalogEpoch, Model, ModelAlias, Offering, Price, PriceSource
-from apps.catalog.providers.canonical import same_model_key
+from apps.catalog.models import (
+    ABILITIES,
+    CatalogEpoch,
+    Model,
+    ModelAlias,
+    Offering,
+    Price,
+    PriceSource,
+)
+from apps.catalog.providers.canonical import at_vendor, same_model_key, vendors_by_name
 from apps.catalog.selectors import prices_in_force
+from apps.catalog.services import abilities
 from apps.catalog.services.aliases import SHIPPED
 from apps.catalog.services.offers import Amounts
 from apps.catalog.services.proposals import Quarantined, propose
@@ -42,14 +54,18 @@ class Found:
     provider: str
     upstream_model: str
     model_id: str
+    source: PriceSource
     amounts: Amounts | None
     """None when the source has no price: then only what exists already is brought up to date."""
     name: str = ""
     description: str = ""
     context_length: int | None = None
     max_output_tokens: int | None = None
-    input_modalities: tuple[str, ...] = ("text",)
-    output_modalities: tuple[str, ...] = ("text",)
+    released_on: datetime.date | None = None
+    """When the model, not this offering of it, came out."""
+    input_modalities: tuple[str, ...] = ()
+    """Empty when the source does not say, like the two that follow."""
+    output_modalities: tuple[str, ...] = ()
     supported_parameters: tuple[str, ...] = ()
     variant: str = ""
     quantization: str = ""
@@ -66,7 +82,7 @@ class Intake:
     """New price rows."""
     unchanged: int = 0
     overridden: int = 0
-    """The numbers differ, but a price of a higher rank is in force."""
+    """The numbers differ, but a price of a higher rank is in force or found in the same pass."""
     models: int = 0
     """New models."""
     offerings: int = 0
@@ -79,21 +95,25 @@ Places = dict[tuple[str, str], list[Offering]]
 
 
 @transaction.atomic
-def take_in(found: Sequence[Found], *, source: PriceSource) -> Intake:
-    """Safe to repeat; a few bulk queries whatever the number. Of two spellings of a model the first gives the id."""
+def take_in(found: Sequence[Found]) -> Intake:
+    """Safe to repeat; a few bulk queries whatever the number. Of two spellings of a model the first gives the id.
+
+    Prices are compared with those in force and with all that are found in the same pass, believed or not: what is
+    found again is judged as before, so that a second pass over the same data changes nothing.
+    """
     CatalogEpoch.objects.select_for_update().get(pk=1)  # one intake at a time
     summary = Intake()
     priced = [one for one in found if one.amounts is not None]
     ids = _ensure_models(priced, summary)
-    places = _ensure_offerings(found, ids, summary, refresh=source == PriceSource.PROVIDER)
-    prices = _compare(priced, places, source, summary)
+    places = _ensure_offerings(found, ids, summary)
+    prices = _compare(_best(priced, places, summary), places, summary)
     Price.objects.bulk_create(prices, batch_size=BATCH)
     summary.added = len(prices)
     return summary
 
 
-def _ensure_models(found: Iterable[Found], summary: Intake) -> dict[str, str]:
-    """The id that each listed id goes by. Other spellings become aliases."""
+def _ensure_models(found: Sequence[Found], summary: Intake) -> dict[str, str]:
+    """The id that each listed id goes by: at its vendor, where the id has a host's name. Other spellings become aliases."""
     known = {model.id: model for model in Model.objects.all()}
     by_key = {same_model_key(model_id): model_id for model_id in known}
     aliased = dict(ModelAlias.objects.values_list("alias", "model_id"))
@@ -102,37 +122,36 @@ def _ensure_models(found: Iterable[Found], summary: Intake) -> dict[str, str]:
     new: dict[str, Model] = {}
     changed: dict[str, Model] = {}
     aliases: dict[str, ModelAlias] = {}
+    told: dict[str, list[Found]] = defaultdict(list)
+    vendors = vendors_by_name([*known, *(one.model_id for one in found)])
     for one in found:
-        spelled, key = one.model_id.lower(), same_model_key(one.model_id)
+        settled = at_vendor(one.model_id, vendors)
+        spelled, key = settled.lower(), same_model_key(settled)
         model_id = by_key.get(key) or spellings.get(spelled)
         if model_id is None:
-            model_id = by_key[key] = one.model_id
-            new[model_id] = known[model_id] = _new_model(one)
+            model_id = by_key[key] = settled
+            new[model_id] = known[model_id] = Model(id=model_id)
         elif spelled != model_id.lower() and spelled not in aliased:
             aliases[spelled] = ModelAlias(
                 alias=spelled, model_id=model_id, reason="Another spelling of the same model."
             )
         ids[one.model_id] = model_id
+        told[model_id].append(one)
         if _learn(known[model_id], one) and model_id not in new:
+            changed[model_id] = known[model_id]
+    for model_id, sources in told.items():
+        if abilities.learn(known[model_id], sources) and model_id not in new:
             changed[model_id] = known[model_id]
     for model in new.values():
         model.name = model.name or model.id.rpartition("/")[2]
     Model.objects.bulk_create(new.values(), batch_size=BATCH)
-    Model.objects.bulk_update(changed.values(), LEARNED, batch_size=BATCH)
+    Model.objects.bulk_update(changed.values(), [*LEARNED, *ABILITIES, "learned"], batch_size=BATCH)
     ModelAlias.objects.bulk_create(aliases.values(), batch_size=BATCH)
     summary.models = len(new)
     return ids
 
 
-def _new_model(one: Found) -> Model:
-    return Model(
-        id=one.model_id,
-        input_modalities=list(one.input_modalities),
-        output_modalities=list(one.output_modalities),
-    )
-
-
-LEARNED = ("name", "description", "context_length", "max_output_tokens", "supported_parameters")
+LEARNED = ("name", "description", "context_length", "max_output_tokens", "released_on")
 
 
 def _learn(model: Model, one: Found) -> bool:
@@ -141,14 +160,12 @@ def _learn(model: Model, one: Found) -> bool:
     for name in LEARNED:
         value = getattr(one, name)
         if value and not getattr(model, name):
-            setattr(model, name, list(value) if isinstance(value, tuple) else value)
+            setattr(model, name, value)
             learned = True
     return learned
 
 
-def _ensure_offerings(
-    found: Iterable[Found], ids: dict[str, str], summary: Intake, *, refresh: bool
-) -> Places:
+def _ensure_offerings(found: Iterable[Found], ids: dict[str, str], summary: Intake) -> Places:
     """One that exists stays where an operator put it, on or off; a provider's own list brings its limits up to date."""
     places: Places = {}
     for offering in Offering.objects.all():
@@ -162,7 +179,7 @@ def _ensure_offerings(
             places[place] = [new[-1]]
             continue
         for offering in places.get(place, ()):
-            if _update(offering, one, refresh=refresh) and offering.pk:
+            if _update(offering, one) and offering.pk:
                 changed[offering.pk] = offering
     Offering.objects.bulk_create(new, batch_size=BATCH)
     Offering.objects.bulk_update(changed.values(), LIMITS, batch_size=BATCH)
@@ -185,9 +202,9 @@ def _new_offering(one: Found, model_id: str) -> Offering:
 LIMITS = ("context_length", "max_output_tokens", "quantization")
 
 
-def _update(offering: Offering, one: Found, *, refresh: bool) -> bool:
+def _update(offering: Offering, one: Found) -> bool:
     """Whether the offering changed."""
-    changed = False
+    changed, refresh = False, one.source == PriceSource.PROVIDER
     for name in LIMITS:
         value, former = getattr(one, name), getattr(offering, name)
         if value and value != former and (refresh or not former):
@@ -196,44 +213,63 @@ def _update(offering: Offering, one: Found, *, refresh: bool) -> bool:
     return changed
 
 
+def _best(found: Iterable[Found], places: Places, summary: Intake) -> list[tuple[Offering, Found]]:
+    """For each offering what the source of the highest rank says; of equals, the first."""
+    best: dict[int, tuple[Offering, Found]] = {}
+    for one in found:
+        for offering in places[one.provider, one.upstream_model]:
+            _, other = best.get(offering.pk, (offering, None))
+            if other is None:
+                best[offering.pk] = (offering, one)
+                continue
+            higher, lower = (
+                (one, other) if RANKS[one.source] > RANKS[other.source] else (other, one)
+            )
+            best[offering.pk] = (offering, higher)
+            if lower.amounts == higher.amounts:
+                summary.unchanged += 1
+            else:
+                summary.overridden += 1
+    return list(best.values())
+
+
 def _compare(
-    found: Iterable[Found], places: Places, source: PriceSource, summary: Intake
+    found: Sequence[tuple[Offering, Found]], places: Places, summary: Intake
 ) -> list[Price]:
     """The prices to add; those that look like a mistake are left to a human."""
     now = clock.now()
     in_force = {price.offering_id: price for price in prices_in_force(now)}
-    priced: dict[int, tuple[Offering, Price | Amounts]] = {}
-    for one in found:
-        assert one.amounts is not None
-        for offering in places[one.provider, one.upstream_model]:
-            priced[offering.pk] = (offering, one.amounts)
+    priced: dict[int, tuple[Offering, Price | Amounts]] = {
+        offering.pk: (offering, one.amounts) for offering, one in found if one.amounts
+    }
     for offerings in places.values():
         priced |= {o.pk: (o, in_force[o.pk]) for o in offerings if o.pk in in_force}
     neighbours = Neighbours(priced.values())
+    makes: dict[str, list[str]] = dict(Model.objects.values_list("id", "output_modalities"))
     prices: list[Price] = []
-    for one in found:
+    for offering, one in found:
         assert one.amounts is not None
-        for offering in places[one.provider, one.upstream_model]:
-            price = in_force.get(offering.pk)
-            former = Amounts.from_price(price) if price else None
-            if former == one.amounts:
-                summary.unchanged += 1
-                continue
-            if price is not None and RANKS[price.source] > RANKS[source]:
-                summary.overridden += 1
-                continue
-            reason = suspicion(
-                former,
-                one.amounts,
-                neighbours.of(offering),
-                may_be_free=one.free or bool(one.variant),
-            )
-            if reason:
-                summary.quarantined.append(
-                    propose(offering, former=former, found=one.amounts, reason=reason, source=source, note=one.note)
-                )  # fmt: skip
-                continue
-            prices.append(
-                Price(offering=offering, valid_from=now, source=source, note=one.note, **asdict(one.amounts))
+        price = in_force.get(offering.pk)
+        former = Amounts.from_price(price) if price else None
+        if former == one.amounts:
+            summary.unchanged += 1
+            continue
+        if price is not None and RANKS[price.source] > RANKS[one.source]:
+            summary.overridden += 1
+            continue
+        reason = suspicion(
+            former,
+            one.amounts,
+            neighbours.of(offering),
+            makes=makes[offering.model_id],
+            may_be_free=one.free or bool(one.variant),
+        )
+        if reason:
+            summary.quarantined.append(
+                propose(offering, former=former, found=one.amounts, reason=reason, source=one.source, note=one.note)
             )  # fmt: skip
+            continue
+        prices.append(
+            Price(offering=offering, valid_from=now, source=one.source, note=one.note, **asdict(one.amounts))
+        )  # fmt: skip
     return prices

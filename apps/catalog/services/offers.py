@@ -1,6 +1,7 @@
 """Putting a model on offer at a provider, and its price: one model at a time, for operators and the sandbox."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
@@ -9,6 +10,11 @@ from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource,
 from apps.catalog.selectors import prices_in_force
 from apps.catalog.services.errors import CatalogError
 from apps.common import clock
+from apps.common.money import divide_half_up
+
+CACHE_WRITES: Mapping[str, tuple[int, int]] = {"anthropic": (125, 200)}
+"""What a vendor takes for five minutes and for an hour in its cache, in percent of the input price: hosts pass it on, and most name
+the first alone or neither. https://platform.claude.com/docs/en/about-claude/pricing#prompt-caching, 2026-11-22."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,19 @@ class Amounts:
         )
 
     @classmethod
+    def of_model(cls, model_id: str, told: Mapping[str, int | None]) -> "Amounts":
+        """The same of what a source tells of a model; writing to the cache, where it says nothing of that, costs what the
+        model's vendor takes."""
+        amounts: dict[str, int] = {
+            "input": 0, "output": 0, **{name: amount for name, amount in told.items() if amount is not None}
+        }  # fmt: skip
+        if factors := CACHE_WRITES.get(model_id.partition("/")[0]):
+            short, long = (divide_half_up(amounts["input"] * percent, 100) for percent in factors)
+            amounts.setdefault("cache_write_5m", short)
+            amounts.setdefault("cache_write_1h", max(long, amounts["cache_write_5m"]))
+        return cls.of(**amounts)
+
+    @classmethod
     def from_price(cls, price: Price) -> "Amounts":
         return cls(**{name: getattr(price, name) for name in cls.__slots__})
 
@@ -70,6 +89,7 @@ def offer(
     max_output_tokens: int | None = None,
     priority: int | None = None,
     parameters: tuple[str, ...] = (),
+    takes: tuple[str, ...] = ("text",),
     gives: tuple[str, ...] = ("text",),
 ) -> Offering:
     """Create the model and the offering, or change what is given of an offering that exists and put it on again."""
@@ -84,6 +104,7 @@ def offer(
         model.context_length = context_length
         model.max_output_tokens = max_output_tokens
         model.supported_parameters = list(parameters)
+        model.input_modalities = list(takes)
         model.output_modalities = list(gives)
         model.save(force_insert=True)
     given = {

@@ -22,6 +22,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from apps.catalog.providers.canonical import canonicalize
 from apps.catalog.providers.spec import ProviderSpec
 from apps.catalog.services.offers import Amounts
 from apps.catalog.snapshots import DATED
@@ -82,7 +83,9 @@ def _entries(
         if skipped or prices is None:
             yield Skipped(upstream_model, skipped)
             continue
-        amounts, tiered = _amounts(prices)
+        amounts, tiered = _amounts(
+            prices, canonicalize(spec.slug, upstream_model, spec.namespace).id
+        )
         yield BookEntry(
             upstream_model=upstream_model,
             name=(model.name or "") if upstream_model == model.id else "",
@@ -126,7 +129,7 @@ def _why_not_billable(prices: ModelPrice) -> str:
     return f"also priced by {', '.join(foreign)}" if foreign else ""
 
 
-def _amounts(prices: ModelPrice) -> tuple[Amounts, bool]:
+def _amounts(prices: ModelPrice, model_id: str) -> tuple[Amounts, bool]:
     """The numbers, and whether they are the base of tiers."""
     found: dict[str, int] = {}
     tiered = False
@@ -136,13 +139,13 @@ def _amounts(prices: ModelPrice) -> tuple[Amounts, bool]:
             found[name] = usd_to_nano(value.base)
         elif isinstance(value, Decimal):
             found[name] = usd_to_nano(value)
-    amounts = Amounts.of(
-        input=found["input_mtok"],
-        output=found["output_mtok"],
-        cache_read=found.get("cache_read_mtok"),
-        cache_write_5m=found.get("cache_write_5m_mtok", found.get("cache_write_mtok")),
-        cache_write_1h=found.get("cache_write_1h_mtok"),
-        reasoning=found.get("output_reasoning_mtok"),
-        request=divide_half_up(found.get("requests_kcount", 0), 1000),
-    )
-    return amounts, tiered
+    told = {
+        "input": found["input_mtok"],
+        "output": found["output_mtok"],
+        "cache_read": found.get("cache_read_mtok"),
+        "cache_write_5m": found.get("cache_write_5m_mtok", found.get("cache_write_mtok")),
+        "cache_write_1h": found.get("cache_write_1h_mtok"),
+        "reasoning": found.get("output_reasoning_mtok"),
+        "request": divide_half_up(found.get("requests_kcount", 0), 1000),
+    }
+    return Amounts.of_model(model_id, told), tiered

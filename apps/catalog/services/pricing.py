@@ -1,8 +1,10 @@
-"""Importing the price book: models, offerings and effective-dated prices of the registry's providers.
+"""Importing what ships with the release: models, offerings and effective-dated prices, from the price book and the seed.
 
-What becomes of an entry is ``intake``'s; this file says which entries there are, and whose.
+Both in one pass, for a price is judged by what all others take. What becomes of an entry is ``intake``'s; this file says
+which entries of the book there are, and whose.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from apps.catalog.models import PriceSource, Provider
@@ -11,6 +13,7 @@ from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.services import intake
 from apps.catalog.services.price_book import Skipped, read_book
 from apps.catalog.services.proposals import Quarantined
+from apps.catalog.services.seed import found_in_seed
 from apps.common import clock
 
 
@@ -20,17 +23,18 @@ class ImportSummary:
     """New price rows."""
     unchanged: int
     overridden: int
-    """The book differs, but a price of a higher rank is in force."""
+    """The source differs, but a price of a higher rank is in force or found with it."""
     models: int
     """New models."""
     skipped: tuple[Skipped, ...]
     quarantined: tuple[Quarantined, ...]
 
 
-def import_price_book() -> ImportSummary:
-    """Import for every registry provider that has a row and stands in the book. Safe to repeat."""
-    found, skipped = _read_entries()
-    taken = intake.take_in(found, source=PriceSource.GENAI_PRICES)
+def import_prices() -> ImportSummary:
+    """Import for every provider that has a row. Safe to repeat: a second time nothing changes."""
+    present = set(Provider.objects.values_list("slug", flat=True))
+    found, skipped = _read_book(present)
+    taken = intake.take_in([*found, *found_in_seed(present)])
     return ImportSummary(
         added=taken.added,
         unchanged=taken.unchanged,
@@ -41,9 +45,8 @@ def import_price_book() -> ImportSummary:
     )
 
 
-def _read_entries() -> tuple[list[intake.Found], list[Skipped]]:
+def _read_book(present: Collection[str]) -> tuple[list[intake.Found], list[Skipped]]:
     """Vendors before aggregators, so that a model gets its id and its facts from its vendor."""
-    present = set(Provider.objects.values_list("slug", flat=True))
     specs = [spec for spec in PROVIDERS.values() if spec.price_book and spec.slug in present]
     now = clock.now()
     found: list[intake.Found] = []
@@ -59,6 +62,7 @@ def _read_entries() -> tuple[list[intake.Found], list[Skipped]]:
                 continue
             found.append(
                 intake.Found(
+                    source=PriceSource.GENAI_PRICES,
                     provider=spec.slug,
                     upstream_model=entry.upstream_model,
                     model_id=model.id,

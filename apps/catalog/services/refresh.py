@@ -1,4 +1,4 @@
-"""Bringing the tables up to date with the release: provider rows, prices, the seed, aliases, the sandbox's models."""
+"""Bringing the tables up to date with the release: provider rows, ids, prices, the seed, aliases, the sandbox's models."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.catalog.providers.registry import PROVIDERS
-from apps.catalog.services import aliases, intake, pricing, providers, sandbox, seed
+from apps.catalog.services import aliases, pricing, providers, renaming, sandbox
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +16,6 @@ log = structlog.get_logger(__name__)
 class BootstrapSummary:
     providers: int
     prices: pricing.ImportSummary
-    seed: intake.Intake
     aliases: int
     """New ones."""
     sandbox_models: int
@@ -33,17 +32,14 @@ def sync_registry() -> int:
 def bootstrap() -> BootstrapSummary:
     """Everything a new database needs before it can answer; safe to run at every start."""
     count = sync_registry()
-    prices = pricing.import_price_book()
-    seeded = seed.import_seed()
+    renaming.move_to_vendors()
+    prices = pricing.import_prices()
     names = aliases.import_aliases()
     models = sandbox.sync_sandbox() if settings.SANDBOX_ENABLED else 0
     log.info(
         "catalog.bootstrapped",
         providers=count,
         prices=prices.added,
-        seeded=seeded.added,
         sandbox_models=models,
     )
-    return BootstrapSummary(
-        providers=count, prices=prices, seed=seeded, aliases=names, sandbox_models=models
-    )
+    return BootstrapSummary(providers=count, prices=prices, aliases=names, sandbox_models=models)

@@ -35,6 +35,9 @@ class SandboxModel:
     description: str
     gives: str = "text"
     amounts: offers.Amounts = TEXT
+    takes: tuple[str, ...] = ("text",)
+    parameters: tuple[str, ...] = ()
+    """Beside those that every model that converses takes."""
 
 
 MODELS = (
@@ -43,7 +46,12 @@ MODELS = (
     ),
     SandboxModel("sandbox/long", "sandbox", "long", "Sandbox Long", "Streams a long answer."),
     SandboxModel(
-        "sandbox/reasoner", "sandbox", "reasoner", "Sandbox Reasoner", "Reasons before it answers."
+        "sandbox/reasoner",
+        "sandbox",
+        "reasoner",
+        "Sandbox Reasoner",
+        "Reasons before it answers.",
+        parameters=("include_reasoning", "reasoning"),
     ),
     SandboxModel(
         "sandbox/claude",
@@ -86,6 +94,7 @@ MODELS = (
         "Paints in one colour.",
         "image",
         per_unit(images="0.04"),
+        takes=("text", "image"),
     ),
     SandboxModel(
         "sandbox/transcription",
@@ -95,6 +104,15 @@ MODELS = (
         "Hears, by the second.",
         "transcription",
         per_unit(seconds="0.0001"),
+        takes=("audio",),
+    ),
+    SandboxModel(
+        "sandbox/transcription-tokens",
+        "sandbox",
+        "transcription-tokens",
+        "Sandbox Transcription by Tokens",
+        "Hears, by the token, and streams.",
+        "transcription",
     ),
     SandboxModel(
         "sandbox/speech",
@@ -148,9 +166,10 @@ def sync_sandbox(base_url: str = "") -> int:
             upstream_model=model.upstream,
             name=model.name,
             description=model.description,
-            context_length=CONTEXT_LENGTH,
+            context_length=CONTEXT_LENGTH if is_text else None,
             max_output_tokens=MAX_OUTPUT_TOKENS if is_text else None,
-            parameters=PARAMETERS if is_text else (),
+            parameters=tuple(sorted(PARAMETERS + model.parameters)) if is_text else (),
+            takes=("text", "image") if is_text else model.takes,
             gives=(model.gives,),
         )
         offers.post_price(offering, model.amounts, source=PriceSource.SANDBOX)

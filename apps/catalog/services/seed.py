@@ -1,23 +1,24 @@
 """The seed: models and prices that ship with the release, so that a start without a network has something to offer.
 
-``apps/catalog/seeds`` says where they come from. A provider without a row is passed over.
+``apps/catalog/seeds`` says where they come from.
 """
 
-from collections.abc import Iterator
+import datetime
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
 
-from apps.catalog.models import PriceSource, Provider
+from apps.catalog.models import PriceSource
 from apps.catalog.providers.canonical import SEEDS
-from apps.catalog.services import intake
+from apps.catalog.services.intake import Found
 from apps.catalog.services.offers import Amounts
 
 MODELS = SEEDS / "models.jsonl"
 
 
 class SeedLine(msgspec.Struct, kw_only=True):
-    """One model at one provider; amounts by name, in nano-USD. What is not there follows ``Amounts.of``."""
+    """One model at one provider; amounts by name, in nano-USD. What is not there follows ``Amounts.of_model``."""
 
     provider: str
     upstream: str
@@ -26,10 +27,12 @@ class SeedLine(msgspec.Struct, kw_only=True):
     name: str = ""
     variant: str = ""
     quantization: str = ""
+    released: datetime.date | None = None
     context: int | None = None
     max_output: int | None = None
-    inputs: tuple[str, ...] = msgspec.field(default=("text",), name="in")
+    inputs: tuple[str, ...] = msgspec.field(default=(), name="in")
     outputs: tuple[str, ...] = msgspec.field(default=("text",), name="out")
+    """Text is not written down. Of what a model takes it is also what the builder writes when it does not know."""
     parameters: str = ""
     note: str = ""
 
@@ -41,21 +44,20 @@ def read_seed(path: Path = MODELS) -> Iterator[SeedLine]:
             yield decoder.decode(line)
 
 
-def import_seed() -> intake.Intake:
-    """For every provider that has a row. Safe to repeat."""
-    present = set(Provider.objects.values_list("slug", flat=True))
-    found = [_found(line) for line in read_seed() if line.provider in present]
-    return intake.take_in(found, source=PriceSource.SEED)
+def found_in_seed(present: Collection[str]) -> list[Found]:
+    """What the seed says of these providers."""
+    return [_found(line) for line in read_seed() if line.provider in present]
 
 
-def _found(line: SeedLine) -> intake.Found:
-    told = {"input": 0, "output": 0, **line.prices}
-    return intake.Found(
+def _found(line: SeedLine) -> Found:
+    return Found(
+        source=PriceSource.SEED,
         provider=line.provider,
         upstream_model=line.upstream,
         model_id=line.id,
-        amounts=Amounts.of(**told),
+        amounts=Amounts.of_model(line.id, line.prices),
         name=line.name,
+        released_on=line.released,
         context_length=line.context,
         max_output_tokens=line.max_output,
         input_modalities=line.inputs,

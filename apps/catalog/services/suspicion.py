@@ -1,4 +1,4 @@
-"""Why a price looks like a mistake: compared with what it was, and with what the other hosts of the model take."""
+"""Why a price looks like a mistake: by itself, compared with what it was, and with what the other hosts of the model take."""
 
 import statistics
 from collections import defaultdict
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from apps.catalog.models import Offering, Price
+from apps.catalog.providers.plausible import beyond_bounds
 from apps.catalog.services.offers import Amounts
 from apps.common.money import format_usd
 
@@ -40,12 +41,22 @@ class Neighbours:
 
 
 def suspicion(
-    former: Amounts | None, found: Amounts, medians: Medians, *, may_be_free: bool = False
+    former: Amounts | None,
+    found: Amounts,
+    medians: Medians,
+    *,
+    makes: Iterable[str] = (),
+    may_be_free: bool = False,
 ) -> str:
-    """Why the numbers look like a mistake; empty when they do not.
+    """Why the numbers look like a mistake; empty when they do not. ``makes``: the model's output modalities.
 
-    A price that was far from the other hosts before and was believed may stay there.
+    A price that was far from the other hosts before and was believed may stay there. One that nothing costs waits
+    even where there is no other host to compare it with.
     """
+    kinds = tuple(makes)
+    reason = beyond_bounds(asdict(found), kinds)
+    if reason and not (former and beyond_bounds(asdict(former), kinds)):
+        return reason
     if former is not None and (reason := changed_too_much(former, found)):
         return reason
     if former is not None and off_the_median(former, medians):

@@ -6,8 +6,11 @@ client <--StreamEncoder-- Event* <--StreamDecoder-- upstream
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
+from msgspec import field
 
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
@@ -23,8 +26,7 @@ PriceUsage = Callable[[Usage], Json]
 """Usage to the cost fields that join the client's ``usage`` object: ``{"cost": <dollars>, "cost_details": {…}}``."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerIdentity:
+class AnswerIdentity(msgspec.Struct, frozen=True):
     """How the answer names itself to the client, whatever the provider called it."""
 
     id: str
@@ -38,7 +40,7 @@ class AnswerIdentity:
 @dataclass(frozen=True, slots=True)
 class EncodedRequest:
     body: Json
-    dropped: tuple[str, ...] = field(default=())
+    dropped: tuple[str, ...] = ()
     """Client parameters that this wire cannot carry, by the names the client used."""
 
 

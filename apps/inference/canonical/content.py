@@ -4,13 +4,13 @@ A part may carry a prompt cache breakpoint (``cache``) and keys that only its ow
 What no other wire has a word for is an ``Opaque``, which only an encoder of the same wire writes out again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from apps.catalog.providers.spec import Wire
-from apps.inference.canonical.events import Opaque
+from apps.inference.canonical.events import Citation, Opaque, Sound
 
 Json = dict[str, Any]
 
@@ -34,6 +34,8 @@ class Text:
     """Gemini's proof of the thoughts behind the text."""
     origin: Wire | None = None
     """The wire that made the signature."""
+    citations: tuple[Citation, ...] = ()
+    """Of an answer's text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class ToolCall:
     """Gemini's proof of the thoughts behind the call, without which it refuses the call's result."""
     origin: Wire | None = None
     """The wire that made the signature."""
+    takes_text: bool = False
+    """In a conversation: the tool takes plain text, which stands in the arguments as ``text_tools`` writes it."""
     cache: CacheTtl | None = None
     extra: Extra = field(default_factory=dict)
 
@@ -105,6 +109,36 @@ class Refusal:
 Part = Text | Image | Document | ToolCall | ToolResult | Reasoning | Refusal | Opaque
 Block = Text | Reasoning | ToolCall | Refusal | Opaque
 """The parts that an answer can hold."""
+
+
+def readable(
+    parts: Iterable[Part],
+    wire: Wire,
+    dropped: list[str],
+    *,
+    encode_sound: Callable[[Sound], Json] = lambda _: {},
+    encode_upload: Callable[[str], Json] = lambda _: {},
+) -> list[Part]:
+    """The parts as this wire can carry them: what only another has a word for becomes sound or text, or is named as dropped.
+
+    ``encode_sound`` writes a part of sound in this wire's words; ``{}`` when it takes none of this kind. ``encode_upload`` does
+    so with the id of a file.
+    """
+    found: list[Part] = []
+    for part in parts:
+        if not isinstance(part, Opaque) or part.wire == wire:
+            found.append(part)
+        elif part.sound and (payload := encode_sound(part.sound)):
+            found.append(Opaque(wire, payload))
+        elif part.upload and (payload := encode_upload(part.upload)):
+            found.append(Opaque(wire, payload))
+            dropped.extend(part.lost)
+        elif part.text:
+            found.append(Text(part.text))
+            dropped.extend(part.lost)
+        else:
+            dropped.append(part.name)
+    return found
 
 
 def own_keys(extra: Extra, wire: Wire) -> Json:

@@ -1,6 +1,6 @@
 """The canonical stream: what any upstream says, as a closed set of small events.
 
-    Started → ( BlockStarted → BlockDelta* → BlockFinished )* → UsageReported? → Finished
+    Started → ( BlockStarted → ( BlockDelta | Cited )* → BlockFinished )* → UsageReported? → Finished
 
 Blocks may interleave (parallel tool calls): ``index`` is ours, dense from 0 in order of opening, and decoders map their
 provider's own indices onto it. ``Opaque`` carries what we do not understand, for an encoder of the same wire.
@@ -59,6 +59,26 @@ class BlockDelta:
     """The wire that made the signature."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A page of the web that stands behind a text."""
+
+    url: str
+    title: str = ""
+    cited_text: str = ""
+    """What the page says."""
+    span: tuple[int, int] | None = None
+    """The characters of the block's text that lean on the page, from and up to; None for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation of a block of text that is still open."""
+
+    index: int
+    citation: Citation
+
+
 @dataclass(frozen=True, slots=True)
 class BlockFinished:
     index: int
@@ -89,9 +109,25 @@ class UpstreamError:
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording: base64 ``data`` with its media type."""
+
+    data: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     wire: str
     payload: dict[str, Any]
+    text: str = ""
+    """What it says, for the other wires; empty when only its own wire can say it."""
+    lost: tuple[str, ...] = ()
+    """What the text leaves out, in the client's words."""
+    sound: Sound | None = None
+    """What is heard of it, for those other wires that take sound."""
+    upload: str = ""
+    """The id of a file at OpenAI, for the other of its two wires."""
 
     @property
     def name(self) -> str:
@@ -104,6 +140,7 @@ Event = (
     Started
     | BlockStarted
     | BlockDelta
+    | Cited
     | BlockFinished
     | UsageReported
     | Finished

@@ -53,7 +53,9 @@ class Fields:
             self.refuse(name, "must be true or false", code="invalid_type")
         return value
 
-    def whole_number(self, name: str, *, least: int | None = None) -> int | None:
+    def whole_number(
+        self, name: str, *, least: int | None = None, most: int | None = None
+    ) -> int | None:
         value = self.body.get(name)
         if value is None:
             return None
@@ -61,6 +63,8 @@ class Fields:
             self.refuse(name, "must be a whole number", code="invalid_type")
         if least is not None and value < least:
             self.refuse(name, f"must be at least {least}")
+        if most is not None and value > most:
+            self.refuse(name, f"must be at most {most}")
         return value
 
     def number(self, name: str, *, least: float, most: float) -> float | None:

@@ -11,6 +11,8 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Citation,
+    Cited,
     Event,
     Finished,
     Opaque,
@@ -28,6 +30,7 @@ class _OpenBlock:
     texts: list[str] = field(default_factory=list)
     signatures: list[str] = field(default_factory=list)
     origin: Wire | None = None
+    citations: list[Citation] = field(default_factory=list)
 
     def take(self, delta: BlockDelta) -> None:
         self.texts.append(delta.text)
@@ -38,7 +41,12 @@ class _OpenBlock:
         text, signature = "".join(self.texts), "".join(self.signatures)
         match self.started.kind:
             case BlockKind.TEXT:
-                return Text(text, signature=signature, origin=self.origin)
+                return Text(
+                    text,
+                    signature=signature,
+                    origin=self.origin,
+                    citations=tuple(self.citations),
+                )
             case BlockKind.REASONING:
                 return Reasoning(text=text, signature=signature, origin=self.origin)
             case BlockKind.REFUSAL:
@@ -70,6 +78,8 @@ def fold(events: Iterable[Event]) -> ChatResponse:
             case BlockStarted():
                 block = by_index[event.index] = _OpenBlock(event)
                 in_order.append(block)
+            case Cited():
+                by_index[event.index].citations.append(event.citation)
             case BlockFinished():
                 pass
             case Opaque():

@@ -27,14 +27,32 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextInput:
+    """How a tool takes plain text in the place of arguments; the grammar is empty where any text will do."""
+
+    description: str = ""
+    """Of the tool, without the grammar."""
+    syntax: str = ""
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     name: str
+    """Unlike that of any other tool of the request, and a name on every wire."""
     description: str = ""
     schema: Mapping[str, Any] | None = None
     """JSON schema of the arguments; None when the client gave none."""
     strict: bool | None = None
     cache: CacheTtl | None = None
     extra: Extra = field(default_factory=dict)
+    text_input: TextInput | None = None
+    """Of a tool that takes text, for the wires that have such; to the others, name, description and schema are a function."""
+    source: Mapping[str, Any] | None = None
+    """What the client sent, where it is no function on its own wire; every other wire is sent the function. The tools of one
+    group have the same."""
+    own_name: str = ""
+    """What the client calls it inside of a group."""
 
 
 class ToolMode(StrEnum):
@@ -49,6 +67,8 @@ class ToolChoice:
     mode: ToolMode
     name: str = ""
     """The tool that must be called; only with NAMED."""
+    allowed: tuple[str, ...] = ()
+    """The tools that may be called; empty for all. Only with AUTO and REQUIRED."""
 
     @property
     def is_forced(self) -> bool:
@@ -125,8 +145,26 @@ class ChatRequest:
     service_tier: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     """The client's words for our fields, where they differ; the report of dropped parameters speaks them."""
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """What the answer must know of the request, for ``AnswerIdentity.echo``."""
     extra: Extra = field(default_factory=dict)
+
+    @property
+    def allowed_tools(self) -> tuple[Tool | Opaque, ...]:
+        """The tools that the choice leaves, for wires that cannot say it in another way."""
+        allowed = self.tool_choice.allowed if self.tool_choice else ()
+        return tuple(
+            tool
+            for tool in self.tools
+            if not allowed or isinstance(tool, Opaque) or tool.name in allowed
+        )
 
     def name_of(self, field_name: str) -> str:
         """What the client called this field."""
         return self.names.get(field_name, field_name)
+
+    @property
+    def hidden_thoughts(self) -> tuple[str, ...]:
+        """The wish to see no thoughts, which only its own wire can grant; empty without one."""
+        is_wished = self.reasoning is not None and self.reasoning.show_thoughts is False
+        return (self.name_of("show_thoughts"),) if is_wished else ()

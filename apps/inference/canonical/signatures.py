@@ -53,6 +53,14 @@ def written(signature: str, origin: Wire | None, *, own: Wire, kind: BlockKind) 
     return cover(signature, origin=origin, kind=kind)
 
 
+def own_signature(signature: str, own: Wire) -> str | None:
+    """A client's signature as ``own`` made it; None when another wire did."""
+    found = uncover(signature)
+    if found is None:
+        return signature
+    return found.text if found.origin is own else None
+
+
 def carrier(block: Text | ToolCall) -> str:
     """The signature of the reasoning without text that stands beside the block; empty when it needs none."""
     if not block.signature or block.origin is None:

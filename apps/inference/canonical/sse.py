@@ -8,6 +8,7 @@ Only ``event`` and ``data`` are kept: no provider uses ``id`` or ``retry``.
 import msgspec
 
 from apps.inference.canonical.failures import MalformedUpstream
+from apps.inference.canonical.surrogates import has_surrogates, join, mend
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 
@@ -26,7 +27,7 @@ class SseRecord(msgspec.Struct, frozen=True, gc=False):
 class SseDecoder:
     """Bytes in any portions to records. One instance per stream."""
 
-    __slots__ = ("_after_cr", "_at_start", "_carry", "_scanned")
+    __slots__ = ("_after_cr", "_at_start", "_carry", "_half", "_scanned")
 
     def __init__(self) -> None:
         self._carry = bytearray()
@@ -35,6 +36,8 @@ class SseDecoder:
         """How much of the carry is known to hold no record end."""
         self._at_start = True
         self._after_cr = False
+        self._half: SseRecord | None = None
+        """A record that ends in half a character; the next one brings the rest."""
 
     def feed(self, chunk: bytes) -> list[SseRecord]:
         """The records that end in this chunk. Raises MalformedUpstream when one grows past the bound."""
@@ -45,7 +48,7 @@ class SseDecoder:
         if self._carry:
             return self._feed_carry(chunk)
         if chunk.endswith(b"\n\n"):
-            return _records(chunk)
+            return self._records(chunk)
         return self._records_and_rest(chunk)
 
     def flush(self) -> list[SseRecord]:
@@ -56,7 +59,12 @@ class SseDecoder:
         rest = bytes(self._carry)
         self._carry.clear()
         self._scanned = 0
-        return _records(rest + b"\n\n")
+        records = self._records(rest + b"\n\n")
+        if self._half is not None:
+            data, _ = join(self._half.data, b"")
+            records.append(SseRecord(self._half.event, data))
+            self._half = None
+        return records
 
     def _feed_carry(self, chunk: bytes) -> list[SseRecord]:
         self._carry += chunk
@@ -76,7 +84,25 @@ class SseDecoder:
         self._carry += text[begun:]
         self._scanned = max(0, len(self._carry) - 1)
         self._check_bound()
-        return _records(text[:begun])
+        return self._records(text[:begun])
+
+    def _records(self, text: bytes) -> list[SseRecord]:
+        records = _records(text)
+        if self._half is None and not has_surrogates(text):
+            return records
+        whole: list[SseRecord] = []
+        for record in records:
+            event, data = record.event, record.data
+            if self._half is not None:
+                earlier, data = join(self._half.data, data)
+                whole.append(SseRecord(self._half.event, earlier))
+                self._half = None
+            data, is_half = mend(data)
+            if is_half:
+                self._half = SseRecord(event, data)
+            else:
+                whole.append(SseRecord(event, data))
+        return whole
 
     def _check_bound(self) -> None:
         if len(self._carry) > MAX_RECORD_BYTES:
@@ -101,8 +127,17 @@ class SseDecoder:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def on_one_line(data: bytes) -> bytes:
+    """JSON that a host may have written over several lines of ``data``, of which many clients read only the first.
+
+    Its line ends mean nothing: what has been read as JSON has none inside of strings (RFC 8259, section 7).
+    """
+    return data if data.find(b"\n") < 0 else data.replace(b"\n", b" ")
+
+
 def encode_record(data: bytes, event: str | None = None) -> bytes:
-    """One record. ``data`` must hold no line end, which JSON from orjson never does."""
+    """One record of JSON, or of a marker."""
+    data = on_one_line(data)
     if event is None:
         return b"data: " + data + b"\n\n"
     return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"

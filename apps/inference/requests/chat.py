@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Meta
 
 from apps.inference.requests.common import (
+    FORMAT_ABILITIES,
     Integer,
     Name,
     RequestFacts,
+    Size,
     Tokens,
     check,
     encoded_bytes,
@@ -88,6 +90,7 @@ class Message(msgspec.Struct):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[Part] | None = None
     tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
     tool_call_id: str | None = None
     name: str | None = None
 
@@ -192,24 +195,32 @@ class ChatBody(msgspec.Struct):
 def read_chat(raw: bytes) -> RequestFacts:
     """Check a chat completion request. Raises InvalidRequest naming the field."""
     body = check(raw, ChatBody)
-    size = images = 0
+    size = Size()
     for index, message in enumerate(body.messages):
         content = message.content
         if name := lacks(message, MESSAGE_NEEDS[message.role]):
             raise missing(f"messages[{index}].{name}")
         if isinstance(content, str):
-            size += text_size(content)
+            size.text += text_size(content)
         elif content:
-            more, pictures = _parts_size(content, f"messages[{index}].content")
-            size, images = size + more, images + pictures
+            _measure_parts(content, f"messages[{index}].content", size)
         if message.tool_calls:
-            size += _calls_size(message.tool_calls, f"messages[{index}].tool_calls")
+            size.text += _calls_size(message.tool_calls, f"messages[{index}].tool_calls")
+        elif message.function_call:
+            size.text += text_size(message.function_call.arguments)
     if body.tools:
-        size += _tools_size(body.tools)
+        size.text += _tools_size(body.tools)
     for function in body.functions or ():
-        size += _function_size(function)
+        size.text += _function_size(function)
+    for modality in body.modalities or ():
+        if modality != "text":
+            size.needs.add(f"{modality}_output")
+    if body.tools or body.functions:
+        size.needs.add("tools")
     if body.response_format:
-        size += _format_size(body.response_format)
+        size.text += _format_size(body.response_format)
+        if need := FORMAT_ABILITIES.get(body.response_format.type):
+            size.needs.add(need)
     if isinstance(choice := body.tool_choice, ToolChoice) and (
         name := lacks(choice, TOOL_NEEDS.get(choice.type, ()))
     ):
@@ -218,32 +229,38 @@ def read_chat(raw: bytes) -> RequestFacts:
         model=body.model,
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
-        text_bytes=size,
-        images=images,
+        text_bytes=size.whole,
+        guessed_bytes=size.guessed,
+        images=size.images,
         max_output_tokens=body.max_completion_tokens or body.max_tokens,
         choices=body.n or 1,
         reasoning=body.reasoning_effort not in {None, "none"},
+        is_thoughtless=body.reasoning_effort == "none",
+        needs=frozenset(size.needs),
     )
 
 
-def _parts_size(parts: list[Part], at: str) -> tuple[int, int]:
-    """(UTF-8 bytes of text, images)."""
-    size = images = 0
+def _measure_parts(parts: list[Part], at: str, size: Size) -> None:
     for index, part in enumerate(parts):
         if part.type == "text" and part.text is not None:  # nearly every part
-            size += text_size(part.text)
+            size.text += text_size(part.text)
             continue
         if name := lacks(part, PART_NEEDS.get(part.type, ())):
             raise missing(f"{at}[{index}].{name}")
-        size += text_size(part.text or "")
+        size.text += text_size(part.text or "")
         if part.file is not None:
-            size += _file_size(part.file, f"{at}[{index}].file")
+            size.guessed += _file_size(part.file, f"{at}[{index}].file")
+            size.needs.add("file")
         if part.input_audio:
             if not is_text(part.input_audio.data):
                 raise wrong_type(f"{at}[{index}].input_audio.data", "str")
-            size += encoded_bytes([part.input_audio.data])
-        images += part.image_url is not None
-    return size, images
+            size.guessed += encoded_bytes([part.input_audio.data])
+            size.needs.add("audio")
+        if part.image_url is not None:
+            size.images += 1
+            size.needs.add("image")
+        elif part.type == "video_url":
+            size.needs.add("video")
 
 
 def _file_size(file: dict[str, msgspec.Raw], at: str) -> int:

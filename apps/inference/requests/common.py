@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, TypeVar
 
@@ -26,26 +25,58 @@ MOST_KEYS_TRIED = 1000
 IMAGE_TOKENS = 1000
 """What an image is taken to cost in an estimate; providers count between 85 and 1,600."""
 
+FORMAT_ABILITIES = {"json_object": "response_format", "json_schema": "structured_outputs"}
+"""What a model must be able to do for an answer of this format."""
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+
+class RequestFacts(msgspec.Struct, frozen=True):
     """The few things that admission and routing must know, whatever wire the client speaks."""
 
     model: str
+    """Empty when the client leaves it to the gateway, which only moderations may."""
     stream: bool
     include_usage: bool
     text_bytes: int
     """UTF-8 bytes of everything that becomes input tokens."""
     images: int
+    """To look at."""
     max_output_tokens: int | None
     choices: int
     """``n``: answers asked for at once."""
     reasoning: bool = False
     """The request asks the model to think first."""
+    is_thoughtless: bool = False
+    """The request asks the model not to think."""
+    guessed_bytes: int = 0
+    """Of the text bytes, those that stand for what cannot be counted here, and may be no tokens at all: files, sound, thoughts."""
+    is_slow: bool = False
+    """Even a stream may show nothing for as long as a whole answer takes: pictures, sound."""
     units: Usage = NOTHING
     """What it will use beside text: images, characters, seconds, searches; the estimate and, unless reported, the bill."""
     expected_output: int | None = None
     """Output tokens to hold credit for; None where a conversation's limits decide."""
+    needs: frozenset[str] = frozenset()
+    """What a model must be able to do beside text, in the catalogue's words: ``image``, ``audio``, ``video``, ``file``, ``tools``,
+    ``response_format`` (any JSON), ``structured_outputs`` (JSON of a schema); ``audio_output`` for answers that are heard."""
+
+
+class Size(msgspec.Struct):
+    """What a conversation holds, gathered part by part."""
+
+    text: int = 0
+    """UTF-8 bytes of what is certainly read."""
+    guessed: int = 0
+    """Bytes that stand for what cannot be counted here."""
+    images: int = 0
+    needs: set[str] = msgspec.field(default_factory=set)
+    """As in ``RequestFacts``."""
+
+    @property
+    def whole(self) -> int:
+        return self.text + self.guessed
+
+
+_UNKNOWN = re.compile(r"unknown field `(.+)`")
 
 
 def check(body: bytes, shape: type[T]) -> T:
@@ -56,17 +87,20 @@ def check(body: bytes, shape: type[T]) -> T:
         message = str(error)
         if _VALUE_OF_ANY_KEY in message:
             message = _name_key(message, body, shape)
-        raise _explain(message) from error
+        raise explain(message) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from error
 
 
-def _explain(message: str) -> InvalidRequest:
+def explain(message: str) -> InvalidRequest:
     path = _PATH.search(message)
     param = path.group(1) if path else ""
     text = _PATH.sub("", message)
     if lost := _MISSING.search(message):
         return missing(f"{param}.{lost.group(1)}".lstrip("."))
+    if not param and (unknown := _UNKNOWN.search(message)):
+        name = unknown.group(1)[:60]
+        return InvalidRequest(f"There is no field '{name}' here.", param=name, code="invalid_value")
     if not param:
         return InvalidRequest(f"The body must be a JSON object. {text}.", code="invalid_type")
     code = "invalid_type" if "got `" in text else "invalid_value"

@@ -1,6 +1,7 @@
 """Forms: multipart bodies with files, as OpenAI's audio and image-edit endpoints take them."""
 
 import io
+import math
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from django.utils.datastructures import MultiValueDict
 from typing_extensions import override
 
 from apps.common.errors import InvalidRequest
+
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
+"""What clients write for yes and no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,33 @@ class Form:
                 code="invalid_value",
             )
         return int(value)
+
+    def number(self, name: str, *, least: float, most: float) -> float | None:
+        value = self.get(name)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:  # nor is nan
+            raise InvalidRequest(
+                f"'{name}' must be a number from {least:g} to {most:g}.",
+                param=name,
+                code="invalid_value",
+            )
+        return number
+
+    def flag(self, name: str) -> bool:
+        """False when absent."""
+        value = self.get(name)
+        if value is None:
+            return False
+        if value.lower() not in FLAGS:
+            raise InvalidRequest(
+                f"'{name}' must be true or false.", param=name, code="invalid_value"
+            )
+        return FLAGS[value.lower()]
 
     def encode(
         self, changes: dict[str, str], *, without: Collection[str] = ()

@@ -11,10 +11,12 @@ from msgspec import Meta
 
 from apps.common.errors import InvalidRequest
 from apps.inference.requests.common import (
+    FORMAT_ABILITIES,
     Count,
     Integer,
     Name,
     RequestFacts,
+    Size,
     Tokens,
     check,
     encoded_bytes,
@@ -55,6 +57,7 @@ CUSTOM_TOOL_NEEDS = ("name", "input_schema")
 CHOICE_NEEDS: dict[str, tuple[str, ...]] = {"tool": ("name",)}
 THINKING_NEEDS: dict[str, tuple[str, ...]] = {"enabled": ("budget_tokens",)}
 LEAST_THINKING = 1024
+NULL = msgspec.Raw(b"null")
 
 Source = dict[str, msgspec.Raw]
 
@@ -118,6 +121,9 @@ class CountTokensBody(msgspec.Struct, kw_only=True):
     thinking: Thinking | None = None
     cache_control: CacheControl | None = None
     mcp_servers: list[dict[str, msgspec.Raw]] | None = None
+    output_config: dict[str, msgspec.Raw] | None = None
+    context_management: dict[str, msgspec.Raw] | None = None
+    """What Anthropic takes out of a long conversation: https://platform.claude.com/docs/en/build-with-claude/context-editing."""
 
 
 class MessagesBody(CountTokensBody, kw_only=True):
@@ -135,7 +141,7 @@ class MessagesBody(CountTokensBody, kw_only=True):
 def read_messages(raw: bytes) -> RequestFacts:
     """Check a messages request. Raises InvalidRequest naming the field."""
     body = check(raw, MessagesBody)
-    size, images = _input_size(body)
+    size = _input_size(body)
     thinking = body.thinking
     if thinking and not body.tools and (thinking.budget_tokens or 0) >= body.max_tokens:
         # With tools, a model that thinks between their calls may think for longer than one answer.
@@ -144,41 +150,49 @@ def read_messages(raw: bytes) -> RequestFacts:
         model=body.model,
         stream=bool(body.stream),
         include_usage=True,
-        text_bytes=size,
-        images=images,
+        text_bytes=size.whole,
+        guessed_bytes=size.guessed if body.context_management is None else size.whole,
+        images=size.images,
         max_output_tokens=body.max_tokens,
         choices=1,
         reasoning=thinking is not None and thinking.type != "disabled",
+        is_thoughtless=thinking is not None and thinking.type == "disabled",
+        needs=frozenset(size.needs),
     )
 
 
 def read_count_tokens(raw: bytes) -> RequestFacts:
     """The same without what only an answer needs."""
     body = check(raw, CountTokensBody)
-    size, images = _input_size(body)
+    size = _input_size(body)
     return RequestFacts(
         model=body.model,
         stream=False,
         include_usage=False,
-        text_bytes=size,
-        images=images,
+        text_bytes=size.whole,
+        guessed_bytes=size.guessed if body.context_management is None else size.whole,
+        images=size.images,
         max_output_tokens=None,
         choices=1,
         expected_output=0,
+        needs=frozenset(size.needs),
     )
 
 
-def _input_size(body: CountTokensBody) -> tuple[int, int]:
-    """(UTF-8 bytes of text, images)."""
-    size, images = _content_size(body.system, "system") if body.system else (0, 0)
+def _input_size(body: CountTokensBody) -> Size:
+    size = Size()
+    if body.system:
+        _measure(body.system, "system", size)
     for index, message in enumerate(body.messages):
         if isinstance(message.content, str):
-            size += text_size(message.content)
+            size.text += text_size(message.content)
         else:
-            more, pictures = _content_size(message.content, f"messages[{index}].content")
-            size, images = size + more, images + pictures
+            _measure(message.content, f"messages[{index}].content", size)
     if body.tools:
-        size += _tools_size(body.tools)
+        size.text += _tools_size(body.tools)
+        size.needs.add("tools")
+    if body.output_config and not is_null(body.output_config.get("format", NULL)):
+        size.needs.add(FORMAT_ABILITIES["json_schema"])
     if (choice := body.tool_choice) and (name := lacks(choice, CHOICE_NEEDS.get(choice.type, ()))):
         raise missing(f"tool_choice.{name}")
     thinking = body.thinking
@@ -186,7 +200,7 @@ def _input_size(body: CountTokensBody) -> tuple[int, int]:
         raise missing(f"thinking.{name}")
     if thinking and thinking.type == "enabled" and (thinking.budget_tokens or 0) < LEAST_THINKING:
         raise _wrong_budget(f"must be {LEAST_THINKING} or more")
-    return size, images
+    return size
 
 
 def _wrong_budget(rule: str) -> InvalidRequest:
@@ -194,42 +208,42 @@ def _wrong_budget(rule: str) -> InvalidRequest:
     return InvalidRequest(f"'{param}' {rule}.", param=param, code="invalid_value")
 
 
-def _content_size(
-    content: str | list[Block] | dict[str, msgspec.Raw] | None, at: str
-) -> tuple[int, int]:
-    """(UTF-8 bytes of text, images)."""
+def _measure(
+    content: str | list[Block] | dict[str, msgspec.Raw] | None, at: str, size: Size
+) -> None:
     if isinstance(content, str):
-        return text_size(content), 0
+        size.text += text_size(content)
+        return
     if isinstance(content, dict):
-        return tool_bytes(content), 0
-    size = images = 0
+        size.guessed += tool_bytes(content)  # of Anthropic's own tools: much of it is encrypted
+        return
     for index, block in enumerate(content or ()):
         if block.type == "text" and block.text is not None:  # nearly every block
-            size += text_size(block.text)
+            size.text += text_size(block.text)
             continue
         if name := lacks(block, BLOCK_NEEDS.get(block.type, ())):
             raise missing(f"{at}[{index}].{name}")
-        size += text_size(block.text or "") + text_size(block.thinking or "")
+        size.text += text_size(block.text or "")
+        # Of earlier turns it is not read again: https://platform.claude.com/docs/en/build-with-claude/extended-thinking
+        size.guessed += text_size(block.thinking or "")
         if block.input:
-            size += tool_bytes(block.input)
+            size.text += tool_bytes(block.input)
         if block.source is not None:
-            size += _source_size(block, f"{at}[{index}].source")
-            images += block.type == "image"
+            _measure_source(block, f"{at}[{index}].source", size)
         if block.content is not None:
             if isinstance(block.content, dict) and block.type in NO_OBJECT_CONTENT:
                 raise wrong_type(f"{at}[{index}].content", "str | array")
-            more, pictures = _content_size(block.content, f"{at}[{index}].content")
-            size, images = size + more, images + pictures
-    return size, images
+            _measure(block.content, f"{at}[{index}].content", size)
 
 
-def _source_size(block: Block, at: str) -> int:
+def _measure_source(block: Block, at: str, size: Size) -> None:
     """Images are counted by number and not by size."""
     source = block.source
     if isinstance(source, str) or source is None:
         if block.type in OBJECT_SOURCES:
             raise wrong_type(at, "object")
-        return text_size(source or "")
+        size.text += text_size(source or "")
+        return
     if block.type in TEXT_SOURCES:
         raise wrong_type(at, "str")
     if "type" not in source:
@@ -243,8 +257,13 @@ def _source_size(block: Block, at: str) -> int:
         if name != "content" and not is_text(source[name]):
             raise wrong_type(f"{at}.{name}", "str")
     if block.type == "image":
-        return 0
-    return tool_bytes(source) if kind == b'"text"' else encoded_bytes(source.values())
+        size.images += 1
+        size.needs.add("image")
+    elif kind == b'"text"':
+        size.text += tool_bytes(source)
+    else:
+        size.guessed += encoded_bytes(source.values())
+        size.needs.add("file")
 
 
 def _tools_size(tools: list[Tool]) -> int:

@@ -25,6 +25,9 @@ from apps.inference.requests.sound import seconds_of
 BYTES_PER_TOKEN = 4
 OUTPUT_TOKENS_PER_IMAGE = 4200
 """A large image of high quality at OpenAI's image models: https://platform.openai.com/docs/guides/image-generation."""
+MOST_PARTIAL_IMAGES = 3
+TOKENS_PER_PARTIAL_IMAGE = 100
+"""https://platform.openai.com/docs/guides/image-generation#partial-images-cost"""
 DOCUMENTS_PER_SEARCH = 100
 """https://docs.cohere.com/docs/rerank-overview: a query with up to a hundred documents is one search."""
 LONGEST_SPEECH = 4096
@@ -76,6 +79,7 @@ class ImageBody(msgspec.Struct):
     background: str | None = None
     style: str | None = None
     stream: bool | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=MOST_PARTIAL_IMAGES)] | None = None
     user: str | None = None
 
 
@@ -86,7 +90,7 @@ class SpeechBody(msgspec.Struct):
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     speed: Annotated[float, Meta(ge=0.25, le=4)] | None = None
     instructions: str | None = None
-    stream_format: Literal["audio"] | None = None
+    stream_format: Literal["audio", "sse"] | None = None
 
 
 class RerankBody(msgspec.Struct):
@@ -105,8 +109,9 @@ class ModerationPart(msgspec.Struct):
 
 
 class ModerationBody(msgspec.Struct):
-    model: Name
     input: str | list[str | ModerationPart]
+    model: Name | None = None
+    """OpenAI's SDK leaves it out; the gateway then chooses."""
 
 
 def read_completion(raw: bytes) -> RequestFacts:
@@ -129,11 +134,13 @@ def read_embedding(raw: bytes) -> RequestFacts:
 
 def read_image(raw: bytes) -> RequestFacts:
     body = check(raw, ImageBody)
-    if body.stream:
-        raise InvalidRequest(
-            "'stream' is not offered for images.", param="stream", code="invalid_value"
-        )
-    return _image_facts(body.model, body.prompt, body.n or 1)
+    return _image_facts(
+        body.model,
+        body.prompt,
+        body.n or 1,
+        stream=bool(body.stream),
+        partial_images=body.partial_images or 0,
+    )
 
 
 def read_image_edit(form: Form) -> RequestFacts:
@@ -142,12 +149,14 @@ def read_image_edit(form: Form) -> RequestFacts:
         raise InvalidRequest(
             "'image' is missing: send a file.", param="image", code="missing_field"
         )
-    if (form.get("stream") or "").lower() == "true":
-        raise InvalidRequest(
-            "'stream' is not offered for images.", param="stream", code="invalid_value"
-        )
-    number = form.whole_number("n", least=1, most=10) or 1
-    return _image_facts(model, prompt, number, images=len(form.files))
+    return _image_facts(
+        model,
+        prompt,
+        form.whole_number("n", least=1, most=10) or 1,
+        images=len(form.files),
+        stream=form.flag("stream"),
+        partial_images=form.whole_number("partial_images", least=0, most=MOST_PARTIAL_IMAGES) or 0,
+    )
 
 
 def read_transcription(form: Form) -> RequestFacts:
@@ -155,14 +164,12 @@ def read_transcription(form: Form) -> RequestFacts:
     sound = next((file for file in form.files if file.field == "file"), None)
     if sound is None or not sound.data:
         raise InvalidRequest("'file' is missing: send a file.", param="file", code="missing_field")
-    if (form.get("stream") or "").lower() == "true":
-        raise InvalidRequest(
-            "'stream' is not offered for transcriptions.", param="stream", code="invalid_value"
-        )
+    form.number("temperature", least=0, most=1)
     seconds = seconds_of(sound.data)
     return _facts(
         model,
         text_bytes=text_size(form.get("prompt") or ""),
+        stream=form.flag("stream"),
         units=Usage(seconds=seconds),
         # https://platform.openai.com/docs/guides/speech-to-text: about 150 words a minute.
         expected_output=4 * seconds,
@@ -174,6 +181,7 @@ def read_speech(raw: bytes) -> RequestFacts:
     return _facts(
         body.model,
         text_bytes=text_size(body.input) + text_size(body.instructions or ""),
+        stream=True,  # sound is sent as it comes, in events or bare
         units=Usage(characters=len(body.input)),
         # Models priced by audio tokens speak about a token and a half a character.
         expected_output=len(body.input) * 3 // 2,
@@ -189,7 +197,12 @@ def read_rerank(raw: bytes) -> RequestFacts:
     searches = -(-len(body.documents) // DOCUMENTS_PER_SEARCH)
     # The query is read again with every document.
     size = documents + text_size(body.query) * len(body.documents)
-    return _facts(body.model, text_bytes=size, units=Usage(searches=searches))
+    return _facts(
+        body.model,
+        text_bytes=size,
+        guessed_bytes=size,  # hosts cut documents that are long for them
+        units=Usage(searches=searches),
+    )
 
 
 def read_moderation(raw: bytes) -> RequestFacts:
@@ -199,22 +212,26 @@ def read_moderation(raw: bytes) -> RequestFacts:
         raise InvalidRequest("'input' must not be empty.", param="input", code="invalid_value")
     size = sum(text_size(part if isinstance(part, str) else part.text or "") for part in parts)
     images = sum(not isinstance(part, str) and part.image_url is not None for part in parts)
-    return _facts(body.model, text_bytes=size, images=images)
+    return _facts(body.model or "", text_bytes=size, images=images)
 
 
 def _facts(
     model: str,
     *,
     text_bytes: int,
+    guessed_bytes: int = 0,
     images: int = 0,
+    stream: bool = False,
     units: Usage | None = None,
     expected_output: int = 0,
 ) -> RequestFacts:
     return RequestFacts(
         model=model,
-        stream=False,
+        stream=stream,
+        is_slow=True,
         include_usage=False,
         text_bytes=text_bytes,
+        guessed_bytes=guessed_bytes,
         images=images,
         max_output_tokens=None,
         choices=1,
@@ -223,13 +240,24 @@ def _facts(
     )
 
 
-def _image_facts(model: str, prompt: str, number: int, *, images: int = 0) -> RequestFacts:
+def _image_facts(
+    model: str, prompt: str, number: int, *, stream: bool, partial_images: int, images: int = 0
+) -> RequestFacts:
+    """``images`` are those to look at, ``number`` those to make. Raises InvalidRequest for a stream of several."""
+    if stream and number > 1:
+        raise InvalidRequest(
+            "'n' must be 1 when 'stream' is set: the events do not say which image they are of.",
+            param="n",
+            code="invalid_value",
+        )
     return _facts(
         model,
         text_bytes=text_size(prompt),
         images=images,
+        stream=stream,
         units=Usage(images=number),
-        expected_output=OUTPUT_TOKENS_PER_IMAGE * number,
+        expected_output=OUTPUT_TOKENS_PER_IMAGE * number
+        + TOKENS_PER_PARTIAL_IMAGE * partial_images,
     )
 
 

@@ -12,8 +12,10 @@ from msgspec import Meta
 
 from apps.common.errors import InvalidRequest
 from apps.inference.requests.common import (
+    FORMAT_ABILITIES,
     Name,
     RequestFacts,
+    Size,
     Tokens,
     check,
     encoded_bytes,
@@ -38,7 +40,11 @@ PART_NEEDS: dict[str, tuple[str, ...]] = {
     "reasoning_text": ("text",),
     "refusal": ("refusal",),
 }
-TOOL_NEEDS: dict[str, tuple[str, ...]] = {"function": ("name",), "custom": ("name",)}
+TOOL_NEEDS: dict[str, tuple[str, ...]] = {
+    "function": ("name",),
+    "custom": ("name",),
+    "namespace": ("name", "tools"),
+}
 """Also what a choice of one needs. Tools of another type run at OpenAI, which knows what they need."""
 FORMAT_NEEDS: dict[str, tuple[str, ...]] = {"json_schema": ("schema",)}
 NOT_OFFERED = {
@@ -78,6 +84,8 @@ class Tool(msgspec.Struct):
     description: str | None = None
     parameters: dict[str, msgspec.Raw] | None = None
     format: dict[str, msgspec.Raw] | None = None
+    tools: "list[Tool] | None" = None
+    """Of a namespace."""
 
 
 class ToolChoice(msgspec.Struct):
@@ -120,6 +128,8 @@ class ResponsesBody(msgspec.Struct):
     include: list[str] | None = None
     metadata: dict[str, str] | None = None
     truncation: Literal["auto", "disabled"] | None = None
+    context_management: Any = None
+    """As ``truncation``, a word to the provider about a conversation that is too long."""
     service_tier: str | None = None
     background: bool | None = None
     user: str | None = None
@@ -133,26 +143,33 @@ def read_responses(raw: bytes) -> RequestFacts:
     """Check a request for a response. Raises InvalidRequest naming the field."""
     body = check(raw, ResponsesBody)
     _refuse_what_is_not_offered(body)
-    size, images = _input_size(body.input)
-    size += text_size(body.instructions or "")
+    size = _input_size(body.input)
+    size.text += text_size(body.instructions or "")
     if body.tools:
-        size += _tools_size(body.tools)
+        size.text += _tools_size(body.tools)
+        size.needs.add("tools")
     if isinstance(choice := body.tool_choice, ToolChoice) and (
         name := lacks(choice, TOOL_NEEDS.get(choice.type, ()))
     ):
         raise missing(f"tool_choice.{name}")
     if body.text and body.text.format:
-        size += _format_size(body.text.format)
+        size.text += _format_size(body.text.format)
+        if need := FORMAT_ABILITIES.get(body.text.format.type):
+            size.needs.add(need)
+    is_cut = body.truncation == "auto" or body.context_management is not None
     effort = body.reasoning.effort if body.reasoning else None
     return RequestFacts(
         model=body.model,
         stream=bool(body.stream),
         include_usage=True,
-        text_bytes=size,
-        images=images,
+        text_bytes=size.whole,
+        guessed_bytes=size.whole if is_cut else size.guessed,
+        images=size.images,
         max_output_tokens=body.max_output_tokens,
         choices=1,
         reasoning=effort not in {None, "none"},
+        is_thoughtless=effort == "none",
+        needs=frozenset(size.needs),
     )
 
 
@@ -170,22 +187,24 @@ def _refuse_what_is_not_offered(body: ResponsesBody) -> None:
         raise InvalidRequest("'input' must not be empty.", param="input", code="invalid_value")
 
 
-def _input_size(given: str | list[Item]) -> tuple[int, int]:
-    """(UTF-8 bytes of text, images)."""
+def _input_size(given: str | list[Item]) -> Size:
+    size = Size()
     if isinstance(given, str):
-        return text_size(given), 0
-    size = images = 0
+        size.text += text_size(given)
+        return size
     for index, item in enumerate(given):
         at = f"input[{index}]"
         if name := lacks(item, ITEM_NEEDS.get(item.type or "message", ())):
             raise missing(f"{at}.{name}")
-        size += _call_size(item, at)
+        size.text += _call_size(item, at)
+        # Thoughts of earlier turns are not read again: https://platform.openai.com/docs/guides/reasoning
+        within = Size() if item.type == "reasoning" else size
         for name, content in (("content", item.content), ("summary", item.summary)):
-            more, pictures = _content_size(content, f"{at}.{name}")
-            size, images = size + more, images + pictures
-        more, pictures = _output_size(item, f"{at}.output")
-        size, images = size + more, images + pictures
-    return size, images
+            _measure(content, f"{at}.{name}", within)
+        if within is not size:
+            size.guessed += within.whole
+        _measure_output(item, f"{at}.output", size)
+    return size
 
 
 def _call_size(item: Item, at: str) -> int:
@@ -201,50 +220,55 @@ def _call_size(item: Item, at: str) -> int:
     return size
 
 
-def _output_size(item: Item, at: str) -> tuple[int, int]:
+def _measure_output(item: Item, at: str, size: Size) -> None:
     if item.type not in ("function_call_output", "custom_tool_call_output"):
-        return (len(msgspec.json.encode(item.output)), 0) if item.output is not None else (0, 0)
+        if item.output is not None:  # of OpenAI's own tools: pictures of a screen, for one
+            size.guessed += len(msgspec.json.encode(item.output))
+        return
     try:
         content = msgspec.convert(item.output, str | list[Part])
     except msgspec.ValidationError as error:
         raise InvalidRequest(
             f"'{at}' must be a string or an array of parts.", param=at, code="invalid_type"
         ) from error
-    return _content_size(content, at)
+    _measure(content, at, size)
 
 
-def _content_size(
-    content: str | list[Part] | dict[str, msgspec.Raw] | None, at: str
-) -> tuple[int, int]:
-    """(UTF-8 bytes of text, images)."""
+def _measure(
+    content: str | list[Part] | dict[str, msgspec.Raw] | None, at: str, size: Size
+) -> None:
     if isinstance(content, str):
-        return text_size(content), 0
+        size.text += text_size(content)
+        return
     if isinstance(content, dict):
-        return tool_bytes(content), 0
-    size = images = 0
+        size.text += tool_bytes(content)
+        return
     for index, part in enumerate(content or ()):
         if part.text is not None:  # nearly every part
-            size += text_size(part.text)
+            size.text += text_size(part.text)
             continue
         if name := lacks(part, PART_NEEDS.get(part.type, ())):
             raise missing(f"{at}[{index}].{name}")
-        size += text_size(part.refusal or "")
+        size.text += text_size(part.refusal or "")
         if part.type == "input_image":
             if not part.image_url and not part.file_id:
                 raise missing(f"{at}[{index}].image_url")
-            images += 1
+            size.images += 1
+            size.needs.add("image")
         elif part.type == "input_file":
             if not part.file_data and not part.file_url and not part.file_id:
                 raise missing(f"{at}[{index}].file_data")
-            size += encoded_bytes([msgspec.Raw(part.file_data or "")])
-    return size, images
+            size.guessed += encoded_bytes([msgspec.Raw(part.file_data or "")])
+            size.needs.add("file")
 
 
-def _tools_size(tools: list[Tool]) -> int:
+def _tools_size(tools: list[Tool], at: str = "tools") -> int:
     size = 0
     for index, tool in enumerate(tools):
         if name := lacks(tool, TOOL_NEEDS.get(tool.type, ())):
-            raise missing(f"tools[{index}].{name}")
+            raise missing(f"{at}[{index}].{name}")
+        if tool.tools:
+            size += _tools_size(tool.tools, f"{at}[{index}].tools")
         size += text_size(tool.name or "") + text_size(tool.description or "")
         size += tool_bytes(tool.parameters) + tool_bytes(tool.format)
     return size

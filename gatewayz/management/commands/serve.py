@@ -11,6 +11,7 @@ from typing_extensions import override
 from apps.common import single
 from gatewayz import embedded, env
 from gatewayz.bootstrap import Demo, bootstrap_catalogue, bootstrap_demo
+from gatewayz.server import Protocol
 
 BANNER = """
 Gatewayz is ready.
@@ -76,6 +77,7 @@ class Command(BaseCommand):
             "gatewayz.asgi:application",
             host=host,
             port=port,
+            http=Protocol,
             log_config=None,
             access_log=False,
             lifespan="on",

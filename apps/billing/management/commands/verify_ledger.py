@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from apps.billing.services.verification import verify
@@ -12,8 +12,19 @@ class Command(BaseCommand):
     help = "Prove that every entry sums to zero, balances equal their lines and no hold is stale."
 
     @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--organization",
+            type=int,
+            action="append",
+            default=[],
+            metavar="ID",
+            help="prove the books of this organisation only; repeatable",
+        )
+
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
-        found = verify()
+        found = verify(*options["organization"])
         for problem in found.problems:
             self.stderr.write(problem)
         if not found.is_sound:

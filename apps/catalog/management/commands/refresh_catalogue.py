@@ -30,7 +30,7 @@ class Command(BaseCommand):
         for one in summaries:
             self.stdout.write(
                 f"{one.provider:<24} {one.outcome:<10} {one.listed:>6} listed {one.priced:>6} priced {one.added:>5} new prices "
-                f"{one.withdrawn:>4} withdrawn {one.quarantined:>4} quarantined  {one.reason}"
+                f"{one.withdrawn:>4} withdrawn {one.quarantined:>4} quarantined {sum(one.left_out.values()):>4} left out  {one.reason}"
             )
         if any(one.outcome is feeds.Outcome.FAILED for one in summaries):
             raise CommandError("Not every list could be read; what was known stays.")

@@ -14,8 +14,11 @@ from apps.catalog.providers.quirks import (
     keep,
     model_name,
     rename,
+    stand_in_for_auto,
     without_router_prefix,
 )
+from apps.catalog.providers.rows import balances
+from apps.catalog.providers.rows.claude_quirks import CLAUDE, SAMPLING
 from apps.catalog.providers.rows.openai_quirks import SYSTEM_ROLE
 from apps.catalog.providers.spec import (
     Bearer,
@@ -32,13 +35,14 @@ aihubmix = ProviderSpec(
     base_url="https://aihubmix.com/v1",
     auth=Bearer("AIHUBMIX_API_KEY"),
     endpoints={
-        **chat(chat_completions(), messages()),
+        **chat(chat_completions(), messages(*CLAUDE)),
         **also(Operation.EMBEDDINGS, Operation.IMAGES, Operation.RERANK),
     },
     # Optional: a discount for the application that the code stands for.
     settings={"AIHUBMIX_APP_CODE": ""},
     headers={**ANTHROPIC_VERSION, "app-code": "{AIHUBMIX_APP_CODE}"},
     # Hearsay: the header, pictures and rerank.
+    quirks=(SAMPLING, stand_in_for_auto("gpt-4o-mini")),
     priority=80,
     docs="https://docs.aihubmix.com/en/api/Aihubmix-Integration",
 )
@@ -61,6 +65,7 @@ anannas = ProviderSpec(
     base_url="https://api.anannas.ai/v1",
     auth=Bearer("ANANNAS_API_KEY"),
     endpoints=chat(chat_completions()),
+    quirks=(SAMPLING, stand_in_for_auto("openai/gpt-4o-mini")),
     tier=Tier.DOCUMENTED,
     priority=80,
     docs="https://docs.pipecat.ai/api-reference/server/services/llm/anannas",
@@ -72,12 +77,19 @@ helicone = ProviderSpec(
     base_url="https://ai-gateway.helicone.ai/v1",
     auth=Bearer("HELICONE_API_KEY"),
     endpoints=chat(chat_completions(), responses()),
+    quirks=(SAMPLING,),
     tier=Tier.DOCUMENTED,
     priority=80,
     docs="https://developers.llamaindex.ai/python/examples/llm/helicone",
 )
 
 HUGGING_FACE_TASK = "https://huggingface.co/docs/inference-providers/tasks/chat-completion"
+
+HUGGING_FACE_NAMES = ("*/*",)
+FOREIGN_NAMES = (
+    "*/*/*", "@*", "anthropic/*", "google/gemini-*", "openai/gpt-[0-9]*", "openai/o[0-9]*", "x-ai/*",
+)  # fmt: skip
+"""Of other hosts, and of models without open weights: a model there is ``organisation/name``, with its weights."""
 
 hugging_face = ProviderSpec(
     slug="huggingface",
@@ -115,10 +127,13 @@ hugging_face = ProviderSpec(
                 "suffix goes to the fastest host; :hf-inference, once put behind every name, would allow only one "
                 f"(2026-11-21, {HUGGING_FACE_TASK}).",
             ),
+            models=HUGGING_FACE_NAMES,
+            except_models=FOREIGN_NAMES,
         ),
-        responses(),
-        messages(),
+        responses(models=HUGGING_FACE_NAMES, except_models=FOREIGN_NAMES),
+        messages(models=HUGGING_FACE_NAMES, except_models=FOREIGN_NAMES),
     ),
+    quirks=(stand_in_for_auto("meta-llama/Llama-3.3-70B-Instruct"),),
     timeouts=Timeouts(first_content=60.0, first_content_last=300.0, reasoning=180.0, idle=60.0),
     tier=Tier.DOCUMENTED,
     priority=70,
@@ -144,6 +159,7 @@ onerouter = ProviderSpec(
     base_url="https://llm.infron.ai/v1",
     auth=Bearer("ONEROUTER_API_KEY"),
     endpoints=chat(chat_completions()),
+    quirks=(SAMPLING,),
     priority=80,
     docs="https://infron.ai/docs",
 )
@@ -160,10 +176,11 @@ openrouter = ProviderSpec(
         "x-title": "{OPENROUTER_APP_NAME}",
     },
     endpoints={
-        **chat(chat_completions(), responses(), messages()),
+        **chat(chat_completions(), responses(), messages(*CLAUDE)),
         **also(Operation.COMPLETIONS, Operation.EMBEDDINGS),
     },
     quirks=(
+        SAMPLING,
         model_name(
             "strip openrouter/ before an organisation",
             without_router_prefix,
@@ -183,6 +200,7 @@ openrouter = ProviderSpec(
     price_book="openrouter",
     # Batch jobs, and names that move from model to model.
     price_book_skip=("*:batch", "~*"),
+    balance=balances.OPENROUTER,
     docs="https://openrouter.ai/docs/api-reference/overview",
 )
 
@@ -194,9 +212,10 @@ portkey = ProviderSpec(
     auth=HeaderKey("x-portkey-api-key", "PORTKEY_API_KEY"),
     headers=ANTHROPIC_VERSION,
     endpoints={
-        **chat(chat_completions(), responses(), messages()),
+        **chat(chat_completions(), responses(), messages(*CLAUDE)),
         **also(*(operation for operation in OPENAI_PATHS if operation is not Operation.RERANK)),
     },
+    quirks=(SAMPLING,),
     tier=Tier.DOCUMENTED,
     priority=85,
     docs="https://portkey.ai/docs/product/ai-gateway/universal-api",
@@ -209,11 +228,13 @@ vercel = ProviderSpec(
     auth=Bearer("VERCEL_AI_GATEWAY_API_KEY"),
     headers=ANTHROPIC_VERSION,
     endpoints={
-        **chat(chat_completions(), responses(), messages()),
+        **chat(chat_completions(), responses(), messages(*CLAUDE)),
         **also(Operation.EMBEDDINGS),
     },
+    quirks=(SAMPLING, stand_in_for_auto("openai/gpt-4o-mini")),
     tier=Tier.DOCUMENTED,
     priority=80,
+    balance=balances.VERCEL,
     docs="https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions",
 )
 

@@ -8,17 +8,50 @@ from apps.catalog.providers.endpoints import (
     messages,
     responses,
 )
-from apps.catalog.providers.quirks import clamp, drop, model_name, rename, when, without_prefix
+from apps.catalog.providers.quirks import (
+    clamp,
+    drop,
+    model_name,
+    rename,
+    stand_in_for_auto,
+    when,
+    without_prefix,
+)
+from apps.catalog.providers.rows import balances
 from apps.catalog.providers.rows.openai_quirks import SYSTEM_ROLE
-from apps.catalog.providers.spec import Bearer, Operation, ProviderSpec, Tier, Timeouts
+from apps.catalog.providers.spec import Bearer, Operation, ProviderSpec, Rest, Tier, Timeouts
 
 ALIBABA_QUIRKS = (
+    stand_in_for_auto("qwen-plus"),
     drop(
         "logit_bias",
         "logprobs",
         "top_logprobs",
         reason="Reported as refused "
         "(2026-11-21, https://www.alibabacloud.com/help/en/model-studio/anthropic-api-messages).",
+    ),
+)
+
+ALIBABA_ERRORS = "https://help.aliyun.com/en/model-studio/error-code-start"
+
+ALIBABA_RESTS = (
+    Rest(
+        says=(
+            "insufficient_quota",
+            "allocationquota",
+            "allocated quota exceeded",
+            "exceeded your current quota",
+            "free tier",
+            "arrearage",
+        ),
+        seconds=900,
+        reason=f"Quota and credit do not come back by asking again (2026-11-22, {ALIBABA_ERRORS}).",
+    ),
+    Rest(
+        says=("invalidapikey", "invalid_api_key", "incorrect api key"),
+        seconds=900,
+        reason="A key is valid in one region: the other's row, which took the request over, is asked first from then on "
+        f"(2026-11-22, {ALIBABA_ERRORS}).",
     ),
 )
 
@@ -40,6 +73,7 @@ alibaba = ProviderSpec(
     },
     # Hearsay: the quirks. The reference could not be read.
     quirks=ALIBABA_QUIRKS,
+    rests=ALIBABA_RESTS,
     tier=Tier.COMMUNITY,
     priority=10,
     namespace="qwen",
@@ -55,6 +89,7 @@ alibaba_china = ProviderSpec(
     endpoints={**chat(chat_completions(SYSTEM_ROLE)), **also(Operation.EMBEDDINGS)},
     # Hearsay: the quirks. The reference could not be read.
     quirks=ALIBABA_QUIRKS,
+    rests=ALIBABA_RESTS,
     tier=Tier.COMMUNITY,
     priority=12,
     namespace="qwen",
@@ -92,10 +127,18 @@ deepseek = ProviderSpec(
     price_book="deepseek",
     # Switched off on 2026-07-24, and names that never were the API's: https://api-docs.deepseek.com/
     price_book_skip=("deepseek-chat", "deepseek-reasoner", "deepseek-v3*"),
+    balance=balances.DEEPSEEK,
     docs="https://api-docs.deepseek.com/guides/anthropic_api",
 )
 
 MINIMAX_REFERENCE = "https://platform.minimax.io/docs/api-reference/text-chat"
+
+MINIMAX_TEMPERATURE = clamp(
+    "temperature",
+    0.01,
+    1,
+    reason=f"It must be above 0 and at most 1 (2026-11-21, {MINIMAX_REFERENCE}).",
+)
 
 minimax = ProviderSpec(
     slug="minimax",
@@ -113,14 +156,9 @@ minimax = ProviderSpec(
                 "n",
                 reason=f"Not among the parameters of the reference (2026-11-21, {MINIMAX_REFERENCE}).",
             ),
-            clamp(
-                "temperature",
-                0.01,
-                1,
-                reason=f"It must be above 0 and at most 1 (2026-11-21, {MINIMAX_REFERENCE}).",
-            ),
+            MINIMAX_TEMPERATURE,
         ),
-        responses(),
+        responses(MINIMAX_TEMPERATURE),
         messages(base_url="https://api.minimax.io/anthropic/v1"),
     ),
     tier=Tier.DOCUMENTED,
@@ -133,6 +171,17 @@ minimax = ProviderSpec(
 )
 
 KIMI_RULES = "https://java.agentscope.io/v2/en/integration/model/kimi"
+
+KIMI_SAMPLING = when(
+    "kimi-*",
+    then=drop(
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        reason=f"Fixed by the platform for these models (2026-11-21, {KIMI_RULES}).",
+    ),
+)
 
 moonshot = ProviderSpec(
     slug="moonshot",
@@ -155,18 +204,9 @@ moonshot = ProviderSpec(
                 "n",
                 reason=f"Not among the parameters that it takes (2026-11-21, {KIMI_RULES}).",
             ),
-            when(
-                "kimi-*",
-                then=drop(
-                    "temperature",
-                    "top_p",
-                    "presence_penalty",
-                    "frequency_penalty",
-                    reason=f"Fixed by the platform for these models (2026-11-21, {KIMI_RULES}).",
-                ),
-            ),
+            KIMI_SAMPLING,
         ),
-        responses(),
+        responses(KIMI_SAMPLING),
         messages(base_url="https://api.moonshot.ai/anthropic/v1"),
     ),
     quirks=(
@@ -182,6 +222,7 @@ moonshot = ProviderSpec(
     priority=10,
     namespace="moonshotai",
     price_book="moonshotai",
+    balance=balances.MOONSHOT,
     docs="https://platform.kimi.ai/docs/api/overview",
 )
 

@@ -1,14 +1,19 @@
 """Clouds that host other companies' models under an account of one's own: deployments, projects, regions."""
 
 from apps.catalog.providers.endpoints import (
+    ANTHROPIC_VERSION,
     CONVERSE,
     also,
     chat,
     chat_completions,
     generate_content,
+    messages,
     responses,
 )
-from apps.catalog.providers.quirks import clamp, default, inside, rename
+from apps.catalog.providers.quirks import default, rename
+from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
+from apps.catalog.providers.rows.claude_quirks import CLAUDE, CLAUDE_AT_CONVERSE
+from apps.catalog.providers.rows.google_quirks import GEMINI_QUIRKS
 from apps.catalog.providers.rows.openai_quirks import (
     OPENAI_CHAT,
     OPENAI_RESPONSES,
@@ -18,6 +23,7 @@ from apps.catalog.providers.rows.openai_quirks import (
 from apps.catalog.providers.spec import (
     AwsSignature,
     Bearer,
+    DataPolicy,
     Endpoint,
     GoogleServiceAccount,
     HeaderKey,
@@ -28,18 +34,30 @@ from apps.catalog.providers.spec import (
     Wire,
 )
 
+AZURE_CLAUDE = ("claude-*",)
+
 azure = ProviderSpec(
     slug="azure-openai",
     name="Azure OpenAI",
-    # The v1 API, which needs no api-version. Models go by the name of their deployment, so the price book of Azure,
-    # which knows models, cannot offer any: use `manage.py provider add azure …`.
+    # The v1 API, which needs no api-version. Models go by the name of their deployment, which is the model's own unless
+    # whoever made it chose another. The seed offers the models' own names: what is not deployed answers with a 404, and
+    # another host is asked. Deployments of other names: `manage.py provider add azure-openai --upstream-model …`.
     base_url="https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1",
     settings={"AZURE_OPENAI_RESOURCE": ""},
-    auth=HeaderKey("api-key", "AZURE_OPENAI_API_KEY"),
+    # Claude's endpoint wants x-api-key (2026-11-22, anthropic 2.12.0, lib/foundry.py).
+    auth=HeaderKey("api-key", "AZURE_OPENAI_API_KEY", also="x-api-key"),
+    headers=ANTHROPIC_VERSION,
     endpoints={
         **chat(
-            chat_completions(*OPENAI_CHAT, except_models=RESPONSES_ONLY),
-            responses(*OPENAI_RESPONSES),
+            chat_completions(*OPENAI_CHAT, except_models=(*RESPONSES_ONLY, *AZURE_CLAUDE)),
+            responses(*OPENAI_RESPONSES, except_models=AZURE_CLAUDE),
+            # https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry, 2026-11-22
+            messages(
+                *CLAUDE,
+                SIGNED_THINKING,
+                base_url="https://{AZURE_OPENAI_RESOURCE}.services.ai.azure.com/anthropic/v1",
+                models=AZURE_CLAUDE,
+            ),
         ),
         **also(Operation.COMPLETIONS, Operation.EMBEDDINGS, Operation.IMAGES),
     },
@@ -55,6 +73,7 @@ bedrock = ProviderSpec(
     settings={"AWS_REGION": "us-east-1"},
     auth=AwsSignature("AWS_BEDROCK_API_KEY", service="bedrock", region_env="AWS_REGION"),
     endpoints=CONVERSE,
+    quirks=CLAUDE_AT_CONVERSE,
     usage=UsageConvention.CACHE_BESIDE_INPUT,
     tier=Tier.DOCUMENTED,
     priority=15,
@@ -103,16 +122,6 @@ VERTEX_GLOBAL = "https://aiplatform.googleapis.com/v1/projects/{GOOGLE_PROJECT_I
 GLOBAL_ONLY = ("gemini-[3-9]*", "gemini-*preview*", "gemini-*-exp*")
 """A regional address answered about a fifth of the requests for these with a 404."""
 
-GEMINI_OUTPUT = inside(
-    "generationConfig",
-    then=clamp(
-        "maxOutputTokens",
-        1,
-        65535,
-        reason="The error names the range: from 1, not from 16 as some have it, to below 65536 or 65537 "
-        "(2026-11-21, https://github.com/BerriAI/litellm/pull/10548).",
-    ),
-)
 CLAUDE_VERSION = default(
     "anthropic_version",
     "vertex-2023-10-16",
@@ -138,7 +147,7 @@ google_vertex = ProviderSpec(
                 "/publishers/anthropic/models/{model}:rawPredict",
                 stream_path="/publishers/anthropic/models/{model}:streamRawPredict",
                 models=("claude-*",),
-                quirks=(CLAUDE_VERSION,),
+                quirks=(CLAUDE_VERSION, *CLAUDE, SIGNED_THINKING),
             ),
             # Open models as a service: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/maas/use-open-models
             Endpoint(
@@ -153,10 +162,11 @@ google_vertex = ProviderSpec(
                 Wire.ANTHROPIC_MESSAGES,
                 "/publishers/anthropic/models/count-tokens:rawPredict",
                 models=("claude-*",),
+                quirks=(*CLAUDE, SIGNED_THINKING),
             ),
         ),
     },
-    quirks=(GEMINI_OUTPUT,),
+    quirks=GEMINI_QUIRKS,
     tier=Tier.DOCUMENTED,
     priority=15,
     namespace="google",
@@ -166,6 +176,10 @@ google_vertex = ProviderSpec(
     price_book_skip=(
         "claude-*", "gemma*", "gemini-1*", "gemini-2.0*", "gemini-flash-*", "gemini-pro*", "*-tts*", "*live*",
         "*image*", "*embedding*", "*banana*", "*omni*", "*robotics*", "*-maas",
+    ),
+    # No training, for all managed models; prompts are cached and may be logged until one asks otherwise (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://docs.cloud.google.com/gemini-enterprise-agent-platform/resources/zero-data-retention", collects=False, keeps_nothing=False
     ),
     docs="https://docs.cloud.google.com/vertex-ai/docs/generative-ai/learn/locations-genai",
 )  # fmt: skip

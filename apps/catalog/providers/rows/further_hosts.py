@@ -4,8 +4,10 @@ Addresses and variables are those of other gateways (litellm 1.8x, MIT; Portkey'
 their APIs do beyond chat, and which parameters they refuse, was not read.
 """
 
-from apps.catalog.providers.endpoints import CHAT, also
-from apps.catalog.providers.spec import Bearer, Operation, ProviderSpec
+from apps.catalog.providers.endpoints import CHAT, also, chat, chat_completions
+from apps.catalog.providers.rows.claude_quirks import SAMPLING
+from apps.catalog.providers.rows.openai_quirks import ONLY_OPENAIS
+from apps.catalog.providers.spec import Bearer, DataPolicy, Operation, ProviderSpec
 
 # Hearsay: address and variable are those of other gateways.
 ai21 = ProviderSpec(
@@ -25,8 +27,12 @@ baseten = ProviderSpec(
     name="Baseten",
     base_url="https://inference.baseten.co/v1",
     auth=Bearer("BASETEN_API_KEY"),
-    endpoints=CHAT,
+    endpoints=chat(chat_completions(ONLY_OPENAIS)),
     priority=40,
+    # Inputs and outputs are not stored by default, so nothing is there to be used (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://docs.baseten.co/observability/security", collects=False, keeps_nothing=True
+    ),
     docs="https://docs.baseten.co/quickstart",
 )
 
@@ -48,6 +54,7 @@ digitalocean = ProviderSpec(
     base_url="https://inference.do-ai.run/v1",
     auth=Bearer("DIGITALOCEAN_INFERENCE_KEY"),
     endpoints=CHAT,
+    quirks=(SAMPLING,),
     priority=40,
     docs="https://docs.digitalocean.com/products/gradient-ai-platform/",
 )
@@ -70,6 +77,7 @@ gmi = ProviderSpec(
     base_url="https://api.gmi-serving.com/v1",
     auth=Bearer("GMI_API_KEY"),
     endpoints=CHAT,
+    quirks=(SAMPLING,),
     priority=40,
     docs="https://docs.gmicloud.ai",
 )

@@ -18,9 +18,12 @@ from apps.catalog.providers.quirks import (
     without_empty_tool_calls,
     without_name,
 )
-from apps.catalog.providers.rows.openai_quirks import SYSTEM_ROLE
+from apps.catalog.providers.rows import balances
+from apps.catalog.providers.rows.claude_quirks import SAMPLING
+from apps.catalog.providers.rows.openai_quirks import ONLY_OPENAIS, SYSTEM_ROLE
 from apps.catalog.providers.spec import (
     Bearer,
+    DataPolicy,
     Endpoint,
     HeaderKey,
     Operation,
@@ -53,6 +56,7 @@ cerebras = ProviderSpec(
         **chat(
             chat_completions(
                 SYSTEM_ROLE,
+                ONLY_OPENAIS,
                 drop(
                     "frequency_penalty",
                     "presence_penalty",
@@ -111,6 +115,7 @@ deepinfra = ProviderSpec(
         ),
     },
     quirks=(
+        SAMPLING,
         rename(
             "max_completion_tokens",
             "max_tokens",
@@ -182,6 +187,13 @@ fireworks = ProviderSpec(
     priority=30,
     # The price book has short names (glm-5p3) where the API wants accounts/fireworks/models/glm-5p3; a name that was
     # put together by a rule may be another account's model.
+    # Open models, which is all that it serves here: neither logged nor stored without an opt-in (2026-11-21).
+    # Its Responses would store; the gateway always says store: false.
+    data_policy=DataPolicy(
+        page="https://docs.fireworks.ai/guides/security_compliance/data_security",
+        collects=False,
+        keeps_nothing=True,
+    ),
     docs="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
 )
 
@@ -191,7 +203,7 @@ groq = ProviderSpec(
     base_url="https://api.groq.com/openai/v1",
     auth=Bearer("GROQ_API_KEY"),
     endpoints={
-        **chat(chat_completions(SYSTEM_ROLE), responses()),
+        **chat(chat_completions(SYSTEM_ROLE, ONLY_OPENAIS), responses()),
         **also(Operation.TRANSCRIPTION, Operation.SPEECH),
     },
     quirks=(
@@ -215,6 +227,10 @@ groq = ProviderSpec(
     price_book_skip=(
         "*orpheus*", "whisper*", "*guard*", "gemma*", "llama2*", "llama3-*", "llama-3.1-[47]*", "llama-3.2*",
         "*-specdec", "mistral-saba*", "mixtral*", "deepseek-r1*",
+    ),
+    # Kept only to mend failures and against abuse, unless one has set zero retention; of training the page says nothing (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://console.groq.com/docs/your-data", keeps_nothing=False
     ),
     docs="https://console.groq.com/docs/openai",
 )  # fmt: skip
@@ -248,6 +264,7 @@ novita = ProviderSpec(
     price_book="novita",
     # Pictures, and documents to be read.
     price_book_skip=("ming-image*", "*ocr*"),
+    balance=balances.NOVITA,
     docs="https://novita.ai/docs/guides/llm-api",
 )
 
@@ -356,6 +373,10 @@ together = ProviderSpec(
         "WizardLM/*", "allenai/*", "codellama/*", "deepseek-ai/deepseek-coder*", "garage-bAInd/*", "google/gemma-[27]b*",
         "lmsys/*", "meta-llama/Llama-[23]-*", "meta-llama/Meta-Llama-3*", "microsoft/*", "mistralai/Mi[sx]tral-*",
         "openchat/*", "snorkelai/*", "teknium/*", "togethercomputer/*", "upstage/SOLAR*", "zero-one-ai/*",
+    ),
+    # Stored, and may be used for product improvements, until the organisation turns that off (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://docs.together.ai/docs/zero-data-retention", collects=True, keeps_nothing=False
     ),
     docs="https://docs.together.ai/reference/chat-completions-1",
 )  # fmt: skip

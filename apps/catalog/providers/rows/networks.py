@@ -2,6 +2,7 @@
 
 from apps.catalog.providers.endpoints import also, chat, chat_completions
 from apps.catalog.providers.quirks import drop
+from apps.catalog.providers.rows.claude_quirks import SAMPLING
 from apps.catalog.providers.rows.hosts import COLD_START
 from apps.catalog.providers.rows.openai_quirks import SYSTEM_ROLE
 from apps.catalog.providers.spec import Bearer, Operation, ProviderSpec, Tier
@@ -67,6 +68,7 @@ near = ProviderSpec(
             ),
         )
     ),
+    quirks=(SAMPLING,),
     tier=Tier.DOCUMENTED,
     priority=50,
     docs="https://docs.near.ai/",

@@ -13,7 +13,15 @@ from apps.catalog.providers.endpoints import (
     chat,
     responses,
 )
-from apps.catalog.providers.spec import Endpoints, NoAuth, ProviderSpec, Tier, UsageConvention
+from apps.catalog.providers.rows import balances
+from apps.catalog.providers.spec import (
+    BalanceFeed,
+    Endpoints,
+    NoAuth,
+    ProviderSpec,
+    Tier,
+    UsageConvention,
+)
 
 BEARER = {"authorization": "Bearer sandbox"}
 
@@ -27,6 +35,7 @@ def sandbox(
     endpoints: Endpoints,
     docs: str,
     usage: UsageConvention = UsageConvention.CACHE_INSIDE_INPUT,
+    balance: BalanceFeed | None = None,
 ) -> ProviderSpec:
     return ProviderSpec(
         slug=slug,
@@ -40,6 +49,8 @@ def sandbox(
         tier=Tier.VERIFIED,
         priority=100,
         is_sandbox=True,
+        prefill=("*",),
+        balance=balance,
         docs=docs,
     )
 
@@ -51,6 +62,7 @@ ROWS = (
         version="/v1",
         headers=BEARER,
         endpoints={**CHAT_AND_RESPONSES, **also(*OPENAI_PATHS)},
+        balance=balances.SANDBOX,
         docs="https://platform.openai.com/docs/api-reference/chat",
     ),
     sandbox(

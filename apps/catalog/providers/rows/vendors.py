@@ -15,6 +15,7 @@ from apps.catalog.providers.quirks import (
     allow,
     drop,
     each_message,
+    inside,
     model_name,
     omit,
     rename,
@@ -23,7 +24,9 @@ from apps.catalog.providers.quirks import (
     without,
     without_prefix,
 )
-from apps.catalog.providers.rows.clouds import GEMINI_OUTPUT
+from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
+from apps.catalog.providers.rows.claude_quirks import CLAUDE
+from apps.catalog.providers.rows.google_quirks import GEMINI_QUIRKS
 from apps.catalog.providers.rows.openai_quirks import (
     OPENAI_CHAT,
     OPENAI_RESPONSES,
@@ -32,6 +35,7 @@ from apps.catalog.providers.rows.openai_quirks import (
 )
 from apps.catalog.providers.spec import (
     Bearer,
+    DataPolicy,
     Endpoint,
     HeaderKey,
     Operation,
@@ -49,13 +53,29 @@ anthropic = ProviderSpec(
     auth=HeaderKey("x-api-key", "ANTHROPIC_API_KEY"),
     endpoints=MESSAGES,
     headers=ANTHROPIC_VERSION,
+    quirks=(*CLAUDE, SIGNED_THINKING),
     usage=UsageConvention.CACHE_BESIDE_INPUT,
+    # Claude goes on from a message of its own up to 4.5; from 4.6 on that is a 400.
+    # https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6#prefill-removal
+    prefill=(
+        "claude-3*",
+        "claude-*-4-0",
+        "claude-*-4-2025*",
+        "claude-opus-4-1*",
+        "claude-*-4-5*",
+    ),
     tier=Tier.DOCUMENTED,
     priority=10,
     namespace="anthropic",
     price_book="anthropic",
     # Retired: the API answers 404. https://platform.claude.com/docs/en/about-claude/model-deprecations
     price_book_skip=("claude-2*", "claude-v1", "claude-3-*"),
+    # Commercial products: not used for training by default; nothing is kept only where that was agreed on (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://privacy.claude.com/en/articles/7996868-is-my-data-used-for-model-training",
+        collects=False,
+        keeps_nothing=False,
+    ),
     docs="https://platform.claude.com/docs/en/api/messages",
 )
 
@@ -127,7 +147,7 @@ google_ai_studio = ProviderSpec(
     base_url="https://generativelanguage.googleapis.com/v1beta",
     auth=HeaderKey("x-goog-api-key", "GEMINI_API_KEY"),
     endpoints=GEMINI,
-    quirks=(GEMINI_OUTPUT,),
+    quirks=GEMINI_QUIRKS,
     tier=Tier.DOCUMENTED,
     priority=10,
     namespace="google",
@@ -141,6 +161,9 @@ google_ai_studio = ProviderSpec(
 )  # fmt: skip
 
 META_RULES = "https://ocaml.org/p/chatoyant/latest/doc/src/chatoyant.provider/meta.ml.html"
+META_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
+META_NO_NONE = f"It always reasons: none is answered with a 400 (2026-11-21, {META_RULES})."
+META_AUTO = f"Anything else is answered with a 400 (2026-11-21, {META_RULES})."
 
 meta = ProviderSpec(
     slug="meta",
@@ -150,23 +173,14 @@ meta = ProviderSpec(
     headers=ANTHROPIC_VERSION,
     endpoints=chat(
         chat_completions(
-            allow(
-                "reasoning_effort",
-                "minimal",
-                "low",
-                "medium",
-                "high",
-                "xhigh",
-                reason=f"It always reasons: none is answered with a 400 (2026-11-21, {META_RULES}).",
-            ),
-            allow(
-                "tool_choice",
-                "auto",
-                reason=f"Anything else is answered with a 400 (2026-11-21, {META_RULES}).",
-            ),
+            allow("reasoning_effort", *META_EFFORTS, reason=META_NO_NONE),
+            allow("tool_choice", "auto", reason=META_AUTO),
             drop("stop", reason=f"Not supported (2026-11-21, {META_RULES})."),
         ),
-        responses(),
+        responses(
+            inside("reasoning", then=allow("effort", *META_EFFORTS, reason=META_NO_NONE)),
+            allow("tool_choice", "auto", reason=META_AUTO),
+        ),
         messages(),
     ),
     quirks=(
@@ -213,6 +227,9 @@ mistral = ProviderSpec(
                     "top_logprobs",
                     "store",
                     "user",
+                    "safety_identifier",
+                    "prompt_cache_retention",
+                    "verbosity",
                     reason=f"What it does not know it answers with a 422 (2026-11-21, {MISTRAL_STRICT}).",
                 ),
                 omit(
@@ -246,6 +263,10 @@ mistral = ProviderSpec(
         "ministral-[38]b", "mistral-7b", "mistral-large", "mistral-nemo", "mistral-saba", "mistral-tiny", "mixtral*",
         "pixtral*", "mistral-small-24b*", "mistral-small-3*", "mistral-medium-2312",
     ),
+    # Kept unless zero retention was asked for and granted; training depends on the plan (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://docs.mistral.ai/admin/monitor-comply/zero-data-retention", keeps_nothing=False
+    ),
     docs="https://docs.mistral.ai/api/endpoint/chat",
 )  # fmt: skip
 
@@ -274,6 +295,10 @@ openai = ProviderSpec(
         "gpt-4-0314", "gpt-4.5*", "gpt-[5-9]-[1-9]*", "gpt-oss*", "moderation", "o1-mini*", "o1-preview*", "text-*",
         "whisper*",
     ),
+    # Not used for training unless one opts in; logs against abuse are kept for up to 30 days (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://developers.openai.com/api/docs/guides/your-data", collects=False, keeps_nothing=False
+    ),
     docs="https://platform.openai.com/docs/api-reference/chat",
 )  # fmt: skip
 
@@ -296,6 +321,11 @@ perplexity = ProviderSpec(
 )
 
 XAI_REASONING = "https://docs.x.ai/docs/guides/reasoning"
+XAI_NO_EFFORT = ("*-non-reasoning", "grok-4.20*", "grok-4", "grok-4-*", "grok-3", "grok-3-fast")
+XAI_EFFORT = (
+    "These refuse it: whether they reason is in their name "
+    "(2026-11-21, https://github.com/vercel/ai/releases/tag/@ai-sdk%2Fxai@4.0.8)."
+)
 
 xai = ProviderSpec(
     slug="xai",
@@ -319,21 +349,13 @@ xai = ProviderSpec(
                         reason=f"Reasoning models answer them with a 400 (2026-11-21, {XAI_REASONING}).",
                     ),
                 ),
+                when(*XAI_NO_EFFORT, then=drop("reasoning_effort", reason=XAI_EFFORT)),
+            ),
+            responses(
                 when(
-                    "*-non-reasoning",
-                    "grok-4.20*",
-                    "grok-4",
-                    "grok-4-*",
-                    "grok-3",
-                    "grok-3-fast",
-                    then=drop(
-                        "reasoning_effort",
-                        reason="These refuse it: whether they reason is in their name "
-                        "(2026-11-21, https://github.com/vercel/ai/releases/tag/@ai-sdk%2Fxai@4.0.8).",
-                    ),
+                    *XAI_NO_EFFORT, then=inside("reasoning", then=drop("effort", reason=XAI_EFFORT))
                 ),
             ),
-            responses(),
         ),
         **also(Operation.IMAGES),
     },
@@ -351,6 +373,10 @@ xai = ProviderSpec(
     price_book="x-ai",
     # Voices; retired; several models at once, which only the Responses API serves.
     price_book_skip=("grok-2*", "*voice*", "*multi-agent*"),
+    # Never used for training without permission; kept for 30 days unless the team has zero retention (2026-11-21).
+    data_policy=DataPolicy(
+        page="https://docs.x.ai/docs/faq/security", collects=False, keeps_nothing=False
+    ),
     docs=XAI_REASONING,
 )
 

@@ -36,6 +36,7 @@ _KNOWN = frozenset(
 _NAMES = {
     "stop": "stop_sequences",
     "reasoning": "thinking",
+    "effort": "output_config.effort",
     "response_format": "output_config.format",
     "user": "metadata.user_id",
 }

@@ -21,6 +21,10 @@ from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
 from apps.inference.canonical.signatures import settle
+from apps.inference.protocols.anthropic_messages.decode_sources import (
+    decode_nested_document,
+    decode_search_result,
+)
 
 _ROLES = {role.value: role for role in (Role.USER, Role.ASSISTANT, Role.SYSTEM)}
 _TTLS = {ttl.value: ttl for ttl in CacheTtl}
@@ -59,7 +63,9 @@ def decode_cache(fields: Fields) -> CacheTtl | None:
 
 
 def unknown(fields: Fields, *known: str) -> Extra:
-    rest = fields.rest({"type", "cache_control", *known})
+    """The keys that are not modelled; Anthropic's own SDK writes ``null`` for those that it did not get."""
+    given = fields.rest({"type", "cache_control", *known})
+    rest = {key: value for key, value in given.items() if value is not None}
     return {Wire.ANTHROPIC_MESSAGES: rest} if rest else {}
 
 
@@ -100,6 +106,8 @@ def _decode_block(block: Fields) -> Part:
         case "redacted_thinking":
             data = block.required_text("data")
             return Reasoning(data=data, origin=Wire.ANTHROPIC_MESSAGES)
+        case "search_result":
+            return decode_search_result(block)
         case _:
             return Opaque(Wire.ANTHROPIC_MESSAGES, block.body)
 
@@ -129,10 +137,10 @@ def _decode_image(block: Fields) -> Image | Opaque:
 def _decode_document(block: Fields) -> Document | Opaque:
     source = block.required_object("source")
     kind = source.required_text("type")
+    if kind == "content":
+        return decode_nested_document(block)
     if kind not in ("base64", "text", "url"):
-        return Opaque(
-            Wire.ANTHROPIC_MESSAGES, block.body
-        )  # an uploaded file's id, or nested blocks
+        return Opaque(Wire.ANTHROPIC_MESSAGES, block.body)  # an uploaded file's id
     is_text, is_url = kind == "text", kind == "url"
     content = source.required_name("url" if is_url else "data")
     return Document(

@@ -1,7 +1,8 @@
 """A request in Anthropic's words, for a host that speaks Messages.
 
 https://docs.claude.com/en/api/messages
-Which models take which kind of thinking is for the row's quirks; here effort becomes a budget, which most understand.
+Which models take which kind of thinking is for the row's quirks (``rows/claude_quirks.py``); here an effort is what the newest want:
+adaptive thinking with an effort.
 """
 
 from apps.catalog.providers.spec import Wire
@@ -11,7 +12,6 @@ from apps.inference.canonical.request import (
     ChatRequest,
     JsonObject,
     JsonSchema,
-    ReasoningConfig,
     ReasoningMode,
     Tool,
     ToolChoice,
@@ -29,14 +29,7 @@ _WIRE = Wire.ANTHROPIC_MESSAGES
 _NO_WORD_FOR = (
     "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
 )  # fmt: skip
-_BUDGETS = {
-    "minimal": 1024,
-    "low": 1024,
-    "medium": 4096,
-    "high": 16384,
-    "xhigh": 16384,
-    "max": 16384,
-}
+_EFFORTS = {"minimal": "low"} | {word: word for word in ("low", "medium", "high", "xhigh", "max")}
 _LEAST_BUDGET = 1024
 _MODES = {ToolMode.AUTO: "auto", ToolMode.NONE: "none", ToolMode.REQUIRED: "any"}
 
@@ -57,7 +50,8 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
         body["stream"] = True
     body |= _encode_tools(request, dropped)
     body |= _encode_thinking(request, body, dropped)
-    body |= _encode_sampling(request, dropped, thinks="budget_tokens" in body.get("thinking", {}))
+    kind = body.get("thinking", {}).get("type")
+    body |= _encode_sampling(request, dropped, thinks=kind in ("enabled", "adaptive"))
     body |= _encode_output_config(request, dropped)
     body |= _encode_account(request, dropped)
     return EncodedRequest(
@@ -90,7 +84,7 @@ def _encode_sampling(request: ChatRequest, dropped: list[str], *, thinks: bool) 
 
 def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
     tools: list[Json] = []
-    for tool in request.tools:
+    for tool in request.allowed_tools:
         if isinstance(tool, Tool):
             dropped.extend(foreign_keys(tool.extra, _WIRE))
             tools.append(_encode_tool(tool))
@@ -130,39 +124,52 @@ def _encode_tool_choice(choice: ToolChoice | None, parallel: bool | None) -> Jso
 
 
 def _encode_thinking(request: ChatRequest, body: Json, dropped: list[str]) -> Json:
+    """With ``output_config.effort`` of ``_encode_output_config``."""
     wanted = request.reasoning
     if wanted is None:
         return {}
+    dropped.extend(request.hidden_thoughts)
+    is_own = request.origin is _WIRE
+    if wanted.effort and not is_own and _effort_of(request) is None:
+        dropped.append(request.name_of("effort"))
     match wanted.mode:
         case ReasoningMode.OFF:
             return {"thinking": {"type": "disabled"}}
+        case ReasoningMode.BUDGET:
+            budget = wanted.budget_tokens or 0
+            if is_own or _may_think(budget, request, body):
+                return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+            dropped.append(request.name_of("reasoning"))
+            return {}
         case ReasoningMode.ADAPTIVE:
             return {"thinking": {"type": "adaptive"}}
-        case _:
-            budget = _budget_of(wanted, request)
-    if budget is None:
-        return {}
-    if request.origin is not _WIRE and not _may_think(budget, request, body):
-        dropped.append(request.name_of("reasoning"))
-        return {}
-    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+        case None:
+            thinks = not is_own and _effort_of(request) is not None and not _must_call(request)
+            return {"thinking": {"type": "adaptive"}} if thinks else {}
 
 
-def _budget_of(wanted: ReasoningConfig, request: ChatRequest) -> int | None:
-    if wanted.budget_tokens is not None:
-        return wanted.budget_tokens
-    if request.origin is _WIRE:
-        return None  # the effort alone, which goes to output_config
-    return _BUDGETS.get(wanted.effort or "", 0)
+def _effort_of(request: ChatRequest) -> str | None:
+    """As it is from a client of this wire. A budget or none at all says more exactly what others mean."""
+    wanted = request.reasoning
+    if wanted is None or request.origin is _WIRE:
+        return wanted.effort if wanted else None
+    if wanted.mode in (ReasoningMode.BUDGET, ReasoningMode.OFF):
+        return None
+    return _EFFORTS.get(wanted.effort or "")
+
+
+def _must_call(request: ChatRequest) -> bool:
+    """A model that must call a tool may not think first."""
+    choice = request.tool_choice
+    return choice is not None and choice.is_forced and bool(request.tools)
 
 
 def _may_think(budget: int, request: ChatRequest, body: Json) -> bool:
-    """The budget comes out of ``max_tokens``, and a model that must call a tool may not think first.
+    """The budget comes out of ``max_tokens``.
 
     https://docs.claude.com/en/docs/build-with-claude/extended-thinking
     """
-    is_forced = request.tool_choice is not None and request.tool_choice.is_forced
-    if is_forced and request.tools:
+    if _must_call(request):
         return False
     return _LEAST_BUDGET <= budget < body["max_tokens"] and not _lost_its_thoughts(body["messages"])
 
@@ -183,14 +190,16 @@ def _encode_output_config(request: ChatRequest, dropped: list[str]) -> Json:
     """https://docs.claude.com/en/docs/build-with-claude/structured-outputs"""
     config: Json = {}
     match request.response_format:
-        case JsonSchema(schema=schema):
-            config["format"] = {"type": "json_schema", "schema": schema}
+        case JsonSchema() as wanted:
+            config["format"] = {"type": "json_schema", "schema": wanted.schema}
+            if wanted.description:
+                dropped.append(f"{request.name_of('response_format')}.description")
         case JsonObject():
             dropped.append(request.name_of("response_format"))
         case None:
             pass
-    if request.origin is _WIRE and request.reasoning and request.reasoning.effort:
-        config["effort"] = request.reasoning.effort
+    if effort := _effort_of(request):
+        config["effort"] = effort
     return {"output_config": config} if config else {}
 
 

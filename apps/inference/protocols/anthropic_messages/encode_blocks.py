@@ -24,6 +24,7 @@ from apps.inference.canonical.content import (
     ToolResult,
     foreign_keys,
     own_keys,
+    readable,
 )
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.request import ChatRequest, Message, Role
@@ -91,7 +92,7 @@ def _encode_turn(turn: Message, dropped: list[str]) -> Json:
 
 def _encode_parts(parts: Iterable[Part], dropped: list[str]) -> list[Json]:
     blocks: list[Json] = []
-    for part in parts:
+    for part in readable(parts, _WIRE, dropped):
         blocks.extend(_encode_part(part, dropped))
     return blocks
 
@@ -99,10 +100,7 @@ def _encode_parts(parts: Iterable[Part], dropped: list[str]) -> list[Json]:
 def _encode_part(part: Part, dropped: list[str]) -> list[Json]:
     match part:
         case Opaque():
-            if part.wire == _WIRE:
-                return [part.payload]
-            dropped.append(part.name)
-            return []
+            return [part.payload]
         case Reasoning():
             return _encode_reasoning(part, dropped)
         case Refusal():

@@ -1,7 +1,7 @@
 """A whole Messages answer, in both directions.
 
 https://docs.claude.com/en/api/messages#response
-Citations of a text block travel in the verbatim lane only.
+Citations of documents travel in the verbatim lane only, those of the web in both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,10 @@ from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, Ups
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
 from apps.inference.canonical.signatures import carrier, written
+from apps.inference.protocols.anthropic_messages.citations import (
+    decode_citations,
+    encode_citations,
+)
 from apps.inference.protocols.anthropic_messages.encode_blocks import arguments_object
 from apps.inference.protocols.anthropic_messages.usage import decode_usage, encode_usage
 
@@ -80,7 +84,7 @@ def reported_error(body: Json) -> UpstreamError | None:
 def _decode_block(block: Json) -> Block:
     match block["type"]:
         case "text":
-            return Text(block["text"])
+            return Text(block["text"], citations=decode_citations(block.get("citations")))
         case "thinking":
             signature = block.get("signature") or ""
             origin = _WIRE if signature else None
@@ -128,7 +132,10 @@ def _encode_blocks(blocks: Sequence[Block], *, identity: AnswerIdentity) -> list
 
 def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
     match block:
-        case Text() | Refusal():
+        case Text():
+            text = {"type": "text", "text": block.text} if block.text else None
+            return text and text | encode_citations(block.citations)
+        case Refusal():
             return {"type": "text", "text": block.text} if block.text else None
         case Reasoning():
             kind = BlockKind.REASONING

@@ -17,6 +17,7 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Cited,
     Event,
     Finished,
     Opaque,
@@ -26,6 +27,7 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.protocols.anthropic_messages.citations import decode_citations
 from apps.inference.protocols.anthropic_messages.response import decode_finish, reported_error
 from apps.inference.protocols.anthropic_messages.usage import decode_usage
 
@@ -141,6 +143,7 @@ class AnthropicStreamDecoder:
         signature = _text(start.get("signature") or "")
         if text or signature:
             events.append(BlockDelta(index, text, signature, _origin_of(signature)))
+        events.extend(Cited(index, one) for one in decode_citations(start.get("citations")))
         return events
 
     def _read_delta(self, block: _Block, delta: Json) -> Iterable[Event]:
@@ -160,6 +163,9 @@ class AnthropicStreamDecoder:
             case "signature_delta":
                 signature = _text(delta["signature"])
                 return (BlockDelta(block.index, "", signature, _origin_of(signature)),)
+            case "citations_delta":
+                found = decode_citations([delta["citation"]])
+                return tuple(Cited(block.index, citation) for citation in found)
             case _:
                 return ()
 

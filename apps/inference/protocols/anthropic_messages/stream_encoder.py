@@ -20,6 +20,7 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Cited,
     Event,
     Finished,
     Opaque,
@@ -29,6 +30,7 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.signatures import cover, written
 from apps.inference.canonical.sse import encode_record
+from apps.inference.protocols.anthropic_messages.citations import encode_citation
 from apps.inference.protocols.anthropic_messages.errors import encode_stream_error
 from apps.inference.protocols.anthropic_messages.response import UniqueCallIds, encode_finish
 from apps.inference.protocols.anthropic_messages.usage import encode_usage
@@ -43,7 +45,7 @@ class _Waiting:
     """A block in the queue. The first one is open; the deltas of the others are held until their turn."""
 
     start: BlockStarted | Opaque
-    deltas: list[BlockDelta] = field(default_factory=list)
+    deltas: list[BlockDelta | Cited] = field(default_factory=list)
     is_finished: bool = False
 
 
@@ -71,6 +73,8 @@ class AnthropicStreamEncoder:
                 return self._take_delta(event)
             case BlockStarted():
                 return self._message_start() + self._enqueue_block(event)
+            case Cited():
+                return self._take_citation(event)
             case BlockFinished():
                 return self._finish_block(event.index)
             case Started():
@@ -145,6 +149,13 @@ class AnthropicStreamEncoder:
         block.deltas.append(event)
         return b""
 
+    def _take_citation(self, event: Cited) -> bytes:
+        place, block, kind = self._find(event.index)
+        if place == 0:
+            return self._delta(kind, event)
+        block.deltas.append(event)
+        return b""
+
     def _finish_block(self, index: int) -> bytes:
         _, block, _ = self._find(index)
         block.is_finished = True
@@ -197,7 +208,10 @@ class AnthropicStreamEncoder:
             case _ as never:
                 assert_never(never)
 
-    def _delta(self, kind: BlockKind, event: BlockDelta) -> bytes:
+    def _delta(self, kind: BlockKind, event: BlockDelta | Cited) -> bytes:
+        if isinstance(event, Cited):
+            citation = encode_citation(event.citation)
+            return self._block_delta({"type": "citations_delta", "citation": citation})
         match kind:
             case BlockKind.TEXT | BlockKind.REFUSAL:
                 delta = {"type": "text_delta", "text": event.text}

@@ -54,7 +54,7 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     for name in _NESTED:
         if name in own:
             body[name] = body.get(name, {}) | own.pop(name)
-    return EncodedRequest(body | own, tuple(dict.fromkeys(dropped)))
+    return EncodedRequest(body | own, tuple(dict.fromkeys(filter(None, dropped))))
 
 
 def _encode_sampling(request: ChatRequest, dropped: list[str], *, thinking: Json) -> Json:
@@ -85,6 +85,7 @@ def _encode_sampling(request: ChatRequest, dropped: list[str], *, thinking: Json
 
 def _encode_thinking(request: ChatRequest, messages: list[Json], dropped: list[str]) -> Json:
     wanted, is_own = request.reasoning, request.origin is _WIRE
+    dropped.extend(request.hidden_thoughts)
     match wanted.mode if wanted else None:
         case ReasoningMode.ADAPTIVE:
             return {"type": "adaptive"}
@@ -123,7 +124,7 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
             return {}
         dropped.append(request.name_of("tool_choice"))
     tools: list[Json] = []
-    for tool in request.tools:
+    for tool in request.allowed_tools:
         if isinstance(tool, Tool):
             dropped.extend(foreign_keys(tool.extra, _WIRE))
             tools += [{"toolSpec": _encode_tool(tool)}, *encode_cache(tool.cache)]

@@ -24,6 +24,7 @@ from apps.inference.canonical.content import (
     ToolResult,
     foreign_keys,
     own_keys,
+    readable,
 )
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.request import ChatRequest, Message, Role
@@ -109,15 +110,13 @@ class _Writer:
         return {"role": turn.role.value, "content": self.blocks(turn.parts), **own}
 
     def blocks(self, parts: Iterable[Part]) -> list[Json]:
-        return [block for part in parts for block in self._part(part)]
+        given = readable(parts, _WIRE, self._dropped)
+        return [block for part in given for block in self._part(part)]
 
     def _part(self, part: Part) -> list[Json]:
         match part:
             case Opaque():
-                if part.wire == _WIRE:
-                    return [part.payload]
-                self._dropped.append(part.name)
-                return []
+                return [part.payload]
             case Refusal():
                 return self._text(Text(part.text))
             case Reasoning():

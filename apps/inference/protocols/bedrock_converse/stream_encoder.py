@@ -17,6 +17,7 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Cited,
     Event,
     Finished,
     FinishReason,
@@ -92,7 +93,7 @@ class ConverseStreamEncoder:
             case Finished():
                 self._finish = event.reason
                 return b""
-            case UsageReported() | UpstreamError():
+            case Cited() | UsageReported() | UpstreamError():
                 return b""
             case _ as never:
                 assert_never(never)

@@ -47,6 +47,9 @@ _NAMES = {
     "logprobs": "responseLogprobs",
     "top_logprobs": "logprobs",
     "reasoning": "thinkingConfig",
+    "effort": "thinkingConfig.thinkingLevel",
+    "show_thoughts": "thinkingConfig.includeThoughts",
+    "title": "displayName",
     "response_format": "responseMimeType",
     "tool_choice": "functionCallingConfig",
 }
@@ -57,6 +60,8 @@ _MODES = {
     "ANY": ToolMode.REQUIRED,
     "NONE": ToolMode.NONE,
 }
+_MOST_CANDIDATES = 128
+"""As many as OpenAI's format may ask for; Google says 8 today. The hold covers each of them."""
 _DYNAMIC = -1
 """The budget that leaves it to the model: https://ai.google.dev/gemini-api/docs/thinking#set-budget"""
 
@@ -85,7 +90,7 @@ def decode_request(body: Json) -> ChatRequest:
         presence_penalty=config.number("presencePenalty", least=-2, most=2),
         logprobs=config.flag("responseLogprobs"),
         top_logprobs=config.whole_number("logprobs", least=0),
-        n=config.whole_number("candidateCount", least=1),
+        n=config.whole_number("candidateCount", least=1, most=_MOST_CANDIDATES),
         response_format=_decode_response_format(config, extra),
         reasoning=_decode_reasoning(config, extra),
         stream=fields.flag("stream") or False,
@@ -133,11 +138,9 @@ def _decode_tool_choice(fields: Fields, extra: Json) -> ToolChoice | None:
     allowed = choice.texts("allowedFunctionNames")
     if mode == "ANY" and len(allowed) == 1:
         return ToolChoice(ToolMode.NAMED, allowed[0])
-    if allowed:
-        extra[f"{at}.allowedFunctionNames"] = list(allowed)
     if mode == "VALIDATED":
         extra[f"{at}.mode"] = mode
-    return ToolChoice(_MODES[mode])
+    return ToolChoice(_MODES[mode], allowed=allowed)
 
 
 def _decode_response_format(config: Fields, extra: Json) -> ResponseFormat | None:

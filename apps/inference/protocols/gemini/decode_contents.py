@@ -22,7 +22,7 @@ from apps.inference.canonical.content import (
     ToolCall,
     ToolResult,
 )
-from apps.inference.canonical.events import Opaque
+from apps.inference.canonical.events import Opaque, Sound
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
 from apps.inference.canonical.signatures import uncover
@@ -128,25 +128,30 @@ def _decode_text(part: Fields, extra: Json) -> Text | Reasoning:
 def _decode_data(part: Fields, extra: Json) -> Image | Document | Opaque:
     blob = part.required_object("inlineData")
     data, media_type = blob.required_name("data"), blob.required_name("mimeType")
+    if media_type.startswith(_DOCUMENTS):
+        extra |= rest_at(blob, {"data", "mimeType", "displayName"}, at="inlineData")
+        title = blob.text("displayName") or ""
+        return Document(data=data, media_type=media_type, title=title, extra=_kept(extra))
     extra |= rest_at(blob, {"data", "mimeType"}, at="inlineData")
     if media_type.startswith("image/"):
         return Image(data=data, media_type=media_type, extra=_kept(extra))
-    if media_type.startswith(_DOCUMENTS):
-        return Document(data=data, media_type=media_type, extra=_kept(extra))
-    return Opaque(_WIRE, part.body)  # sound, film
+    sound = Sound(data, media_type) if media_type.startswith("audio/") else None
+    return Opaque(_WIRE, part.body, sound=sound)  # sound, film
 
 
 def _decode_file(part: Fields, extra: Json) -> Image | Document | Opaque:
     """Only addresses of the web mean something to other providers; uploaded files do not."""
     file = part.required_object("fileData")
     url, media_type = file.required_name("fileUri"), file.text("mimeType") or ""
-    extra |= rest_at(file, {"fileUri", "mimeType"}, at="fileData")
     if not url.startswith(("http://", "https://")):
         return Opaque(_WIRE, part.body)
+    if media_type.startswith(_DOCUMENTS):
+        extra |= rest_at(file, {"fileUri", "mimeType", "displayName"}, at="fileData")
+        title = file.text("displayName") or ""
+        return Document(url=url, media_type=media_type, title=title, extra=_kept(extra))
+    extra |= rest_at(file, {"fileUri", "mimeType"}, at="fileData")
     if media_type.startswith("image/"):
         return Image(url=url, media_type=media_type, extra=_kept(extra))
-    if media_type.startswith(_DOCUMENTS):
-        return Document(url=url, media_type=media_type, extra=_kept(extra))
     return Opaque(_WIRE, part.body)
 
 

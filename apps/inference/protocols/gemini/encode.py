@@ -40,6 +40,8 @@ _OWN_CONFIG_NAMES = {
 }
 """What Gemini knows, but other wires' clients would never see of the answer."""
 _NO_WORD_FOR = ("logit_bias", "user", "metadata", "service_tier")
+_DYNAMIC = -1
+"""The budget that leaves it to the model: https://ai.google.dev/gemini-api/docs/thinking#set-budget"""
 _MODES = {ToolMode.AUTO: "AUTO", ToolMode.NONE: "NONE", ToolMode.REQUIRED: "ANY"}
 _BUDGETS = {
     "minimal": 1024,
@@ -62,7 +64,7 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
         request.name_of(name) for name in _NO_WORD_FOR if getattr(request, name) is not None
     )
     if request.parallel_tool_calls is False:
-        dropped.append("parallel_tool_calls")
+        dropped.append(request.name_of("parallel_tool_calls"))
     system, contents = encode_conversation(request, dropped)
     body: Json = {"contents": contents}
     if system:
@@ -71,7 +73,7 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     if config := _encode_config(request, dropped):
         body["generationConfig"] = config
     body = put_back(body, own_keys(request.extra, _WIRE))
-    return EncodedRequest(body, tuple(dict.fromkeys(dropped)))
+    return EncodedRequest(body, tuple(dict.fromkeys(filter(None, dropped))))
 
 
 def _encode_config(request: ChatRequest, dropped: list[str]) -> Json:
@@ -92,52 +94,72 @@ def _encode_config(request: ChatRequest, dropped: list[str]) -> Json:
         config["stopSequences"] = list(request.stop)
     if request.reasoning and (thinking := _encode_thinking(request.reasoning, request, dropped)):
         config["thinkingConfig"] = thinking
-    return config | _encode_response_format(request)
+    return config | _encode_response_format(request, dropped)
 
 
-def _encode_response_format(request: ChatRequest) -> Json:
+def _encode_response_format(request: ChatRequest, dropped: list[str]) -> Json:
     match request.response_format:
         case None:
             return {}
         case JsonObject():
             return {"responseMimeType": "application/json"}
-        case JsonSchema(schema=schema):
-            return {"responseMimeType": "application/json", "responseJsonSchema": schema}
+        case JsonSchema() as wanted:
+            if wanted.description:
+                dropped.append(f"{request.name_of('response_format')}.description")
+            return {"responseMimeType": "application/json", "responseJsonSchema": wanted.schema}
         case _ as never:
             assert_never(never)
 
 
 def _encode_thinking(wanted: ReasoningConfig, request: ChatRequest, dropped: list[str]) -> Json:
     """Clients of other wires are used to seeing the thoughts, which Gemini shows only when asked to."""
-    is_own = request.origin is _WIRE
-    shown = wanted.show_thoughts if is_own else True
-    show: Json = {} if shown is None else {"includeThoughts": shown}
-    if is_own and wanted.effort is not None:
-        show["thinkingLevel"] = wanted.effort.upper()
+    if request.origin is _WIRE:
+        return _encode_own_thinking(wanted)
+    budget = _BUDGETS.get(wanted.effort or "")
+    takes_effort = wanted.mode in (None, ReasoningMode.ADAPTIVE) and budget is not None
+    if wanted.effort and not takes_effort:
+        dropped.append(request.name_of("effort"))
     match wanted.mode:
         case ReasoningMode.OFF:
-            return {"thinkingBudget": 0} | (show if is_own else {})
-        case ReasoningMode.ADAPTIVE:
-            return {"thinkingBudget": -1} | show
+            return {"thinkingBudget": 0}
         case ReasoningMode.BUDGET:
-            return {"thinkingBudget": wanted.budget_tokens} | show
+            budget = wanted.budget_tokens
+        case ReasoningMode.ADAPTIVE:
+            budget = _DYNAMIC if budget is None else budget
         case None:
             pass
         case _ as never:
             assert_never(never)
-    if is_own:
-        return show
-    budget = _BUDGETS.get(wanted.effort or "")
-    if budget is None:
-        dropped.append(request.name_of("reasoning"))
-        return {}
-    return {"thinkingBudget": budget} | show
+    return {} if budget is None else {"thinkingBudget": budget, "includeThoughts": True}
+
+
+def _encode_own_thinking(wanted: ReasoningConfig) -> Json:
+    thinking: Json = {}
+    match wanted.mode:
+        case ReasoningMode.OFF:
+            thinking["thinkingBudget"] = 0
+        case ReasoningMode.BUDGET:
+            thinking["thinkingBudget"] = wanted.budget_tokens
+        case ReasoningMode.ADAPTIVE:
+            thinking["thinkingBudget"] = _DYNAMIC
+        case None:
+            pass
+        case _ as never:
+            assert_never(never)
+    if wanted.show_thoughts is not None:
+        thinking["includeThoughts"] = wanted.show_thoughts
+    if wanted.effort is not None:
+        thinking["thinkingLevel"] = wanted.effort.upper()
+    return thinking
 
 
 def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
     functions: list[Json] = []
     tools: list[Json] = []
-    for tool in request.tools:
+    choice, is_own = request.tool_choice, request.origin is _WIRE
+    # A list of allowed functions goes with ANY alone; else only those are sent.
+    is_listed = is_own or (choice is not None and choice.mode is ToolMode.REQUIRED)
+    for tool in request.tools if is_listed else request.allowed_tools:
         if isinstance(tool, Tool):
             functions.append(_encode_function(tool, dropped))
         elif tool.wire == _WIRE:
@@ -147,8 +169,8 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
     if functions:
         tools.insert(0, {"functionDeclarations": functions})
     found: Json = {"tools": tools} if tools else {}
-    if request.tool_choice and (functions or request.origin is _WIRE):
-        config = _encode_tool_choice(request.tool_choice)
+    if choice and (functions or is_own):
+        config = _encode_tool_choice(choice, lists_allowed=is_listed)
         found["toolConfig"] = {"functionCallingConfig": config}
     return found
 
@@ -167,7 +189,10 @@ def _encode_function(tool: Tool, dropped: list[str]) -> Json:
     return encoded | own_keys(tool.extra, _WIRE)
 
 
-def _encode_tool_choice(choice: ToolChoice) -> Json:
+def _encode_tool_choice(choice: ToolChoice, *, lists_allowed: bool) -> Json:
     if choice.mode is ToolMode.NAMED:
         return {"mode": "ANY", "allowedFunctionNames": [choice.name]}
-    return {"mode": _MODES[choice.mode]}
+    config: Json = {"mode": _MODES[choice.mode]}
+    if choice.allowed and lists_allowed:
+        config["allowedFunctionNames"] = list(choice.allowed)
+    return config

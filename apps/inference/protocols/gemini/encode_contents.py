@@ -23,8 +23,9 @@ from apps.inference.canonical.content import (
     ToolResult,
     foreign_keys,
     own_keys,
+    readable,
 )
-from apps.inference.canonical.events import Opaque
+from apps.inference.canonical.events import Opaque, Sound
 from apps.inference.canonical.request import ChatRequest, Message, Role
 from apps.inference.protocols.gemini.paths import put_back
 
@@ -85,11 +86,12 @@ def _append_merged(contents: list[Json], content: Json) -> None:
 class _Writer:
     """Writes the parts of one request, and notes what it leaves out."""
 
-    __slots__ = ("_dropped", "_function_names", "_is_own")
+    __slots__ = ("_dropped", "_function_names", "_is_own", "_title_name")
 
     def __init__(self, request: ChatRequest, dropped: list[str]) -> None:
         self._is_own = request.origin is _WIRE
         self._dropped = dropped
+        self._title_name = request.name_of("title")
         self._function_names = _function_names(request.messages)
 
     def turn(self, turn: Message) -> Json:
@@ -98,15 +100,13 @@ class _Writer:
         return {"role": _ROLES.get(turn.role, "user"), "parts": self.parts(turn.parts), **own}
 
     def parts(self, parts: Iterable[Part]) -> list[Json]:
-        return [encoded for part in parts for encoded in self._part(part)]
+        given = readable(parts, _WIRE, self._dropped, encode_sound=_sound)
+        return [encoded for part in given for encoded in self._part(part)]
 
     def _part(self, part: Part) -> list[Json]:
         match part:
             case Opaque():
-                if part.wire == _WIRE:
-                    return [part.payload]
-                self._dropped.append(part.name)
-                return []
+                return [part.payload]
             case Refusal():
                 return [{"text": part.text}] if part.text else []
             case Reasoning():
@@ -137,13 +137,22 @@ class _Writer:
             case Image():
                 return _image(part)
             case Document():
-                return _document(part)
+                return self._document(part)
             case ToolCall():
                 arguments = arguments_object(part.arguments)
                 call = {"id": part.id, "name": part.name, "args": arguments}
                 return {"functionCall": call, **_proof(part.signature, part.origin)}
             case _ as never:
                 assert_never(never)
+
+    def _document(self, part: Document) -> Json:
+        """Only Google's own clients send names: its hosts take them with some tools only."""
+        encoded = _document(part)
+        if part.title and self._is_own:
+            next(iter(encoded.values()))["displayName"] = part.title
+        elif part.title:
+            self._dropped.append(self._title_name)
+        return encoded
 
     def _thought(self, part: Reasoning) -> list[Json]:
         """Google's own: thoughts of other models mean nothing to it, and their signatures are refused."""
@@ -156,8 +165,9 @@ class _Writer:
     def _result(self, part: ToolResult) -> list[Json]:
         """The response, and what it cannot hold: media inside it are known to the newest models only, so from
         other wires they follow in the same turn."""
-        texts = [inner.text for inner in part.content if isinstance(inner, Text)]
-        media = self.parts(inner for inner in part.content if not isinstance(inner, Text))
+        given = readable(part.content, _WIRE, self._dropped, encode_sound=_sound)
+        texts = [inner.text for inner in given if isinstance(inner, Text)]
+        media = self.parts(inner for inner in given if not isinstance(inner, Text))
         response: Json = {
             "id": part.tool_call_id,
             "name": self._function_names.get(part.tool_call_id, part.tool_call_id),
@@ -203,6 +213,10 @@ def _image(part: Image) -> Json:
     if part.url:
         return _file(part.url, part.media_type)
     return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
+
+
+def _sound(sound: Sound) -> Json:
+    return {"inlineData": {"mimeType": sound.media_type, "data": sound.data}}
 
 
 def _document(part: Document) -> Json:

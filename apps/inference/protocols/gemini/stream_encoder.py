@@ -21,6 +21,7 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Cited,
     Event,
     Finished,
     FinishReason,
@@ -82,7 +83,7 @@ class GeminiStreamEncoder:
                 return b""
             case Opaque():
                 return self._chunk(event.payload) if event.wire == Wire.GEMINI else b""
-            case Started() | UsageReported() | UpstreamError():
+            case Started() | Cited() | UsageReported() | UpstreamError():
                 return b""
             case _ as never:
                 assert_never(never)

@@ -2,6 +2,7 @@
 
 decode.py   decode_messages.py    a client's request to ours
 encode.py   encode_messages.py    our request to a host's
+custom_tools.py  functions.py     tools that take text; the form that tools had before 2023
 response.py                       whole answers, both ways
 stream_decoder.py  stream_encoder.py
 usage.py    errors.py

@@ -22,7 +22,17 @@ from apps.inference.canonical.request import (
     ToolChoice,
     ToolMode,
 )
+from apps.inference.protocols.openai_chat.custom_tools import (
+    decode_custom_tool,
+    echo_of_custom_tools,
+)
 from apps.inference.protocols.openai_chat.decode_messages import decode_cache, decode_messages
+from apps.inference.protocols.openai_chat.functions import (
+    decode_function_choice,
+    decode_functions,
+    echo_of,
+    uses_functions,
+)
 
 _KNOWN = frozenset(
     {
@@ -30,10 +40,13 @@ _KNOWN = frozenset(
         "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "seed",
         "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n",
         "response_format", "reasoning_effort", "user", "stream", "stream_options", "metadata",
-        "service_tier",
+        "service_tier", "functions", "function_call",
     }
 )  # fmt: skip
-_NAMES = {"reasoning": "reasoning_effort"}
+_NAMES = {"reasoning": "reasoning_effort", "effort": "reasoning_effort", "title": "filename"}
+_NAMES_OF_FUNCTIONS = _NAMES | {"parallel_tool_calls": ""}
+"""One call at a time is no wish of such a client, so where it cannot be told nothing is lost."""
+_CALLABLE = ("function", "custom")
 _TOOL_MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
 
 
@@ -43,14 +56,15 @@ def decode_request(body: Json) -> ChatRequest:
     extra = fields.rest(_KNOWN)
     model = fields.required_name("model")
     system, messages = decode_messages(fields)
+    tools = (*map(_decode_tool, fields.objects("tools")), *decode_functions(fields))
     return ChatRequest(
         origin=Wire.OPENAI_CHAT,
         model=model,
         system=system,
         messages=messages,
-        tools=tuple(_decode_tool(tool) for tool in fields.objects("tools")),
-        tool_choice=_decode_tool_choice(fields, extra),
-        parallel_tool_calls=fields.flag("parallel_tool_calls"),
+        tools=tools,
+        tool_choice=_decode_tool_choice(fields, extra) or decode_function_choice(fields),
+        parallel_tool_calls=False if uses_functions(fields) else fields.flag("parallel_tool_calls"),
         max_tokens=_decode_max_tokens(fields),
         temperature=fields.number("temperature", least=0, most=2),
         top_p=fields.number("top_p", least=0, most=1),
@@ -70,7 +84,8 @@ def decode_request(body: Json) -> ChatRequest:
         include_usage=_decode_include_usage(fields, extra),
         metadata=fields.plain_object("metadata"),
         service_tier=fields.text("service_tier"),
-        names=_NAMES,
+        names=_NAMES_OF_FUNCTIONS if uses_functions(fields) else _NAMES,
+        echo={**echo_of(fields), **echo_of_custom_tools(tools)},
         extra={Wire.OPENAI_CHAT: extra} if extra else {},
     )
 
@@ -97,7 +112,10 @@ def _decode_include_usage(fields: Fields, extra: dict[str, Any]) -> bool:
 
 
 def _decode_tool(tool: Fields) -> Tool | Opaque:
-    if tool.required_text("type") != "function":
+    kind = tool.required_text("type")
+    if kind == "custom":
+        return decode_custom_tool(tool)
+    if kind != "function":
         return Opaque(Wire.OPENAI_CHAT, tool.body)
     function = tool.required_object("function")
     # Keys beside ``function`` and keys inside it are told apart by nesting, so that both return to their place.
@@ -124,10 +142,28 @@ def _decode_tool_choice(fields: Fields, extra: dict[str, Any]) -> ToolChoice | N
         fields.choice("tool_choice", _TOOL_MODES)
         return ToolChoice(_TOOL_MODES[choice])
     named = fields.required_object("tool_choice")
-    if named.required_text("type") != "function":
-        extra["tool_choice"] = choice  # allowed_tools, custom: no other wire has a word for them
+    kind = named.required_text("type")
+    if kind == "allowed_tools" and (allowed := _decode_allowed(named)):
+        return allowed
+    if kind not in _CALLABLE:
+        extra["tool_choice"] = choice  # of a kind that no other wire has a word for
         return None
-    return ToolChoice(ToolMode.NAMED, named.required_object("function").required_name("name"))
+    return ToolChoice(ToolMode.NAMED, named.required_object(kind).required_name("name"))
+
+
+def _decode_allowed(choice: Fields) -> ToolChoice | None:
+    """None when an unknown kind of tool is among the allowed: then the list means something on this wire only."""
+    allowed = choice.required_object("allowed_tools")
+    tools = allowed.objects("tools")
+    kinds = [tool.text("type") or "" for tool in tools]
+    if not tools or not set(kinds) <= set(_CALLABLE):
+        return None
+    names = tuple(
+        tool.required_object(kind).required_name("name")
+        for tool, kind in zip(tools, kinds, strict=True)
+    )
+    mode = allowed.choice("mode", ("auto", "required")) or "auto"
+    return ToolChoice(_TOOL_MODES[mode], allowed=names)
 
 
 def _decode_response_format(fields: Fields, extra: dict[str, Any]) -> ResponseFormat | None:

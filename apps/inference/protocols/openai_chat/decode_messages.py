@@ -19,10 +19,15 @@ from apps.inference.canonical.content import (
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
+from apps.inference.protocols.openai_chat.custom_tools import decode_custom_call
+from apps.inference.protocols.openai_chat.functions import FunctionCalls
 from apps.inference.protocols.openai_chat.google_keys import origin_of, take_signature
-
-REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_details")
-"""The three places where hosts and clients put reasoning text, most specific first."""
+from apps.inference.protocols.openai_chat.reasoning import (
+    REASONING_KEYS,
+    item_text,
+    reasoning_text,
+)
+from apps.inference.protocols.openai_chat.sounds import decode_sound
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TTLS = {"5m": CacheTtl.FIVE_MINUTES, "1h": CacheTtl.ONE_HOUR}
@@ -37,8 +42,9 @@ def decode_messages(fields: Fields) -> tuple[tuple[Text, ...], tuple[Message, ..
     fields.require("messages")
     system: list[Text] = []
     turns: list[Message] = []
+    calls = FunctionCalls()
     for message in fields.objects("messages"):
-        turn = _decode_message(message)
+        turn = _decode_message(message, calls)
         is_head = turn.role is Role.SYSTEM and not turns and not turn.extra
         texts = [part for part in turn.parts if isinstance(part, Text)]
         if is_head and len(texts) == len(turn.parts):
@@ -63,7 +69,7 @@ def decode_cache(fields: Fields) -> CacheTtl | None:
     return _TTLS[control.choice("ttl", _TTLS) or "5m"]
 
 
-def _decode_message(message: Fields) -> Message:
+def _decode_message(message: Fields, calls: FunctionCalls) -> Message:
     message.require("role")
     match message.choice("role", _ROLES):
         case "system" | "developer":
@@ -73,10 +79,9 @@ def _decode_message(message: Fields) -> Message:
         case "tool":
             return _decode_tool_message(message)
         case "function":
-            # Deprecated since 2023 and understood nowhere else.
-            return Message(Role.USER, (Opaque(Wire.OPENAI_CHAT, message.body),))
+            return _decode_function_message(message, calls)
         case _:
-            return _decode_assistant(message)
+            return _decode_assistant(message, calls)
 
 
 _PLAIN_KEYS = frozenset({"role", "content"})
@@ -103,10 +108,20 @@ def _decode_tool_message(message: Fields) -> Message:
     return Message(Role.USER, (result,), unknown(message, _TOOL_KEYS))
 
 
-_ASSISTANT_KEYS = frozenset({"role", "content", "tool_calls", "refusal"})
+_FUNCTION_KEYS = frozenset({"role", "content", "name"})
 
 
-def _decode_assistant(message: Fields) -> Message:
+def _decode_function_message(message: Fields, calls: FunctionCalls) -> Message:
+    call_id = calls.end(message.required_name("name"))
+    texts = tuple(part for part in _decode_content(message) if isinstance(part, Text))
+    result = ToolResult(tool_call_id=call_id, content=texts)
+    return Message(Role.USER, (result,), unknown(message, _FUNCTION_KEYS))
+
+
+_ASSISTANT_KEYS = frozenset({"role", "content", "tool_calls", "function_call", "refusal"})
+
+
+def _decode_assistant(message: Fields, calls: FunctionCalls) -> Message:
     extra = message.rest(_ASSISTANT_KEYS)
     parts: list[Part] = []
     parts.extend(_take_reasoning(message.body, extra))
@@ -114,6 +129,9 @@ def _decode_assistant(message: Fields) -> Message:
     if refusal := message.text("refusal"):
         parts.append(Refusal(refusal))
     parts.extend(_decode_tool_call(call) for call in message.objects("tool_calls"))
+    legacy = message.object("function_call")
+    if legacy and not message.body.get("tool_calls"):  # some say the same call in both forms
+        parts.append(_decode_function_call(legacy, calls))
     if "content" not in message.body and not parts and not extra:
         message.refuse("content", "is required", code="missing_field")
     return Message(Role.ASSISTANT, tuple(parts), {Wire.OPENAI_CHAT: extra} if extra else {})
@@ -132,7 +150,10 @@ def _sign_text(parts: tuple[Part, ...], extra: Json) -> tuple[Part, ...]:
 
 
 def _decode_tool_call(call: Fields) -> Part:
-    if call.body.get("type", "function") != "function":
+    kind = call.body.get("type", "function")
+    if kind == "custom":
+        return decode_custom_call(call)
+    if kind != "function":
         return Opaque(Wire.OPENAI_CHAT, call.body)
     function = call.required_object("function")
     extra = call.rest(_CALL_KEYS)
@@ -145,6 +166,11 @@ def _decode_tool_call(call: Fields) -> Part:
         origin=origin_of(signature),
         extra={Wire.OPENAI_CHAT: extra} if extra else {},
     )
+
+
+def _decode_function_call(call: Fields, calls: FunctionCalls) -> ToolCall:
+    name = call.required_name("name")
+    return ToolCall(id=calls.begin(name), name=name, arguments=call.required_text("arguments"))
 
 
 def _take_reasoning(message: Json, extra: Json) -> list[Reasoning]:
@@ -161,23 +187,20 @@ def decode_reasoning(message: Json) -> list[Reasoning]:
     details = message.get("reasoning_details")
     if isinstance(details, list) and details:
         found = [_decode_detail(detail) for detail in details if isinstance(detail, dict)]
-        return [part for part in found if part != Reasoning()]
-    for key in REASONING_KEYS[:2]:
-        text = message.get(key)
-        if isinstance(text, str) and text:
-            return [Reasoning(text=text)]
-    return []
+        if parts := [part for part in found if part != Reasoning()]:
+            return parts
+    text = reasoning_text(message)
+    return [Reasoning(text=text)] if text else []
 
 
 def _decode_detail(detail: Json) -> Reasoning:
     """https://openrouter.ai/docs/use-cases/reasoning-tokens#reasoning_details-array-structure"""
-    text = detail.get("text") or detail.get("summary") or ""
     signature = detail.get("signature") or ""
     data = detail.get("data") or ""
     is_anthropic = str(detail.get("format") or "").startswith("anthropic-")
     origin = Wire.ANTHROPIC_MESSAGES if is_anthropic else Wire.OPENAI_CHAT
     return Reasoning(
-        text=text if isinstance(text, str) else "",
+        text=item_text(detail),
         signature=signature if isinstance(signature, str) else "",
         data=data if isinstance(data, str) else "",
         origin=origin if signature or data else None,
@@ -206,6 +229,8 @@ def _decode_part(part: Fields) -> Part:
             return _decode_file(part)
         case "refusal":
             return Refusal(part.required_text("refusal"))
+        case "input_audio":
+            return Opaque(Wire.OPENAI_CHAT, part.body, sound=decode_sound(part))
         case _:
             return Opaque(Wire.OPENAI_CHAT, part.body)
 
@@ -218,10 +243,11 @@ def _decode_image(part: Fields) -> Image:
     else:
         source, name = part.required_object("image_url"), "url"
         inside = source.rest({"url"})
+        if inside.get("detail") == "auto":  # what everybody does, so nothing is lost with it
+            del inside["detail"]
     url = source.required_name(name)
     extra = part.rest({"type", "image_url", "cache_control"})
-    if inside:
-        extra["image_url"] = inside
+    extra |= {f"image_url.{key}": value for key, value in inside.items()}
     kept: Extra = {Wire.OPENAI_CHAT: extra} if extra else {}
     if not url.startswith("data:"):
         return Image(url=url, cache=decode_cache(part), extra=kept)
@@ -232,8 +258,9 @@ def _decode_image(part: Fields) -> Image:
 def _decode_file(part: Fields) -> Document | Opaque:
     file = part.required_object("file")
     data = file.text("file_data")
-    if not data:
-        return Opaque(Wire.OPENAI_CHAT, part.body)  # an uploaded file's id means nothing elsewhere
+    if not data:  # an uploaded file's id means something at OpenAI only
+        lost = tuple(f"file.{key}" for key in file.rest({"file_id"}))
+        return Opaque(Wire.OPENAI_CHAT, part.body, upload=file.text("file_id") or "", lost=lost)
     media_type = "application/pdf"
     if data.startswith("data:"):
         media_type, data = _split_data_uri(file, "file_data", data)

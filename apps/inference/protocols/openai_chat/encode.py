@@ -7,24 +7,25 @@ Hosts differ in what they accept; that is for their quirks. Here stands what Ope
 from typing import assert_never
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical import openai_words
 from apps.inference.canonical.codec import EncodedRequest, Json
 from apps.inference.canonical.content import foreign_keys, own_keys
 from apps.inference.canonical.events import Opaque
+from apps.inference.canonical.reasoning import encode_effort
 from apps.inference.canonical.request import (
     ChatRequest,
     JsonObject,
     JsonSchema,
-    ReasoningConfig,
-    ReasoningMode,
     Tool,
     ToolChoice,
     ToolMode,
 )
+from apps.inference.canonical.text_tools import text_tool_names
 from apps.inference.protocols.openai_chat.encode_messages import encode_cache, encode_messages
 
 _SAME_NAME = (
     "parallel_tool_calls", "temperature", "top_p", "seed", "frequency_penalty", "presence_penalty",
-    "logit_bias", "logprobs", "top_logprobs", "n", "metadata",
+    "logit_bias", "logprobs", "top_logprobs", "metadata",
 )  # fmt: skip
 _LONGEST_USER = 64
 """OpenAI refuses longer ones; Anthropic's clients send 140 characters that begin with a hash of the user."""
@@ -32,7 +33,7 @@ _LONGEST_USER = 64
 
 def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     """A stream always asks for usage, whatever the client wants to see of it."""
-    dropped: list[str] = foreign_keys(request.extra, Wire.OPENAI_CHAT)
+    dropped = openai_words.lost_keys(request.extra, Wire.OPENAI_CHAT, openai_words.REQUEST)
     body: Json = {"model": model, "messages": encode_messages(request, dropped)}
     for name in _SAME_NAME:
         value = getattr(request, name)
@@ -43,13 +44,16 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     if request.stop:
         body["stop"] = list(request.stop)
     if request.user is not None:
-        is_own = request.origin is Wire.OPENAI_CHAT
-        body["user"] = request.user if is_own else request.user[:_LONGEST_USER]
+        is_openais = request.origin in openai_words.OPENAIS
+        name = request.name_of("user") if is_openais else "user"
+        body[name] = request.user if is_openais else request.user[:_LONGEST_USER]
+    body |= _encode_choices(request, dropped)
     body |= _encode_tools(request, dropped)
     body |= _encode_response_format(request)
     body |= _encode_reasoning(request, dropped)
     body |= _encode_other_wire_fields(request, dropped)
     own = own_keys(request.extra, Wire.OPENAI_CHAT)
+    own |= openai_words.said_alike(request.extra, Wire.OPENAI_CHAT, openai_words.REQUEST)
     stream_options = own.pop("stream_options", {})
     if request.stream:
         body["stream"] = True
@@ -57,14 +61,26 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     return EncodedRequest(body | own, tuple(dict.fromkeys(dropped)))
 
 
+def _encode_choices(request: ChatRequest, dropped: list[str]) -> Json:
+    """Translation brings back one answer, so a client of another wire would pay for answers that it never sees."""
+    if request.n is None:
+        return {}
+    if request.origin is Wire.OPENAI_CHAT:
+        return {"n": request.n}
+    if request.n > 1:
+        dropped.append(request.name_of("n"))
+    return {}
+
+
 def _encode_other_wire_fields(request: ChatRequest, dropped: list[str]) -> Json:
     """Fields that share a name with OpenAI's but, coming from another wire, not their meaning."""
     found: Json = {}
-    for name in ("top_k", "service_tier"):
+    knowing = {"top_k": (Wire.OPENAI_CHAT,), "service_tier": openai_words.OPENAIS}
+    for name, origins in knowing.items():
         value = getattr(request, name)
         if value is None:
             continue
-        if request.origin is Wire.OPENAI_CHAT:
+        if request.origin in origins:
             found[name] = value
         else:
             dropped.append(request.name_of(name))
@@ -72,8 +88,10 @@ def _encode_other_wire_fields(request: ChatRequest, dropped: list[str]) -> Json:
 
 
 def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
+    """Hosts of this wire that are not OpenAI's know no list of allowed tools, so other wires' clients send only those."""
+    is_own = request.origin is Wire.OPENAI_CHAT
     tools = []
-    for tool in request.tools:
+    for tool in request.tools if is_own else request.allowed_tools:
         if isinstance(tool, Opaque):
             if tool.wire == Wire.OPENAI_CHAT:
                 tools.append(tool.payload)
@@ -84,11 +102,13 @@ def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
         tools.append(_encode_tool(tool, request, dropped))
     found: Json = {"tools": tools} if tools else {}
     if request.tool_choice is not None:
-        found["tool_choice"] = _encode_tool_choice(request.tool_choice)
+        found["tool_choice"] = _encode_tool_choice(request.tool_choice, request)
     return found
 
 
 def _encode_tool(tool: Tool, request: ChatRequest, dropped: list[str]) -> Json:
+    if tool.source is not None and request.origin is Wire.OPENAI_CHAT:
+        return dict(tool.source)
     function: Json = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
@@ -102,9 +122,20 @@ def _encode_tool(tool: Tool, request: ChatRequest, dropped: list[str]) -> Json:
     return encoded | encode_cache(tool.cache, request, dropped)
 
 
-def _encode_tool_choice(choice: ToolChoice) -> Json | str:
+def _encode_tool_choice(choice: ToolChoice, request: ChatRequest) -> Json | str:
+    is_own = request.origin is Wire.OPENAI_CHAT
+    custom = text_tool_names(request) if is_own else frozenset()
+
+    def named(name: str) -> Json:
+        kind = "custom" if name in custom else "function"
+        return {"type": kind, kind: {"name": name}}
+
     if choice.mode is ToolMode.NAMED:
-        return {"type": "function", "function": {"name": choice.name}}
+        return named(choice.name)
+    if choice.allowed and is_own:
+        tools = [named(name) for name in choice.allowed]
+        allowed = {"mode": choice.mode.value, "tools": tools}
+        return {"type": "allowed_tools", "allowed_tools": allowed}
     return choice.mode.value
 
 
@@ -126,23 +157,7 @@ def _encode_response_format(request: ChatRequest) -> Json:
 
 
 def _encode_reasoning(request: ChatRequest, dropped: list[str]) -> Json:
-    wanted = request.reasoning
-    if wanted is None or "reasoning" in own_keys(request.extra, Wire.OPENAI_CHAT):
+    if "reasoning" in own_keys(request.extra, Wire.OPENAI_CHAT):
         return {}
-    if wanted.mode is ReasoningMode.OFF and request.origin is not Wire.OPENAI_CHAT:
-        # ``none`` is refused by every model that cannot reason; other dialects say "off" to those as well.
-        dropped.append(request.name_of("reasoning"))
-        return {}
-    effort = _effort_of(wanted)
+    effort = encode_effort(request, dropped, knows_none=request.origin is Wire.OPENAI_CHAT)
     return {} if effort is None else {"reasoning_effort": effort}
-
-
-def _effort_of(wanted: ReasoningConfig) -> str | None:
-    """None leaves it to the model, which is what an adaptive request asks for."""
-    if wanted.mode is ReasoningMode.OFF:
-        return "none"
-    if wanted.effort is not None or wanted.budget_tokens is None:
-        return wanted.effort
-    if wanted.budget_tokens <= 2048:
-        return "low"
-    return "medium" if wanted.budget_tokens <= 8192 else "high"

@@ -6,10 +6,12 @@ Towards the client's own wire a list of parts stays a list. From another wire, p
 because many hosts read nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical import openai_words
 from apps.inference.canonical.codec import Json
 from apps.inference.canonical.content import (
     CacheTtl,
@@ -23,12 +25,16 @@ from apps.inference.canonical.content import (
     ToolResult,
     foreign_keys,
     own_keys,
+    readable,
 )
 from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.request import ChatRequest, Message, Role
+from apps.inference.protocols.openai_chat.custom_tools import encode_custom_call
 from apps.inference.protocols.openai_chat.google_keys import with_signature
+from apps.inference.protocols.openai_chat.sounds import encode_sound
 
 _PARAGRAPH = "\n\n"
+_IMAGE_KEY = "image_url."
 
 
 def encode_messages(request: ChatRequest, dropped: list[str]) -> list[Json]:
@@ -53,9 +59,20 @@ def encode_cache(ttl: CacheTtl | None, request: ChatRequest, dropped: list[str])
     return {"cache_control": {"type": "ephemeral", "ttl": ttl.value}}
 
 
+def _readable(parts: Iterable[Part], dropped: list[str]) -> list[Part]:
+    return readable(
+        parts,
+        Wire.OPENAI_CHAT,
+        dropped,
+        encode_sound=encode_sound,
+        encode_upload=_encode_upload,
+    )
+
+
 def _encode_turn(turn: Message, request: ChatRequest, dropped: list[str]) -> list[Json]:
     dropped.extend(foreign_keys(turn.extra, Wire.OPENAI_CHAT))
     own = own_keys(turn.extra, Wire.OPENAI_CHAT)
+    turn = replace(turn, parts=tuple(_readable(turn.parts, dropped)))
     if turn.role is Role.ASSISTANT:
         if request.origin is Wire.OPENAI_CHAT:
             for part in turn.parts:
@@ -76,8 +93,6 @@ def _encode_user_turn(turn: Message, request: ChatRequest, dropped: list[str]) -
             message, pictures = _encode_tool_result(part, request, dropped)
             messages.append(message)
             rest.extend(pictures)
-        elif isinstance(part, Opaque) and part.payload.get("role") == "function":
-            messages.extend([part.payload] if _is_own(part, dropped) else [])
         else:
             rest.append(part)
     if rest or not turn.parts:
@@ -95,12 +110,13 @@ def _encode_tool_result(
     encode_cache(result.cache, request, dropped)
     if result.is_error:
         dropped.append("is_error")
+    given = _readable(result.content, dropped)
     if request.origin is Wire.OPENAI_CHAT:
-        kept: Sequence[Part] = result.content
+        kept: Sequence[Part] = given
         left: list[Part] = []
     else:
-        kept = [part for part in result.content if isinstance(part, Text)]
-        left = [part for part in result.content if not isinstance(part, Text)]
+        kept = [part for part in given if isinstance(part, Text)]
+        left = [part for part in given if not isinstance(part, Text)]
     content = _encode_content(kept, request, dropped)
     return {"role": "tool", "tool_call_id": result.tool_call_id, "content": content}, left
 
@@ -115,8 +131,6 @@ def _encode_assistant(turn: Message, request: ChatRequest, dropped: list[str]) -
         match part:
             case ToolCall():
                 calls.append(_encode_tool_call(part, request, dropped))
-            case Opaque() if part.payload.get("type") == "custom":
-                calls.extend([part.payload] if _is_own(part, dropped) else [])
             case Reasoning():
                 thoughts.extend(_portable_thought(part))
                 own_reasoning |= own_keys(part.extra, Wire.OPENAI_CHAT)
@@ -149,6 +163,8 @@ def _portable_thought(part: Reasoning) -> list[str]:
 def _encode_tool_call(call: ToolCall, request: ChatRequest, dropped: list[str]) -> Json:
     dropped.extend(foreign_keys(call.extra, Wire.OPENAI_CHAT))
     encode_cache(call.cache, request, dropped)
+    if call.takes_text and request.origin is Wire.OPENAI_CHAT:
+        return encode_custom_call(call)
     function = {"name": call.name, "arguments": call.arguments}
     own = own_keys(call.extra, Wire.OPENAI_CHAT)
     if request.origin is Wire.OPENAI_CHAT:  # the host may be Google's; others refuse the key
@@ -171,25 +187,34 @@ def _encode_content(
 def _encode_part(part: Part, request: ChatRequest, dropped: list[str]) -> list[Json]:
     match part:
         case Text() | Image() | Document():
-            dropped.extend(foreign_keys(part.extra, Wire.OPENAI_CHAT))
-            encoded = _encode_medium(part, dropped)
+            dropped.extend(openai_words.lost_keys(part.extra, Wire.OPENAI_CHAT, _words_of(part)))
+            encoded = _encode_medium(part, request, dropped)
             if not encoded:
                 return []
             own = own_keys(part.extra, Wire.OPENAI_CHAT)
-            if "image_url" in own:
-                encoded["image_url"] |= own.pop("image_url")
+            own |= openai_words.said_alike(part.extra, Wire.OPENAI_CHAT, _words_of(part))
+            for key in [key for key in own if key.startswith(_IMAGE_KEY)]:
+                encoded["image_url"][key.removeprefix(_IMAGE_KEY)] = own.pop(key)
             return [encoded | own | encode_cache(part.cache, request, dropped)]
         case Refusal():
             return [{"type": "refusal", "refusal": part.text}]
         case Opaque():
-            return [part.payload] if _is_own(part, dropped) else []
+            return [part.payload]
         case ToolCall() | ToolResult() | Reasoning():
             return []  # their own messages and keys carry them; in any other place they mean nothing
         case _ as never:
             assert_never(never)
 
 
-def _encode_medium(part: Text | Image | Document, dropped: list[str]) -> Json:
+def _words_of(part: Text | Image | Document) -> openai_words.Words:
+    return openai_words.IMAGE if isinstance(part, Image) else ()
+
+
+def _encode_upload(file_id: str) -> Json:
+    return {"type": "file", "file": {"file_id": file_id}}
+
+
+def _encode_medium(part: Text | Image | Document, request: ChatRequest, dropped: list[str]) -> Json:
     match part:
         case Text():
             return {"type": "text", "text": part.text}
@@ -197,13 +222,15 @@ def _encode_medium(part: Text | Image | Document, dropped: list[str]) -> Json:
             url = part.url or f"data:{part.media_type};base64,{part.data}"
             return {"type": "image_url", "image_url": {"url": url}}
         case Document():
-            return _encode_document(part, dropped)
+            return _encode_document(part, request, dropped)
         case _ as never:
             assert_never(never)
 
 
-def _encode_document(part: Document, dropped: list[str]) -> Json:
+def _encode_document(part: Document, request: ChatRequest, dropped: list[str]) -> Json:
     if part.text:
+        if part.title:
+            dropped.append(request.name_of("title"))
         return {"type": "text", "text": part.text}
     if not part.data:
         dropped.append("document")  # Chat Completions takes no document by URL
@@ -212,11 +239,3 @@ def _encode_document(part: Document, dropped: list[str]) -> Json:
     if part.title:
         file["filename"] = part.title
     return {"type": "file", "file": file}
-
-
-def _is_own(part: Opaque, dropped: list[str]) -> bool:
-    """Whether this wire wrote the part; names it as dropped otherwise."""
-    if part.wire == Wire.OPENAI_CHAT:
-        return True
-    dropped.append(part.name)
-    return False

@@ -11,22 +11,31 @@ import orjson
 
 from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
+from apps.inference.canonical.citations import (
+    is_url_citation,
+    read_citations,
+    write_citation,
+)
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
-from apps.inference.canonical.events import FinishReason, Opaque, UpstreamError
+from apps.inference.canonical.events import Citation, FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.text_tools import to_input
+from apps.inference.protocols.openai_chat.custom_tools import custom_call, echoed_custom_names
+from apps.inference.protocols.openai_chat.functions import wants_functions
 from apps.inference.protocols.openai_chat.google_keys import (
     encode_signature,
     origin_of,
     read_signature,
 )
+from apps.inference.protocols.openai_chat.reasoning import REASONING_KEYS, reasoning_text
 from apps.inference.protocols.openai_chat.usage import decode_usage, encode_usage
 
 KNOWN_MESSAGE_KEYS = frozenset(
     {
-        "role", "content", "refusal", "tool_calls", "function_call",
-        "reasoning", "reasoning_content", "reasoning_details", "extra_content",
+        "role", "content", "refusal", "tool_calls", "function_call", "extra_content",
+        *REASONING_KEYS,
     }
 )  # fmt: skip
 
@@ -42,7 +51,7 @@ _FINISH = {
     "tool_use": FinishReason.TOOL_CALLS,
     "safety": FinishReason.CONTENT_FILTER,
 }
-_FAILURES = frozenset({"error", "insufficient_system_resource"})
+FAILURES = frozenset({"error", "insufficient_system_resource"})
 """Reasons that mean the provider gave up: https://api-docs.deepseek.com/api/create-chat-completion"""
 
 _FINISH_OUT = {
@@ -82,7 +91,7 @@ def decode_finish(reported: Any, *, calls_tools: bool) -> FinishReason | Upstrea
     """None when no reason was given; a word that nobody documents counts as ``stop``."""
     if not reported:
         return None
-    if reported in _FAILURES:
+    if reported in FAILURES:
         return UpstreamError(str(reported), "the provider ended the answer with this finish reason")
     reason = _FINISH.get(str(reported), FinishReason.STOP)
     return settled_finish(reason, has_tool_calls=calls_tools)
@@ -118,14 +127,15 @@ def prose_pieces(content: Any) -> list[tuple[str, bool]]:
     return pieces
 
 
-def reasoning_text(message: Json) -> str:
-    """Reasoning of a message or delta. Hosts that fill several keys repeat the same text in each."""
-    if text := message.get("reasoning_content") or message.get("reasoning"):
-        return str(text)
-    details = message.get("reasoning_details")
-    if not details:
-        return ""
-    return "".join(detail.get("text") or detail.get("summary") or "" for detail in details)
+def calls_of(message: Json) -> list[Json]:
+    """The tool calls of a message or delta; the one of ``function_call``, their deprecated form, is number 0.
+
+    https://platform.openai.com/docs/api-reference/chat/object; hosts that fill both say the same call twice.
+    """
+    if calls := message.get("tool_calls"):
+        return list(calls)
+    legacy = message.get("function_call")
+    return [{"index": 0, "function": legacy}] if legacy else []
 
 
 def arguments_text(arguments: Any) -> str:
@@ -136,8 +146,24 @@ def arguments_text(arguments: Any) -> str:
 
 
 def unmodelled(message: Json) -> Json:
-    """Keys with a value that we have no word for, as annotations and audio."""
+    """Keys with a value that we have no word for, as audio."""
     return {key: value for key, value in message.items() if value and key not in KNOWN_MESSAGE_KEYS}
+
+
+def take_citations(rest: Json) -> tuple[Citation, ...]:
+    """The pages that a message or delta cites, taken out of its ``annotations``; spans count from the message's start."""
+    annotations = rest.get("annotations")
+    citations = read_citations(annotations)
+    if citations and isinstance(annotations, list):
+        rest["annotations"] = [other for other in annotations if not is_url_citation(other)]
+        if not rest["annotations"]:
+            del rest["annotations"]
+    return citations
+
+
+def encode_annotation(citation: Citation, *, length: int, offset: int) -> Json:
+    fields = write_citation(citation, length=length, offset=offset)
+    return {"type": "url_citation", "url_citation": fields}
 
 
 def made_up_call_id(*, answer_id: str, position: int) -> str:
@@ -154,19 +180,24 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
         blocks.append(Reasoning(text=thought))
     text = "".join(text for text, is_reasoning in pieces if not is_reasoning)
     signature = read_signature(message)
+    rest = unmodelled(message)
+    citations = take_citations(rest)
     if text or signature:
-        blocks.append(Text(text, signature=signature, origin=origin_of(signature)))
+        origin = origin_of(signature)
+        blocks.append(Text(text, signature=signature, origin=origin, citations=citations))
     if refusal := message.get("refusal"):
         blocks.append(Refusal(str(refusal)))
-    for position, call in enumerate(message.get("tool_calls") or ()):
+    for position, call in enumerate(calls_of(message)):
         blocks.append(_decode_call(call, answer_id=answer_id, position=position))
-    if rest := unmodelled(message):
+    if rest:
         blocks.append(Opaque(Wire.OPENAI_CHAT, rest))
     return tuple(blocks)
 
 
 def _decode_call(call: Json, *, answer_id: str, position: int) -> ToolCall:
     function = call["function"]
+    if not function["name"]:
+        raise MalformedUpstream("a tool call without a name")
     signature = read_signature(call)
     return ToolCall(
         id=str(call.get("id") or made_up_call_id(answer_id=answer_id, position=position)),
@@ -181,7 +212,9 @@ def _calls_tools(blocks: Sequence[Block]) -> bool:
     return any(isinstance(block, ToolCall) for block in blocks)
 
 
-def encode_finish(reason: FinishReason | None) -> str:
+def encode_finish(reason: FinishReason | None, *, identity: AnswerIdentity) -> str:
+    if reason is FinishReason.TOOL_CALLS and wants_functions(identity.echo):
+        return "function_call"
     return _FINISH_OUT[reason or FinishReason.STOP]
 
 
@@ -199,7 +232,7 @@ def encode_response(
                 "index": 0,
                 "message": _encode_message(response.blocks, identity=identity),
                 "logprobs": None,
-                "finish_reason": encode_finish(response.finish),
+                "finish_reason": encode_finish(response.finish, identity=identity),
             }
         ],
         "usage": encode_usage(usage, price=price),
@@ -211,10 +244,17 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
     thoughts: list[str] = []
     refusals: list[str] = []
     calls: list[Json] = []
+    annotations: list[Json] = []
     rest: Json = {}
+    custom = echoed_custom_names(identity.echo)
     for block in blocks:
         match block:
             case Text():
+                length, offset = len(block.text), sum(map(len, texts))
+                annotations.extend(
+                    encode_annotation(citation, length=length, offset=offset)
+                    for citation in block.citations
+                )
                 texts.append(block.text)
                 rest |= encode_signature(block.signature, block.origin)
             case Reasoning():
@@ -225,6 +265,9 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
                 made_up = made_up_call_id(answer_id=identity.id, position=len(calls))
                 function = {"name": block.name, "arguments": block.arguments}
                 call = {"id": block.id or made_up, "type": "function", "function": function}
+                if block.name in custom:
+                    said = custom_call(block.name, to_input(block.arguments))
+                    call = {"id": call["id"], **said}
                 calls.append(call | encode_signature(block.signature, block.origin))
             case Opaque():
                 rest |= block.payload if block.wire == Wire.OPENAI_CHAT else {}
@@ -234,6 +277,10 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
     message["refusal"] = "".join(refusals) or None
     if thought := "".join(thoughts):
         message["reasoning_content"] = thought
-    if calls:
+    if calls and wants_functions(identity.echo):
+        message["function_call"] = calls[0]["function"]
+    elif calls:
         message["tool_calls"] = calls
+    if annotations:
+        rest["annotations"] = annotations + rest.get("annotations", [])
     return message | rest

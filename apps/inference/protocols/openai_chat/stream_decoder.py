@@ -6,8 +6,7 @@ open to the end. Usage comes after the finish reason, so both are held until ``f
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import orjson
 
@@ -18,6 +17,8 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Citation,
+    Cited,
     Event,
     Finished,
     Opaque,
@@ -27,34 +28,29 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.protocols.openai_chat.calls import Call, Calls
 from apps.inference.protocols.openai_chat.google_keys import origin_of, read_signature
+from apps.inference.protocols.openai_chat.odd_chunks import regular_choice, regular_chunk
+from apps.inference.protocols.openai_chat.reasoning import reasoning_text
 from apps.inference.protocols.openai_chat.response import (
     KNOWN_MESSAGE_KEYS,
     arguments_text,
+    calls_of,
     decode_finish,
     made_up_call_id,
     prose_pieces,
-    reasoning_text,
     reported_error,
+    take_citations,
     unmodelled,
 )
 from apps.inference.protocols.openai_chat.usage import decode_usage
 
 
-@dataclass(slots=True)
-class _Call:
-    """A tool call that grows. ``index`` is None until its name is known, for only then can the block open."""
-
-    id: str
-    position: int
-    index: int | None = None
-    held: str = ""
-
-
 class OpenAIStreamDecoder:
     __slots__ = (
-        "_answer_id", "_blocks", "_calls", "_calls_in_order", "_finish_reason", "_prose_index",
-        "_prose_kind", "_started", "_usage", "ended",
+        "_answer_id", "_blocks", "_calls", "_citations",
+        "_finish_reason", "_is_odd", "_is_output", "_prose_index", "_prose_kind", "_started", "_text_length", "_text_start",
+        "_usage", "ended",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -64,17 +60,27 @@ class OpenAIStreamDecoder:
         self._blocks = 0
         self._prose_kind: BlockKind | None = None
         self._prose_index = 0
-        self._calls: dict[Any, _Call] = {}
-        """The newest call of each provider index."""
-        self._calls_in_order: list[_Call] = []
+        self._text_length = 0
+        """Characters of the answer's text so far, from which the spans of citations count."""
+        self._text_start = 0
+        """Where the block of text begins that is open."""
+        self._citations: list[Citation] = []
+        """Those of the block of text that is open, or of the next one."""
+        self._calls = Calls()
+        self._is_output = False
+        """Its chunks have ``output`` in the place of choices."""
+        self._is_odd = False
+        """Its chunks have the text in another place than OpenAI's."""
         self._finish_reason: str | None = None
         self._usage: object = None
 
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one chunk. ``[DONE]`` is accepted and not required."""
         data = record.data
-        if not data or data == b"[DONE]":
-            self.ended = self.ended or bool(data)
+        if not data or self.ended:
+            return ()
+        if data == b"[DONE]":
+            self.ended = True
             return ()
         events: list[Event] = []
         try:
@@ -84,16 +90,22 @@ class OpenAIStreamDecoder:
         return events
 
     def flush(self) -> Iterable[Event]:
-        """Closes the open blocks, then usage and the finish reason, as far as the provider sent them."""
+        """Closes the open blocks, then usage and the finish reason, as far as the provider sent them.
+
+        Raises MalformedUpstream when a call never got its name: no client could run it.
+        """
         events: list[Event] = []
         self._close_prose(events)
-        for call in self._calls_in_order:
+        for call in self._calls.in_order:
             if call.index is None:
-                self._open_call(call, "", events)
-            events.append(BlockFinished(call.index or 0))
+                raise MalformedUpstream("a tool call without a name")
+            events.append(BlockFinished(call.index))
         if self._usage:
             events.append(UsageReported(decode_usage(self._usage)))
-        finish = decode_finish(self._finish_reason, calls_tools=bool(self._calls_in_order))
+        if self._is_output and self.ended and self._blocks:
+            # Where this dialect has no word for why it ended, its end marker is the reason.
+            self._finish_reason = self._finish_reason or "stop"
+        finish = decode_finish(self._finish_reason, calls_tools=bool(self._calls.in_order))
         if isinstance(finish, UpstreamError):
             events.append(finish)
         elif finish is not None:
@@ -102,6 +114,10 @@ class OpenAIStreamDecoder:
 
     def _read_chunk(self, chunk: Json, event_name: str, events: list[Event]) -> None:
         choices = chunk.get("choices")
+        if not choices and chunk.get("output"):
+            self._is_output = True
+            chunk = regular_chunk(chunk)
+            choices = chunk["choices"]
         if usage := chunk.get("usage"):  # an empty one takes nothing back
             self._usage = usage
         if not choices or "error" in chunk:
@@ -117,10 +133,17 @@ class OpenAIStreamDecoder:
         for choice in choices:
             if choice.get("index"):
                 continue  # a further answer of ``n``, which only the verbatim lane carries
-            if delta := choice.get("delta"):
+            if delta := choice.get("delta") or self._stray_delta(choice):
                 self._read_delta(delta, events)
             if reason := choice.get("finish_reason"):
                 self._finish_reason = str(reason)
+
+    def _stray_delta(self, choice: Json) -> Json:
+        """What a choice without a delta says; after deltas that is only the whole of it once more."""
+        repeats = self._blocks > 0 and not self._is_odd
+        delta: Json = regular_choice(choice, repeats=repeats)["delta"]
+        self._is_odd = self._is_odd or bool(delta)
+        return delta
 
     def _read_delta(self, delta: Json, events: list[Event]) -> None:
         content = delta.get("content")
@@ -142,30 +165,50 @@ class OpenAIStreamDecoder:
             self._write(BlockKind.TEXT, "", events, signature)
         if refusal := delta.get("refusal"):
             self._write(BlockKind.REFUSAL, str(refusal), events)
-        if calls := delta.get("tool_calls"):
-            for fragment in calls:
-                self._read_call(fragment, events)
+        for fragment in calls_of(delta):
+            self._read_call(fragment, events)
         if not delta.keys() <= KNOWN_MESSAGE_KEYS and (rest := unmodelled(delta)):
-            events.append(Opaque(Wire.OPENAI_CHAT, rest))
+            self._citations.extend(take_citations(rest))
+            if rest:
+                events.append(Opaque(Wire.OPENAI_CHAT, rest))
 
     def _write(self, kind: BlockKind, text: str, events: list[Event], signature: str = "") -> None:
         if kind is not self._prose_kind:
             self._close_prose(events)
             self._prose_kind = kind
             self._prose_index = self._next_index()
+            self._text_start = self._text_length
             events.append(BlockStarted(self._prose_index, kind))
+        if kind is BlockKind.TEXT:
+            self._text_length += len(text)
         events.append(BlockDelta(self._prose_index, text, signature, origin_of(signature)))
 
     def _close_prose(self, events: list[Event]) -> None:
-        if self._prose_kind is not None:
-            events.append(BlockFinished(self._prose_index))
-            self._prose_kind = None
+        if self._prose_kind is None:
+            return
+        if self._prose_kind is BlockKind.TEXT:
+            events.extend(Cited(self._prose_index, self._placed(one)) for one in self._citations)
+            self._citations.clear()
+        events.append(BlockFinished(self._prose_index))
+        self._prose_kind = None
+
+    def _placed(self, citation: Citation) -> Citation:
+        """The citation with its span counted from the start of the block that is open."""
+        if citation.span is None or citation.span[0] < self._text_start:
+            return replace(citation, span=None)
+        start, end = citation.span
+        return replace(citation, span=(start - self._text_start, end - self._text_start))
 
     def _read_call(self, fragment: Json, events: list[Event]) -> None:
+        if (
+            "custom" in fragment
+        ):  # only a client's own stream holds one; hosts of this wire are sent functions
+            events.append(Opaque(Wire.OPENAI_CHAT, {"tool_calls": [fragment]}))
+            return
         function = fragment.get("function") or {}
         name = str(function.get("name") or "")
         text = arguments_text(function.get("arguments"))
-        call = self._call_of(fragment, has_name=bool(name))
+        call = self._calls.of(fragment.get("index"), str(fragment.get("id") or ""), name)
         if call.index is None and name:
             self._open_call(call, name, events, read_signature(fragment))
         if call.index is None:
@@ -173,30 +216,12 @@ class OpenAIStreamDecoder:
         elif text:
             events.append(BlockDelta(call.index, text))
 
-    def _call_of(self, fragment: Json, *, has_name: bool) -> _Call:
-        """The call that a fragment belongs to.
-
-        Some hosts leave ``index`` out, others count every parallel call as 0: a new id with a name begins a new call.
-        """
-        call_id = str(fragment.get("id") or "")
-        index = fragment.get("index")
-        if index is None and self._calls_in_order and not has_name:
-            return self._calls_in_order[-1]
-        known = self._calls.get(index)
-        is_new = known is None or (has_name and call_id != "" and call_id != known.id)
-        if known is not None and not is_new:
-            return known
-        position = len(self._calls_in_order)
-        made_up = made_up_call_id(answer_id=self._answer_id, position=position)
-        call = self._calls[index] = _Call(id=call_id or made_up, position=position)
-        self._calls_in_order.append(call)
-        return call
-
-    def _open_call(self, call: _Call, name: str, events: list[Event], signature: str = "") -> None:
+    def _open_call(self, call: Call, name: str, events: list[Event], signature: str) -> None:
         self._close_prose(events)
-        call.index = self._next_index()
+        call.index, call.name = self._next_index(), name
+        call_id = call.id or made_up_call_id(answer_id=self._answer_id, position=call.position)
         kind, origin = BlockKind.TOOL_CALL, origin_of(signature)
-        events.append(BlockStarted(call.index, kind, call.id, name, signature, origin))
+        events.append(BlockStarted(call.index, kind, call_id, name, signature, origin))
         if call.held:
             events.append(BlockDelta(call.index, call.held))
 

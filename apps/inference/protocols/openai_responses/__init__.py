@@ -1,11 +1,11 @@
 """OpenAI Responses. This module satisfies ``Codec``.
 
-decode.py   decode_items.py       a client's request to ours
+decode.py   decode_items.py  decode_tools.py       a client's request to ours
 encode.py   encode_items.py       our request to a host's
-custom_tools.py                   tools that take text, and what they are on other wires
+namespaces.py                     tools in groups, and what they are called on other wires
 response.py items.py              whole answers, both ways; the items that they and streams are made of
 stream_decoder.py  stream_encoder.py
-conversation.py                   what a stored conversation consists of
+conversation.py  replay.py        what a stored conversation consists of; a stored answer as a stream
 usage.py    errors.py
 """
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import Json
-from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import (
     ChatRequest,
@@ -19,12 +18,10 @@ from apps.inference.canonical.request import (
     ReasoningConfig,
     ReasoningMode,
     ResponseFormat,
-    Tool,
-    ToolChoice,
-    ToolMode,
 )
-from apps.inference.protocols.openai_responses.custom_tools import decode_custom_tool
-from apps.inference.protocols.openai_responses.decode_items import decode_input, unknown
+from apps.inference.protocols.openai_responses.decode_items import decode_input
+from apps.inference.protocols.openai_responses.decode_tools import decode_tool_choice, decode_tools
+from apps.inference.protocols.openai_responses.namespaces import Namespaces
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
@@ -36,8 +33,12 @@ _KNOWN = frozenset(
         "background",
     }
 )  # fmt: skip
-_NAMES = {"max_tokens": "max_output_tokens", "response_format": "text.format"}
-_TOOL_MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
+_NAMES = {
+    "max_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "effort": "reasoning.effort",
+    "title": "filename",
+}
 _NOT_KEPT = {
     "prompt": "names a template that is stored at OpenAI, which no other provider can read",
     "conversation": "names a stored conversation; send 'previous_response_id' or the items themselves",
@@ -54,15 +55,16 @@ def decode_request(body: Json) -> ChatRequest:
         fields.refuse("background", "must be false: answers are given at once, streamed or whole")
     extra = {key: value for key, value in fields.rest(_KNOWN).items() if value is not None}
     model = fields.required_name("model")
-    system, messages = decode_input(fields)
-    user, names = _decode_user(fields)
+    namespaces = Namespaces(body.get("tools"))
+    system, messages = decode_input(fields, namespaces)
+    user, names = _decode_user(fields, extra)
     return ChatRequest(
         origin=Wire.OPENAI_RESPONSES,
         model=model,
         system=system,
         messages=messages,
-        tools=tuple(_decode_tool(tool) for tool in fields.objects("tools")),
-        tool_choice=_decode_tool_choice(fields, extra),
+        tools=decode_tools(fields, namespaces),
+        tool_choice=decode_tool_choice(fields, extra, namespaces),
         parallel_tool_calls=fields.flag("parallel_tool_calls"),
         max_tokens=fields.whole_number("max_output_tokens", least=1),
         temperature=fields.number("temperature", least=0, most=2),
@@ -79,12 +81,14 @@ def decode_request(body: Json) -> ChatRequest:
     )
 
 
-def _decode_user(fields: Fields) -> tuple[str | None, dict[str, str]]:
-    """``safety_identifier`` took the place of ``user`` in 2025; clients send either."""
+def _decode_user(fields: Fields, extra: Json) -> tuple[str | None, dict[str, str]]:
+    """``safety_identifier`` took the place of ``user`` in 2025; of both, other wires are told the newer."""
     user = fields.text("user")
     identifier = fields.text("safety_identifier")
     if identifier is None:
         return user, _NAMES
+    if user is not None:
+        extra["user"] = user
     return identifier, _NAMES | {"user": "safety_identifier"}
 
 
@@ -94,38 +98,6 @@ def _with_includes(fields: Fields, extra: Json) -> dict[Wire, Json]:
     if wanted:
         extra["include"] = wanted
     return {Wire.OPENAI_RESPONSES: extra} if extra else {}
-
-
-def _decode_tool(tool: Fields) -> Tool | Opaque:
-    match tool.required_text("type"):
-        case "function":
-            return Tool(
-                name=tool.required_name("name"),
-                description=tool.text("description") or "",
-                schema=tool.plain_object("parameters"),
-                strict=tool.flag("strict"),
-                extra=unknown(tool, "type", "name", "description", "parameters", "strict"),
-            )
-        case "custom":
-            return decode_custom_tool(tool)
-        case _:
-            return Opaque(Wire.OPENAI_RESPONSES, tool.body)
-
-
-def _decode_tool_choice(fields: Fields, extra: dict[str, Any]) -> ToolChoice | None:
-    choice = fields.body.get("tool_choice")
-    if choice is None:
-        return None
-    if isinstance(choice, str):
-        fields.choice("tool_choice", _TOOL_MODES)
-        return ToolChoice(_TOOL_MODES[choice])
-    named = fields.required_object("tool_choice")
-    if named.required_text("type") not in ("function", "custom"):
-        extra["tool_choice"] = (
-            choice  # allowed_tools, hosted tools: no other wire has a word for them
-        )
-        return None
-    return ToolChoice(ToolMode.NAMED, named.required_name("name"))
 
 
 def _decode_format(fields: Fields, extra: dict[str, Any]) -> ResponseFormat | None:

@@ -27,7 +27,8 @@ from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fields import Fields
 from apps.inference.canonical.request import Message, Role
 from apps.inference.canonical.signatures import settle
-from apps.inference.protocols.openai_responses.custom_tools import to_arguments
+from apps.inference.canonical.text_tools import to_arguments
+from apps.inference.protocols.openai_responses.namespaces import Namespaces
 
 _WIRE = Wire.OPENAI_RESPONSES
 _ROLES = {
@@ -39,12 +40,14 @@ _ROLES = {
 _PARAGRAPH = "\n\n"
 
 
-def decode_input(fields: Fields) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
+def decode_input(
+    fields: Fields, namespaces: Namespaces
+) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
     """The instructions at the head of the conversation, and its turns."""
     instructions = fields.text("instructions")
     system = [Text(instructions)] if instructions else []
     turns: list[Message] = []
-    for turn in _decode_turns(fields):
+    for turn in _decode_turns(fields, namespaces):
         texts = [part for part in turn.parts if isinstance(part, Text)]
         is_head = turn.role is Role.SYSTEM and not turns and not turn.extra
         if is_head and len(texts) == len(turn.parts):
@@ -69,14 +72,14 @@ def unknown(fields: Fields, *known: str) -> Extra:
     return {_WIRE: rest} if rest else {}
 
 
-def _decode_turns(fields: Fields) -> list[Message]:
+def _decode_turns(fields: Fields, namespaces: Namespaces) -> list[Message]:
     fields.require("input")
     given = fields.body["input"]
     if isinstance(given, str):
         return [Message(Role.USER, (Text(given),))]
     if not isinstance(given, list):
         fields.refuse("input", "must be a string or an array of items", code="invalid_type")
-    return [_decode_item(item) for item in fields.objects("input")]
+    return [_decode_item(item, namespaces) for item in fields.objects("input")]
 
 
 def _append(turns: list[Message], turn: Message) -> None:
@@ -100,7 +103,7 @@ def _is_result(part: Part) -> bool:
     return isinstance(part, ToolResult)
 
 
-def _decode_item(item: Fields) -> Message:
+def _decode_item(item: Fields, namespaces: Namespaces) -> Message:
     kind = item.text("type") or "message"  # "easy" messages name no type
     match kind:
         case "message":
@@ -108,7 +111,7 @@ def _decode_item(item: Fields) -> Message:
         case "reasoning":
             return Message(Role.ASSISTANT, (_decode_reasoning(item),))
         case "function_call" | "custom_tool_call":
-            return Message(Role.ASSISTANT, (_decode_call(item, kind),))
+            return Message(Role.ASSISTANT, (_decode_call(item, kind, namespaces),))
         case "function_call_output" | "custom_tool_call_output":
             return Message(Role.USER, (_decode_result(item),))
         case _:
@@ -196,9 +199,11 @@ def _decode_file(part: Fields) -> Document | Opaque:
         return Document(data=data, media_type=media_type, title=title, extra=extra)
     if url := part.text("file_url"):
         return Document(url=url, title=title, extra=extra)
-    if not part.text("file_id"):
+    file_id = part.text("file_id")
+    if not file_id:
         part.refuse("file_data", "is required", code="missing_field")
-    return Opaque(_WIRE, part.body)
+    lost = tuple(part.rest({"type", "file_id"}))
+    return Opaque(_WIRE, part.body, upload=file_id, lost=lost)
 
 
 def _split_data_uri(fields: Fields, name: str, uri: str) -> tuple[str, str]:
@@ -223,14 +228,18 @@ def _decode_reasoning(item: Fields) -> Reasoning:
     )
 
 
-def _decode_call(item: Fields, kind: str) -> ToolCall:
+_CALL_KEYS = ("type", "id", "status", "call_id", "namespace", "name", "arguments", "input")
+
+
+def _decode_call(item: Fields, kind: str, namespaces: Namespaces) -> ToolCall:
     is_custom = kind == "custom_tool_call"
     given = item.required_text("input" if is_custom else "arguments")
     return ToolCall(
         id=item.required_name("call_id"),
-        name=item.required_name("name"),
+        name=namespaces.flat(item.text("namespace") or "", item.required_name("name")),
         arguments=to_arguments(given) if is_custom else given,
-        extra=unknown(item, "type", "id", "status", "call_id", "name", "arguments", "input"),
+        takes_text=is_custom,
+        extra=unknown(item, *_CALL_KEYS),
     )
 
 
@@ -243,5 +252,6 @@ def _decode_result(item: Fields) -> ToolResult:
             for part in _decode_content(item, "output")
             if isinstance(part, Text | Image | Document | Opaque)
         ),
-        extra=unknown(item, "type", "id", "status", "call_id", "output"),
+        # The call of this id knows its namespace.
+        extra=unknown(item, "type", "id", "status", "call_id", "namespace", "name", "output"),
     )

@@ -9,21 +9,22 @@ https://github.com/pydantic/pydantic-ai/issues/2865 (2025-09).
 from typing import assert_never
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical import openai_words
 from apps.inference.canonical.codec import EncodedRequest, Json
 from apps.inference.canonical.content import foreign_keys, own_keys
+from apps.inference.canonical.reasoning import encode_effort
 from apps.inference.canonical.request import (
     ChatRequest,
     JsonObject,
     JsonSchema,
-    ReasoningConfig,
-    ReasoningMode,
+    TextInput,
     Tool,
     ToolChoice,
     ToolMode,
 )
-from apps.inference.protocols.openai_responses.custom_tools import custom_names
+from apps.inference.canonical.text_tools import text_tool_names
 from apps.inference.protocols.openai_responses.decode import ENCRYPTED_REASONING
-from apps.inference.protocols.openai_responses.encode_items import encode_input
+from apps.inference.protocols.openai_responses.encode_items import encode_input, own_names
 
 _WIRE = Wire.OPENAI_RESPONSES
 _NO_WORD_FOR = (
@@ -31,7 +32,6 @@ _NO_WORD_FOR = (
     "top_logprobs",
 )  # fmt: skip
 _SAME_NAME = ("parallel_tool_calls", "temperature", "top_p", "metadata")
-_OPENAIS = (Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES)
 _LONGEST_USER = 64
 _DOTTED = ("reasoning", "text")
 """Objects of which only a part is modelled; the rest stands in ``extra`` under dotted names."""
@@ -41,12 +41,12 @@ LEAST_OUTPUT = 16
 
 
 def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
-    dropped: list[str] = foreign_keys(request.extra, _WIRE)
+    dropped = openai_words.lost_keys(request.extra, _WIRE, openai_words.REQUEST)
     dropped.extend(
         request.name_of(name) for name in _NO_WORD_FOR if getattr(request, name) is not None
     )
     if request.n is not None and request.n > 1:
-        dropped.append("n")
+        dropped.append(request.name_of("n"))
     if request.stop:
         dropped.append(request.name_of("stop"))
     body: Json = {"model": model, **encode_input(request, dropped)}
@@ -63,6 +63,7 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     body["reasoning"] = _encode_reasoning(request, dropped)
     body["text"] = _encode_format(request)
     own = own_keys(request.extra, _WIRE)
+    own |= openai_words.said_alike(request.extra, _WIRE, openai_words.REQUEST)
     body |= {"store": False, "include": [ENCRYPTED_REASONING, *own.pop("include", ())]}
     for key, value in own.items():
         _put(body, key, value)
@@ -84,11 +85,11 @@ def _encode_account(request: ChatRequest, dropped: list[str]) -> Json:
     """Who asks and on which terms."""
     found: Json = {}
     if request.user is not None:
-        is_own = request.origin is _WIRE
-        name = request.name_of("user") if is_own else "user"
-        found[name] = request.user if is_own else request.user[:_LONGEST_USER]
+        is_openais = request.origin in openai_words.OPENAIS
+        name = request.name_of("user") if is_openais else "user"
+        found[name] = request.user if is_openais else request.user[:_LONGEST_USER]
     if request.service_tier is not None:
-        if request.origin in _OPENAIS:
+        if request.origin in openai_words.OPENAIS:
             found["service_tier"] = request.service_tier
         else:
             dropped.append("service_tier")
@@ -96,29 +97,36 @@ def _encode_account(request: ChatRequest, dropped: list[str]) -> Json:
 
 
 def _encode_tools(request: ChatRequest, dropped: list[str]) -> Json:
+    is_own = request.origin is _WIRE
     tools: list[Json] = []
-    for tool in request.tools:
+    source: object = None
+    for tool in request.tools if is_own else request.allowed_tools:
         if isinstance(tool, Tool):
             dropped.extend(foreign_keys(tool.extra, _WIRE))
             if tool.cache is not None:
                 dropped.append("cache_control")
-            tools.append(_encode_tool(tool, request))
+            if tool.source is None or tool.source is not source:  # a namespace is written once
+                tools.append(_encode_tool(tool, request))
+            source = tool.source
         elif tool.wire == _WIRE:
             tools.append(tool.payload)
         else:
-            dropped.append(f"tools.{tool.payload.get('type', '')}")
+            dropped.append(f"tools.{tool.name}")
     found: Json = {"tools": tools} if tools else {}
     if request.tool_choice is not None:
-        found["tool_choice"] = _encode_tool_choice(request.tool_choice, custom_names(request))
+        found["tool_choice"] = _encode_tool_choice(
+            request.tool_choice, request, lists_allowed=is_own
+        )
     return found
 
 
 def _encode_tool(tool: Tool, request: ChatRequest) -> Json:
     """A function without ``strict`` is strict here and nowhere else, so the requests of other wires say it."""
     own = own_keys(tool.extra, _WIRE)
-    if "custom" in own:
-        custom: Json = own["custom"]
-        return custom
+    if tool.source is not None and request.origin is _WIRE:
+        return dict(tool.source)
+    if tool.text_input is not None:
+        return _encode_text_tool(tool.name, tool.text_input)
     encoded: Json = {"type": "function", "name": tool.name}
     if tool.description:
         encoded["description"] = tool.description
@@ -133,10 +141,33 @@ def _encode_tool(tool: Tool, request: ChatRequest) -> Json:
     return encoded | own
 
 
-def _encode_tool_choice(choice: ToolChoice, custom: frozenset[str]) -> Json | str:
+def _encode_text_tool(name: str, wanted: TextInput) -> Json:
+    encoded: Json = {"type": "custom", "name": name}
+    if wanted.description:
+        encoded["description"] = wanted.description
+    if wanted.definition:
+        grammar = {"syntax": wanted.syntax, "definition": wanted.definition}
+        encoded["format"] = {"type": "grammar", **grammar}
+    return encoded
+
+
+def _encode_tool_choice(
+    choice: ToolChoice, request: ChatRequest, *, lists_allowed: bool
+) -> Json | str:
+    own = own_names(request)
+    takes_text = text_tool_names(request)
+
+    def named(name: str) -> Json:
+        return {
+            "type": "custom" if name in takes_text else "function",
+            **own.get(name, {"name": name}),
+        }
+
     if choice.mode is ToolMode.NAMED:
-        kind = "custom" if choice.name in custom else "function"
-        return {"type": kind, "name": choice.name}
+        return named(choice.name)
+    if choice.allowed and lists_allowed:
+        tools = [named(name) for name in choice.allowed]
+        return {"type": "allowed_tools", "mode": choice.mode.value, "tools": tools}
     return choice.mode.value
 
 
@@ -161,23 +192,5 @@ def _encode_format(request: ChatRequest) -> Json:
 
 
 def _encode_reasoning(request: ChatRequest, dropped: list[str]) -> Json:
-    wanted = request.reasoning
-    if wanted is None:
-        return {}
-    if wanted.mode is ReasoningMode.OFF and request.origin not in _OPENAIS:
-        # ``none`` is refused by every model that cannot reason; other dialects say "off" to those as well.
-        dropped.append(request.name_of("reasoning"))
-        return {}
-    effort = _effort_of(wanted)
+    effort = encode_effort(request, dropped, knows_none=request.origin in openai_words.OPENAIS)
     return {} if effort is None else {"effort": effort}
-
-
-def _effort_of(wanted: ReasoningConfig) -> str | None:
-    """None leaves it to the model, which is what an adaptive request asks for."""
-    if wanted.mode is ReasoningMode.OFF:
-        return "none"
-    if wanted.effort is not None or wanted.budget_tokens is None:
-        return wanted.effort
-    if wanted.budget_tokens <= 2048:
-        return "low"
-    return "medium" if wanted.budget_tokens <= 8192 else "high"

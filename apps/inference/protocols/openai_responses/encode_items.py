@@ -7,6 +7,7 @@ message; reasoning, calls and results are items of their own.
 from typing import assert_never
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical import openai_words
 from apps.inference.canonical.codec import Json
 from apps.inference.canonical.content import (
     Document,
@@ -19,10 +20,11 @@ from apps.inference.canonical.content import (
     ToolResult,
     foreign_keys,
     own_keys,
+    readable,
 )
 from apps.inference.canonical.events import Opaque
-from apps.inference.canonical.request import ChatRequest, Message, Role
-from apps.inference.protocols.openai_responses.custom_tools import custom_names, to_input
+from apps.inference.canonical.request import ChatRequest, Message, Role, Tool
+from apps.inference.canonical.text_tools import text_tool_names, to_input
 
 _WIRE = Wire.OPENAI_RESPONSES
 _PARAGRAPH = "\n\n"
@@ -30,6 +32,15 @@ _MESSAGE_KEY = "message."
 _LONGEST_CALL_ID = 64
 """OpenAI refuses longer ones: https://github.com/AnswerDotAI/fastllm/issues/45 (2026-06)."""
 _ROLES = {Role.USER: "user", Role.ASSISTANT: "assistant", Role.SYSTEM: "developer"}
+
+
+def own_names(request: ChatRequest) -> dict[str, Json]:
+    """How a client of this wire names those of its tools that stand in a namespace."""
+    return {
+        tool.name: {"namespace": tool.source["name"], "name": tool.own_name}
+        for tool in request.tools
+        if request.origin is _WIRE and isinstance(tool, Tool) and tool.source and tool.own_name
+    }
 
 
 def encode_input(request: ChatRequest, dropped: list[str]) -> Json:
@@ -56,7 +67,9 @@ class _Writer:
         self.items: list[Json] = []
         self._is_own = request.origin is _WIRE
         self._dropped = dropped
-        self._custom = custom_names(request)
+        self._title_name = request.name_of("title")
+        self._text_tools = text_tool_names(request)
+        self._own_names = own_names(request)
         self._custom_calls: set[str] = set()
         self._message: Json | None = None
         """The message that takes the next text or medium."""
@@ -64,12 +77,12 @@ class _Writer:
     def add(self, turn: Message) -> None:
         self._dropped.extend(foreign_keys(turn.extra, _WIRE))
         self._message = None
-        for part in turn.parts:
+        for part in readable(turn.parts, _WIRE, self._dropped, encode_upload=_encode_upload):
             self._add_part(part, turn)
         self._message = None
 
     def name_losses(self, part: Text | Image | Document | ToolCall | ToolResult) -> None:
-        self._dropped.extend(foreign_keys(part.extra, _WIRE))
+        self._dropped.extend(openai_words.lost_keys(part.extra, _WIRE, _words_of(part)))
         if part.cache is not None:
             self._dropped.append("cache_control")
 
@@ -95,9 +108,7 @@ class _Writer:
         self.items.append(item)
 
     def _add_opaque(self, part: Opaque, turn: Message) -> None:
-        if part.wire != _WIRE:
-            self._dropped.append(str(part.payload.get("type") or part.payload.get("role", "")))
-        elif str(part.payload.get("type")).startswith(("input_", "output_")):
+        if str(part.payload.get("type")).startswith(("input_", "output_")):
             self._open_message(turn)["content"].append(part.payload)
         else:
             self._add_item(part.payload)
@@ -128,6 +139,7 @@ class _Writer:
             return {"type": "refusal", "refusal": part.text}
         self.name_losses(part)
         own = own_keys(part.extra, _WIRE)
+        own |= openai_words.said_alike(part.extra, _WIRE, _words_of(part))
         match part:
             case Text():
                 if not part.text and not self._is_own:
@@ -144,6 +156,8 @@ class _Writer:
 
     def _document(self, part: Document) -> Json:
         if part.text:
+            if part.title:
+                self._dropped.append(self._title_name)
             return {"type": "input_text", "text": part.text}
         file: Json = {"type": "input_file"}
         if part.title:
@@ -173,8 +187,9 @@ class _Writer:
 
     def _call(self, call: ToolCall) -> Json:
         own = own_keys(call.extra, _WIRE)
-        named = {"call_id": _acceptable_id(call.id), "name": call.name}
-        if call.name in self._custom:
+        own_name = self._own_names.get(call.name, {"name": call.name})
+        named = {"call_id": _acceptable_id(call.id), **own_name}
+        if call.takes_text or call.name in self._text_tools:
             self._custom_calls.add(call.id)
             return {"type": "custom_tool_call", **named, "input": to_input(call.arguments), **own}
         arguments = call.arguments if self._is_own else call.arguments or "{}"
@@ -193,17 +208,23 @@ class _Writer:
 
     def _output(self, result: ToolResult) -> str | list[Json]:
         parts: list[Json] = []
-        for part in result.content:
-            if not isinstance(part, Opaque):
-                parts.extend(filter(None, [self._content(part, is_output=False)]))
-            elif part.wire == _WIRE:
+        for part in readable(result.content, _WIRE, self._dropped, encode_upload=_encode_upload):
+            if isinstance(part, Opaque):
                 parts.append(part.payload)
-            else:
-                self._dropped.append(str(part.payload.get("type", "")))
+            elif isinstance(part, Text | Image | Document):
+                parts.extend(filter(None, [self._content(part, is_output=False)]))
         is_plain = all(part.keys() == {"type", "text"} for part in parts)
         if is_plain and (len(parts) <= 1 or not self._is_own):
             return _PARAGRAPH.join(part["text"] for part in parts)
         return parts
+
+
+def _words_of(part: Part) -> openai_words.Words:
+    return openai_words.IMAGE if isinstance(part, Image) else ()
+
+
+def _encode_upload(file_id: str) -> Json:
+    return {"type": "input_file", "file_id": file_id}
 
 
 def _acceptable_id(call_id: str) -> str:

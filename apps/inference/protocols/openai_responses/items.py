@@ -6,13 +6,15 @@ in the whole answer.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.citations import write_citation
 from apps.inference.canonical.codec import AnswerIdentity, Json
-from apps.inference.canonical.events import BlockKind
+from apps.inference.canonical.events import BlockKind, Citation
 from apps.inference.canonical.signatures import cover, written
-from apps.inference.protocols.openai_responses.custom_tools import echoed_custom_names, to_input
+from apps.inference.canonical.text_tools import to_input
+from apps.inference.protocols.openai_responses.namespaces import Namespaces
 
 _PREFIXES = {
     BlockKind.TEXT: "msg",
@@ -26,10 +28,11 @@ _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 class ItemWriter:
     """Items of one answer."""
 
-    __slots__ = ("_custom", "_suffix", "_taken")
+    __slots__ = ("_custom", "_namespaces", "_suffix", "_taken")
 
     def __init__(self, identity: AnswerIdentity) -> None:
-        self._custom = echoed_custom_names(identity.echo)
+        self._namespaces = Namespaces(identity.echo.get("tools"))
+        self._custom = _custom_names(identity.echo.get("tools") or (), self._namespaces)
         _, _, special = identity.id.partition("_")
         self._suffix = _NOT_IN_IDS.sub("_", special or identity.id)
         self._taken: set[str] = set()
@@ -49,7 +52,10 @@ class ItemWriter:
         return given
 
     def call(self, item_id: str, *, call_id: str, name: str, arguments: str, status: str) -> Json:
-        named = {"id": item_id, "call_id": call_id, "name": name, "status": status}
+        namespace, own_name = self._namespaces.own(name)
+        named = {"id": item_id, "call_id": call_id, "name": own_name, "status": status}
+        if namespace:
+            named["namespace"] = namespace
         if self.is_custom(name):
             return {"type": "custom_tool_call", **named, "input": to_input(arguments)}
         return {"type": "function_call", **named, "arguments": arguments}
@@ -71,6 +77,17 @@ class ItemWriter:
         return self.reasoning(item_id, text="", signature=covered, origin=None)
 
 
+def _custom_names(tools: Iterable[Json], namespaces: Namespaces, within: str = "") -> set[str]:
+    """The tools that take text, as other wires call them."""
+    found: set[str] = set()
+    for tool in tools:
+        if tool.get("type") == "custom":
+            found.add(namespaces.flat(within, str(tool.get("name"))))
+        elif tool.get("type") == "namespace":
+            found |= _custom_names(tool.get("tools") or (), namespaces, str(tool.get("name")))
+    return found
+
+
 def message(item_id: str, parts: Collection[Json], *, status: str) -> Json:
     return {
         "type": "message",
@@ -81,7 +98,11 @@ def message(item_id: str, parts: Collection[Json], *, status: str) -> Json:
     }
 
 
-def part_of(kind: BlockKind, text: str) -> Json:
+def part_of(kind: BlockKind, text: str, citations: Iterable[Citation] = ()) -> Json:
     if kind is BlockKind.REFUSAL:
         return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    annotations = [
+        {"type": "url_citation", **write_citation(citation, length=len(text))}
+        for citation in citations
+    ]
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}

@@ -1,7 +1,7 @@
 """A whole Responses answer, in both directions.
 
 https://platform.openai.com/docs/api-reference/responses/object (2026-07)
-Annotations, log probabilities and the results of OpenAI's own tools travel in the verbatim lane only.
+Annotations other than citations of the web, log probabilities and the results of OpenAI's own tools travel in the verbatim lane only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,13 @@ from typing import Any, assert_never
 
 from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
+from apps.inference.canonical.citations import read_citations
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.text_tools import to_arguments
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.usage import decode_usage, encode_usage
 
@@ -125,6 +127,9 @@ def _decode_item(item: Json) -> list[Block]:
         case "function_call":
             arguments = text_of(item["arguments"])
             return [ToolCall(id=str(item["call_id"]), name=str(item["name"]), arguments=arguments)]
+        case "custom_tool_call":
+            arguments = to_arguments(text_of(item["input"]))
+            return [ToolCall(id=str(item["call_id"]), name=str(item["name"]), arguments=arguments)]
         case _:
             return [Opaque(Wire.OPENAI_RESPONSES, item)]
 
@@ -132,7 +137,8 @@ def _decode_item(item: Json) -> list[Block]:
 def _decode_part(part: Json) -> list[Block]:
     match part["type"]:
         case "output_text":
-            return [Text(text_of(part["text"]))]
+            citations = read_citations(part.get("annotations"))
+            return [Text(text_of(part["text"]), citations=citations)]
         case "refusal":
             return [Refusal(text_of(part["refusal"]))]
         case _:
@@ -222,7 +228,7 @@ def _encode_blocks(
 def _encode_block(block: Block, writer: ItemWriter, *, position: int) -> Json:
     match block:
         case Text():
-            part = part_of(BlockKind.TEXT, block.text)
+            part = part_of(BlockKind.TEXT, block.text, block.citations)
             return message(
                 writer.item_id(BlockKind.TEXT, position=position), [part], status="completed"
             )

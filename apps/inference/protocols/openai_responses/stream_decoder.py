@@ -1,7 +1,7 @@
 """A Responses stream, from OpenAI's events to ours.
 
 https://platform.openai.com/docs/api-reference/responses-streaming (2026-07)
-A message's content parts, a reasoning item and a function call are blocks; every other item leaves whole, as ``Opaque``,
+A message's content parts, a reasoning item and a call are blocks; every other item leaves whole, as ``Opaque``,
 when it is done. What ``done`` events repeat is written only as far as no delta brought it: some hosts send no deltas.
 """
 
@@ -12,12 +12,14 @@ from typing import Any
 import orjson
 
 from apps.catalog.providers.spec import Wire
+from apps.inference.canonical.citations import read_citations
 from apps.inference.canonical.codec import Json
 from apps.inference.canonical.events import (
     BlockDelta,
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Cited,
     Event,
     Finished,
     FinishReason,
@@ -28,6 +30,7 @@ from apps.inference.canonical.events import (
 )
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
+from apps.inference.canonical.text_tools import last_arguments, next_arguments
 from apps.inference.protocols.openai_responses.response import (
     PARAGRAPH,
     decode_finish,
@@ -46,6 +49,8 @@ class _Block:
     """The part of a reasoning item that is being written."""
     written: int = 0
     """Characters of that part, or of the whole block."""
+    annotated: int = 0
+    """Annotations that have been read."""
     is_empty: bool = True
     is_finished: bool = False
 
@@ -99,10 +104,14 @@ class ResponsesStreamDecoder:
                 self._write(self._part(payload, BlockKind.REFUSAL), payload["delta"])
             case "response.function_call_arguments.delta":
                 self._write(self._blocks[_item_place(payload)], payload["delta"])
+            case "response.custom_tool_call_input.delta":
+                self._write_input(self._blocks[_item_place(payload)], payload["delta"])
             case "response.reasoning_summary_text.delta":
                 self._think(payload, ("summary", payload.get("summary_index")), payload["delta"])
             case "response.reasoning_text.delta":
                 self._think(payload, ("content", payload.get("content_index")), payload["delta"])
+            case "response.output_text.annotation.added":
+                self._cite(self._part(payload, BlockKind.TEXT), [payload["annotation"]])
             case "response.content_part.added" | "response.content_part.done":
                 self._read_part(payload, payload["part"])
             case "response.output_item.added":
@@ -143,6 +152,8 @@ class ResponsesStreamDecoder:
         self._has_items = True
         if item["type"] == "function_call":
             self._write(self._call(payload, item), item.get("arguments") or "")
+        elif item["type"] == "custom_tool_call":
+            self._write_input(self._call(payload, item), item.get("input") or "")
 
     def _finish_item(self, payload: Json, item: Json) -> None:
         self._has_items = True
@@ -158,16 +169,20 @@ class ResponsesStreamDecoder:
                 block = self._call(payload, item)
                 self._write_rest(block, item["arguments"])
                 self._close(block)
+            case "custom_tool_call":
+                self._finish_input(self._call(payload, item), item["input"])
             case _:
                 self._events.append(Opaque(Wire.OPENAI_RESPONSES, item))
 
     def _read_part(self, payload: Json, part: Json) -> None:
         """A content part, at its beginning or its end: opens the block, and writes what is missing of it."""
         kind = _PART_KINDS.get(part["type"])
-        if kind is not None:
-            self._write_rest(
-                self._part(payload, kind), part.get("text") or part.get("refusal") or ""
-            )
+        if kind is None:
+            return
+        block = self._part(payload, kind)
+        self._write_rest(block, part.get("text") or part.get("refusal") or "")
+        if annotations := part.get("annotations"):
+            self._cite(block, annotations[block.annotated :])
 
     def _finish_reasoning(self, payload: Json, item: Json) -> None:
         """The last part as far as it is missing; all parts when no delta came."""
@@ -223,6 +238,26 @@ class ResponsesStreamDecoder:
 
     def _write_rest(self, block: _Block, text: Any) -> None:
         self._write(block, text_of(text)[block.written :])
+
+    def _write_input(self, block: _Block, text: Any) -> None:
+        """Plain text as arguments, which a call has on every other wire."""
+        if text_of(text) and not block.is_finished:
+            piece = next_arguments(text, is_first=block.is_empty)
+            block.written += len(text)
+            block.is_empty = False
+            self._events.append(BlockDelta(block.index, piece))
+
+    def _finish_input(self, block: _Block, text: Any) -> None:
+        if not block.is_finished:
+            self._write_input(block, text_of(text)[block.written :])
+            self._events.append(BlockDelta(block.index, last_arguments(is_first=block.is_empty)))
+            self._close(block)
+
+    def _cite(self, block: _Block, annotations: list[Any]) -> None:
+        """Annotations that are new; other kinds than citations of the web are only counted."""
+        if not block.is_finished:
+            block.annotated += len(annotations)
+            self._events.extend(Cited(block.index, one) for one in read_citations(annotations))
 
     def _close(self, block: _Block) -> None:
         if not block.is_finished:

@@ -10,6 +10,7 @@ Every record has the next ``sequence_number``. An item is done when something fo
 answer was not cut in it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -24,6 +25,8 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Citation,
+    Cited,
     Event,
     Finished,
     FinishReason,
@@ -59,6 +62,7 @@ class _Item:
     origin: Wire | None = None
     """Of the signatures."""
     has_summary: bool = False
+    citations: list[Citation] = field(default_factory=list)
 
     @property
     def place(self) -> Json:
@@ -113,10 +117,26 @@ class ResponsesStreamEncoder:
                 if not is_own:
                     return b""
                 return self._start() + self._end_items() + self._whole(event.payload)
+            case Cited():
+                self._open[event.index].citations.append(event.citation)
+                return b""
             case UsageReported() | UpstreamError():
                 return b""
             case _ as never:
                 assert_never(never)
+
+    def resume(self, sent: Iterable[Json]) -> None:
+        """Go on after records that a host wrote, which this encoder has written alike: in their numbering, with their ids."""
+        for record in sent:
+            self._sequence = record["sequence_number"] + 1
+            if record["type"] != "response.output_item.added":
+                continue
+            position, item_id = record["output_index"], record["item"]["id"]
+            for item in self._open.values():
+                if item.position == position:
+                    item.id = item_id
+            if done := self._output[position]:
+                done["id"] = item_id
 
     def finish(self, usage: Usage) -> bytes:
         """Call it for an answer that ended well; without a Finished event it counts as completed."""
@@ -247,7 +267,8 @@ class ResponsesStreamEncoder:
         return b"".join(done)
 
     def _item_done(self, item: _Item, status: str) -> bytes:
-        whole = self._snapshot(item, status=status, parts=[part_of(item.kind, item.text)])
+        part = part_of(item.kind, item.text, item.citations)
+        whole = self._snapshot(item, status=status, parts=[part])
         self._output[item.position] = whole
         return self._content_done(item, whole) + self._record(
             "response.output_item.done", output_index=item.position, item=whole
@@ -272,7 +293,16 @@ class ResponsesStreamEncoder:
             else {"text": part["text"], "logprobs": []}
         )
         place = {**item.place, "content_index": 0}
-        done = self._record(f"{_TEXT_EVENTS[item.kind]}.done", **place, **said)
+        cited = b"".join(
+            self._record(
+                "response.output_text.annotation.added",
+                **place,
+                annotation_index=position,
+                annotation=annotation,
+            )
+            for position, annotation in enumerate(part.get("annotations", ()))
+        )
+        done = cited + self._record(f"{_TEXT_EVENTS[item.kind]}.done", **place, **said)
         return done + self._record("response.content_part.done", **place, part=part)
 
     def _summary_done(self, item: _Item) -> bytes:
@@ -286,7 +316,7 @@ class ResponsesStreamEncoder:
             return self._record(
                 "response.function_call_arguments.done",
                 **item.place,
-                name=item.name,
+                name=whole["name"],
                 arguments=item.text,
             )
         text = whole["input"]

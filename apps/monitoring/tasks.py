@@ -1,0 +1,20 @@
+"""Jobs of monitoring; when they run stands in gatewayz.celery."""
+
+import structlog
+from celery import shared_task
+
+from apps.monitoring.services import probes, rounds
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task
+def probe_hosts() -> None:
+    """The probes of this minute."""
+    rounds.run_round()
+
+
+@shared_task
+def forget_probes() -> None:
+    if forgotten := probes.forget_old():
+        log.info("probes.forgotten", number=forgotten)

@@ -1,0 +1,135 @@
+"""Deadlines: those that a request sets for itself, and the longer ones of models that think."""
+
+import time
+from typing import Any
+
+import pytest
+
+from apps.catalog.models import Model
+from tests.hosting import Host, publish, seconds, slug_of
+from tests.surfaces import SURFACES, Surface, ask, check_error
+
+TEXT = "Hello there, how are you doing on this fine day?"
+both_ways = pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "param"),
+    [
+        ({"connect": 0}, "deadlines.connect"),
+        ({"first_content": "3"}, "deadlines.first_content"),
+        ({"first_content": True}, "deadlines.first_content"),
+        ({"idle": -1}, "deadlines.idle"),
+        ({"total": 600.5}, "deadlines.total"),
+        ({"whole": 3}, "deadlines.whole"),
+        (3, "deadlines"),
+        ([], "deadlines"),
+    ],
+    ids=str,
+)
+def test_deadline_is_refused_by_name_when_it_is_none(
+    gateway, customer, make_model, deadlines, param
+):
+    body = Surface.CHAT.body(make_model("echo"), deadlines=deadlines)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body)
+
+    assert (answer.status, check_error(answer, Surface.CHAT)["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=str)
+def test_providers_are_not_told_of_deadlines(gateway, customer, make_model, upstream, surface):
+    model = make_model(Host("echo", surface.wire))
+
+    answer = ask(
+        gateway.client(customer), surface, surface.body(model, deadlines={"idle": 3, "total": 20.5})
+    )
+
+    assert answer.status == 200
+    assert "deadlines" not in upstream.stats()["last_request"]["body"]
+
+
+def taken(client: Any, model: str, *, streamed: bool = True, **fields: Any) -> tuple[Any, float]:
+    body = Surface.CHAT.body(model, TEXT, stream=streamed, recover="off", **fields)
+    started = time.monotonic()
+    answer = ask(client, Surface.CHAT, body)
+    return answer, time.monotonic() - started
+
+
+def test_next_host_is_asked_when_the_clients_deadline_for_content_has_passed(
+    gateway, customer, make_model
+):
+    model = make_model("echo+ttft=60000", "echo")
+
+    answer, waited = taken(gateway.client(customer), model, deadlines={"first_content": 0.2})
+
+    assert answer.headers["x-gatewayz-provider"] == slug_of(1)
+    assert waited < 2
+
+
+@pytest.mark.parametrize(
+    ("told", "deadlines", "streamed"),
+    [
+        ("ttft=60000", {"first_content": 0.2}, True),
+        ("hang", {"total": 0.3}, True),
+        ("hang", {"total": 0.3}, False),
+        ("stall=2", {"idle": 0.2}, True),
+        ("chunks=100+interval=100+lull=1", {"total": 0.5}, True),
+    ],
+    ids=str,
+)
+def test_answer_ends_at_the_clients_deadline_whatever_the_providers_is(
+    gateway, customer, make_model, told, deadlines, streamed
+):
+    model = make_model(f"echo+{told}")
+
+    answer, waited = taken(gateway.client(customer), model, streamed=streamed, deadlines=deadlines)
+
+    assert answer.error
+    assert waited < 3
+    (record,) = customer.settled(requests=1)
+    assert {attempt["fault"] for attempt in record.attempts} <= {"timeout", "stalled"}
+
+
+def test_client_may_be_more_patient_than_the_provider(gateway, customer, make_model):
+    hasty = seconds(first_content=0.1, idle=0.1, total=0.1)
+    model = make_model(Host("echo+ttft=400", seconds=hasty), "echo")
+    patient = {"first_content": 5, "idle": 5, "total": 5}
+
+    answer, _ = taken(gateway.client(customer), model, deadlines=patient)
+
+    assert answer.headers["x-gatewayz-provider"] == slug_of(0)
+
+
+THINKERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "unsaid": ("/v1/chat/completions", {}, "first"),
+    "effort none": ("/v1/chat/completions", {"reasoning_effort": "none"}, "second"),
+    "thinking disabled": ("/v1/messages", {"thinking": {"type": "disabled"}}, "second"),
+    "responses, unsaid": ("/v1/responses", {}, "first"),
+    "responses, effort none": ("/v1/responses", {"reasoning": {"effort": "none"}}, "second"),
+    "gemini, unsaid": ("/v1beta", {}, "first"),
+    "gemini, no budget": ("/v1beta", {"thinkingConfig": {"thinkingBudget": 0}}, "second"),
+}
+
+
+@pytest.mark.parametrize(("path", "fields", "expected"), THINKERS.values(), ids=THINKERS)
+def test_model_that_may_think_has_longer_unless_it_is_told_not_to(
+    gateway, customer, make_model, path, fields, expected
+):
+    # Their order is the operator's: nobody ails before ten requests.
+    model = make_model(Host("echo+ttft=500", seconds=seconds(first_content=0.1)), "echo+words=3")
+    Model.objects.filter(pk=model).update(supported_parameters=["reasoning"])
+    publish()
+    said = {"messages": [{"role": "user", "content": TEXT}], "max_tokens": 90}
+    if path == "/v1beta":
+        path = f"/v1beta/models/{model}:streamGenerateContent?alt=sse"
+        body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]}
+        body["generationConfig"] = fields
+    else:
+        body = {"input": TEXT} if path == "/v1/responses" else said
+        body = body | fields | {"model": model, "stream": True}
+
+    response = gateway.client(customer).post(path, json=body)
+
+    assert response.status_code == 200, response.text
+    assert response.headers["x-gatewayz-provider"] == f"{expected}-openai-host"

@@ -1,0 +1,254 @@
+"""Outages: a host that flaps, one of two that fails, one that does not even take connections, and what a neighbour hears of it."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+
+from apps.catalog.models import Provider
+from apps.inference import runtime
+from apps.inference.breaker import LocalBreaker, Rules
+from apps.inference.health import HealthBook
+from tests.hosting import Host, publish, seconds, slug_of
+from tests.installation import make_installation
+from tests.sandbox.process import start_sandbox
+from tests.surfaces import Surface, ask, read_answer
+
+TEXT = "Hello there, how are you doing on this fine day?"
+WHOLE = f"You said: {TEXT}"
+SHIPPED = Rules(failures=5, share=0.5, least=10, window=60.0, cool_down=15.0, successes=2)
+"""The numbers of the decisions page; settings for tests keep breakers closed."""
+
+
+@pytest.fixture
+def breaker(gateway) -> Iterator[Any]:
+    """The gateway's breaker with the shipped numbers and what it knows of its hosts, by a clock that the test moves."""
+    (served,) = runtime._runtimes.values()
+
+    class Clock:
+        moment = 1000.0
+
+    found = LocalBreaker(SHIPPED, now=lambda: Clock.moment)
+    found.clock = Clock  # type: ignore[attr-defined]
+    former = served.breaker, served.health
+    served.breaker, served.health = found, HealthBook(now=lambda: Clock.moment)
+    yield found
+    served.breaker, served.health = former
+
+
+def test_flapping_host_is_passed_by_and_back_soon(gateway, customer, make_model, upstream, breaker):
+    """Down for a minute of requests each second: five calls open its breaker, then one probe in fifteen seconds."""
+    down = 5 + 3
+    name = f"echo+status=503+first={down}"
+    model = make_model(name, "echo")
+    client = gateway.client(customer)
+    served: list[tuple[float, str]] = []
+    healthy_from = None
+
+    for _ in range(120):
+        breaker.clock.moment += 1
+        answer = ask(client, Surface.CHAT, Surface.CHAT.body(model, TEXT))
+        assert (answer.status, answer.text) == (200, WHOLE)
+        served.append((breaker.clock.moment, answer.headers["x-gatewayz-provider"]))
+        if healthy_from is None and upstream.stats()["by_model"][name] == down:
+            healthy_from = breaker.clock.moment
+
+    assert healthy_from is not None
+    assert healthy_from - 1000 >= 45, "the probes of most of a minute"
+    back = next(moment for moment, provider in served if provider == slug_of(0))
+    assert back - healthy_from <= 20
+    assert {provider for moment, provider in served if moment > back + 1} == {slug_of(0)}
+
+
+def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, settings):
+    """In a tenth of the shipped times: its probes wait less than a first call does, on a real socket."""
+    (served,) = runtime._runtimes.values()
+    former = served.breaker, served.health
+    rules = Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=1.5, successes=1)
+    served.breaker, served.health = LocalBreaker(rules), HealthBook()
+    settings.BREAKER_PROBE_SECONDS = 0.4
+    silent = 3
+    name = f"echo+hang+first={silent}"
+    model = make_model(Host(name, seconds=seconds(first_content=1.5)), "echo")
+    client = gateway.client(customer)
+    body = Surface.CHAT.body(model, TEXT, stream=True)
+    healthy_from, provider = 0.0, ""
+    deadline = time.monotonic() + 20
+    try:
+        while provider != slug_of(0):
+            assert time.monotonic() < deadline, "it is never back"
+            time.sleep(0.05)
+            asked_at = time.monotonic()
+            answer = ask(client, Surface.CHAT, body)
+            assert (answer.status, answer.text) == (200, WHOLE)
+            provider = answer.headers["x-gatewayz-provider"]
+            if not healthy_from and upstream.stats()["by_model"][name] == silent:
+                healthy_from = asked_at
+    finally:
+        served.breaker, served.health = former
+
+    # The worst case: it came back just after a probe had begun.
+    assert asked_at - healthy_from <= 0.4 + 1.5 + 0.5
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["status=503", "status=500+every=2", "reset+every=2", "cut=3+chunks=6+interval=5+every=2", "html"],
+)  # fmt: skip
+def test_more_than_99_of_100_succeed_when_one_of_two_hosts_fails(
+    gateway, customer, make_model, told
+):
+    model = make_model(f"echo+{told}", "echo")
+    number = 200
+
+    async def ask_all() -> list[str]:
+        limits = httpx.Limits(max_connections=20)
+        options: Any = {"verify": False, "timeout": 30, "headers": customer.headers}
+        async with httpx.AsyncClient(base_url=gateway.url, limits=limits, **options) as client:
+
+            async def one(at: int) -> str:
+                body = Surface.CHAT.body(model, TEXT, stream=at % 2 == 0)
+                response = await client.post(Surface.CHAT.path, json=body)
+                answer = read_answer(response, response.content)
+                whole = answer.text == WHOLE and answer.is_finished and not answer.error
+                return "whole" if whole else f"{response.status_code} {answer.error}"
+
+            return await asyncio.gather(*(one(at) for at in range(number)))
+
+    outcomes = Counter(asyncio.run(ask_all()))
+
+    assert outcomes["whole"] > 0.99 * number, outcomes
+    records = customer.settled(requests=number, within=20)
+    assert sum(record.charged for record in records) == 10**10 - customer.balance.total
+    assert customer.balance.held == 0
+
+
+@contextlib.contextmanager
+def deaf_address() -> Iterator[str]:
+    """Where connections are neither taken nor refused: the queue of those that wait is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        time.sleep(0.05)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+def test_deaf_first_host_costs_less_than_its_connect_deadline_and_a_little(
+    gateway, customer, make_model, breaker
+):
+    connect = 0.3
+    deaf = Host(is_refusing=True, seconds=seconds(connect=connect))
+    model, healthy = make_model(deaf, "echo"), make_model("echo")
+    client = gateway.client(customer)
+
+    def p99_ms(name: str, number: int = 100) -> float:
+        taken = []
+        for _ in range(number):
+            started = time.monotonic()
+            assert ask(client, Surface.CHAT, Surface.CHAT.body(name, TEXT)).text == WHOLE
+            taken.append((time.monotonic() - started) * 1000)
+        return statistics.quantiles(taken, n=100)[98]
+
+    with deaf_address() as address:
+        row = Provider.objects.filter(pk=f"refusing-{slug_of(0)}")
+        former = row.get().base_url
+        row.update(base_url=address)
+        publish()
+        try:
+            usual, added = p99_ms(healthy), p99_ms(model)
+        finally:
+            row.update(base_url=former)
+            publish()
+
+    records = customer.settled(requests=200, within=20)
+    failed = [a for record in records for a in record.attempts if a["fault"]]
+    # Its breaker opens after five; before that each request waits once or twice.
+    assert 5 <= len(failed) <= 10
+    assert {attempt["fault"] for attempt in failed} == {"timeout"}
+    assert all(attempt["ms"] < connect * 1000 + 300 for attempt in failed)
+    assert added < usual + 2 * (connect * 1000 + 200)
+
+
+def test_client_says_how_long_connecting_may_take(gateway, customer, make_model):
+    model = make_model(Host("echo+words=2", is_refusing=True), "echo")
+    body = Surface.CHAT.body(model, TEXT, deadlines={"connect": 0.2})
+
+    with deaf_address() as address:
+        row = Provider.objects.filter(pk=f"refusing-{slug_of(0)}")
+        former = row.get().base_url
+        row.update(base_url=address)
+        publish()
+        try:
+            answer = ask(gateway.client(customer), Surface.CHAT, body)
+        finally:
+            row.update(base_url=former)
+            publish()
+
+    assert answer.text == WHOLE
+    (record,) = customer.settled(requests=1)
+    assert record.attempts[0]["fault"]
+    assert all(attempt["ms"] < 2000 for attempt in record.attempts)
+
+
+PREPARE = """
+import json
+from apps.accounts.models import Organization
+from apps.billing.services import ledger
+from apps.catalog.services import offers, providers
+from apps.keys import services as keys
+for place, model in enumerate(["{failing}", "echo"]):
+    providers.add_provider(
+        f"host-{{place}}", model="acme/one", amounts=offers.Amounts.of(input=10**9, output=10**9),
+        base_url="{sandbox}/v1", wire="openai_chat", upstream_model=model, priority=place,
+    )
+    providers.set_api_key(providers.Provider.objects.get(pk=f"host-{{place}}"), "a-key")
+organization = Organization.objects.create(name="test")
+ledger.grant_promo(organization.pk, amount=10**10, reference="test", memo="")
+issued = keys.issue(organization.pk, name="test", requests_per_minute=10**6, tokens_per_minute=10**9, concurrency=10**4)
+print(json.dumps(issued.secret))
+"""
+
+
+def test_a_breaker_that_one_process_opens_is_open_in_another(tmp_path, django_db_setup):
+    """On the embedded default there is one process, and the second client stands for the other."""
+    shared = "" if settings.EMBEDDED else settings.DATABASE_URL
+    with (
+        start_sandbox() as sandbox,
+        make_installation(
+            tmp_path, database_url=shared, redis_url=settings.REDIS_URL
+        ) as installation,
+    ):
+        # Installations of tests share one Redis, where a breaker goes by offering and name.
+        failing = f"echo+status=503+words={secrets.randbelow(10**6) + 1}"
+        secret = installation.python(PREPARE.format(sandbox=sandbox.base_url, failing=failing))
+        webs = [installation.start_web() for _ in range(1 if settings.EMBEDDED else 2)]
+        options: Any = {"verify": False, "headers": {"authorization": f"Bearer {secret}"}}
+        body = Surface.CHAT.body("acme/one", TEXT)
+        with (
+            httpx.Client(base_url=webs[0].url, **options) as here,
+            httpx.Client(base_url=webs[-1].url, **options) as there,
+        ):
+            for _ in range(5):
+                assert ask(here, Surface.CHAT, body).text == WHOLE
+            time.sleep(1)
+            plan = there.post("/v1/route", json={"request": body}).json()["data"]
+            answers = [ask(there, Surface.CHAT, body) for _ in range(3)]
+            calls = sandbox.stats()["by_model"][failing]
+
+    assert [rejection["why"] for rejection in plan["rejected"]] == ["breaker_open"]
+    assert {answer.headers["x-gatewayz-attempts"] for answer in answers} == {"1"}
+    assert calls == 5

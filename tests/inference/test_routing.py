@@ -1,0 +1,237 @@
+"""Routing over a socket: the request's own wishes, fallback models, and hosts that are left alone while they are down."""
+
+import time
+
+import pytest
+
+from apps.catalog.models import Model
+from apps.inference import runtime
+from apps.inference.breaker import LocalBreaker, Rules
+from apps.inference.health import HealthBook
+from tests.hosting import Host, publish, slug_of
+
+COOL_DOWN = 0.5
+FIRST, SECOND = slug_of(0), slug_of(1)
+
+
+def body(model, **more):
+    return {"model": model, "messages": [{"role": "user", "content": "Hello there"}], **more}
+
+
+@pytest.fixture
+def ask(gateway, customer):
+    client = gateway.client(customer)
+
+    def post(*args, **more):
+        return client.post("/v1/chat/completions", json=body(*args, **more))
+
+    return post
+
+
+@pytest.fixture
+def quick_breaker(gateway):
+    """The gateway's breaker with short times: opens at three failures, asks again after half a second.
+
+    Nothing is known of the hosts, which other tests may have asked just before.
+    """
+    rules = Rules(failures=3, share=0.5, least=10**6, window=60, cool_down=COOL_DOWN, successes=2)
+    (served,) = runtime._runtimes.values()
+    served.breaker, former = LocalBreaker(rules), served.breaker
+    served.health = HealthBook()
+    yield served.breaker
+    served.breaker = former
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        ({"order": [SECOND]}, SECOND),
+        ({"only": [SECOND]}, SECOND),
+        ({"ignore": [FIRST]}, SECOND),
+        ({"sort": "price"}, SECOND),
+        ({"order": [FIRST, SECOND], "allow_fallbacks": False}, FIRST),
+        ({"max_price": {"prompt": 0.6}}, SECOND),
+        ({}, FIRST),
+    ],
+)
+def test_host_is_the_one_that_the_request_wants(ask, make_model, provider, expected):
+    model = make_model(Host("echo", input_usd="1"), Host("echo", input_usd="0.5"))
+
+    answer = ask(model, provider=provider)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-gatewayz-provider"] == expected
+    assert "x-gatewayz-dropped-params" not in answer.headers
+
+
+def test_floor_asks_the_cheapest_host_when_it_ends_the_name(ask, make_model):
+    model = make_model(Host("echo", input_usd="1"), Host("echo", input_usd="0.5"))
+
+    answer = ask(f"{model}:floor")
+
+    assert answer.headers["x-gatewayz-provider"] == SECOND
+    assert answer.headers["x-gatewayz-requested-model"] == f"{model}:floor"
+    assert answer.json()["model"] == model
+
+
+@pytest.mark.parametrize(("ending", "asked"), [("", FIRST), (":floor", SECOND)])
+def test_end_of_a_fallback_models_name_sorts_the_hosts_of_that_one(
+    gateway, customer, make_model, ending, asked
+):
+    first = make_model(Host("echo", input_usd="1"), Host("echo", input_usd="0.5"))
+    other = make_model(Host("echo", input_usd="2"), Host("echo", input_usd="0.25"))
+    request = body(first, models=[f"{other}{ending}"])
+
+    answer = gateway.client(customer).post("/v1/route", json={"request": request})
+
+    assert answer.status_code == 200, answer.text
+    told = [(one["model"], one["provider"]) for one in answer.json()["data"]["candidates"]]
+    assert (told[0], told[2]) == ((first, FIRST), (other, asked))
+
+
+@pytest.mark.parametrize(
+    ("provider", "param"),
+    [
+        ({"only": ["nobody"]}, "provider.only"),
+        ({"data_collection": "deny"}, "provider.data_collection"),
+        ({"zdr": True}, "provider.zdr"),
+        ({"max_price": {"completion": 0.1}}, "provider.max_price"),
+        ({"quantizations": ["fp4"]}, "provider.quantizations"),
+        ({"order": ["nobody"], "allow_fallbacks": False}, "provider.order"),
+    ],
+)
+def test_wish_that_nobody_meets_is_named_and_costs_nothing(
+    ask, customer, make_model, upstream, provider, param
+):
+    answer = ask(make_model("echo"), provider=provider)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+    assert answer.json()["error"]["code"] == "no_provider_allowed"
+    assert upstream.stats()["requests"] == 0
+    assert customer.balance.held == 0
+
+
+def test_fallback_model_answers_at_its_price_when_the_first_one_fails(ask, customer, make_model):
+    broken, other = make_model("echo+status=503"), make_model(Host("echo", output_usd="7"))
+
+    answer = ask(broken, models=[other])
+
+    assert answer.json()["model"] == answer.headers["x-gatewayz-model"] == other
+    assert answer.headers["x-gatewayz-requested-model"] == broken
+    (record,) = customer.settled(requests=1)
+    assert (record.requested_model, record.model) == (broken, other)
+    assert record.charged == 3 * 1_000 + 6 * 7_000
+
+
+def test_fallback_model_with_more_room_answers_when_the_input_is_too_long(ask, make_model):
+    small, large = (
+        make_model(Host("echo", context_length=9)),
+        make_model(Host("echo", context_length=10_000)),
+    )
+    long = [{"role": "user", "content": "x" * 1000}]
+
+    assert ask(small, messages=long).json()["error"]["code"] == "context_length_exceeded"
+    assert ask(small, messages=long, models=[large]).json()["model"] == large
+
+
+def test_unknown_fallback_model_is_named(ask, make_model):
+    answer = ask(make_model("echo"), models=["acme/nothing"])
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "models[0]")
+
+
+def test_failing_host_is_left_alone_and_asked_again_when_it_has_cooled_down(
+    ask, make_model, upstream, quick_breaker
+):
+    model = make_model("echo+status=503", Host("echo"))
+
+    attempts = [ask(model).headers["x-gatewayz-attempts"] for _ in range(6)]
+    assert attempts == ["2", "2", "2", "1", "1", "1"]
+    assert upstream.stats()["by_model"]["echo+status=503"] == 3
+
+    time.sleep(COOL_DOWN)
+    attempts = [ask(model).headers["x-gatewayz-attempts"] for _ in range(3)]
+    assert attempts == ["2", "1", "1"]  # one probe, which failed
+
+
+def test_lone_host_is_refused_at_once_while_its_breaker_is_open(
+    ask, customer, make_model, upstream, quick_breaker
+):
+    model = make_model("echo+status=503")
+    for _ in range(3):
+        assert ask(model).status_code == 503
+
+    answer = ask(model)
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "all_providers_failed"
+    assert int(answer.headers["retry-after-ms"]) > 0
+    assert upstream.stats()["by_model"]["echo+status=503"] == 3
+    assert {record.charged for record in customer.settled(requests=3)} == {0}
+
+
+def test_mistakes_of_the_client_open_nothing(ask, make_model, quick_breaker):
+    model = make_model("echo+status=400")
+
+    assert {ask(model).status_code for _ in range(5)} == {400}
+
+
+def test_key_stays_with_the_host_that_answered_when_it_costs_little_more(
+    ask, make_model, quick_breaker
+):
+    model = make_model("echo+status=503", Host("echo"))
+    for _ in range(3):
+        ask(model)
+
+    assert ask(model).headers["x-gatewayz-provider"] == SECOND
+
+
+def test_policy_of_the_key_holds_for_every_request_of_it(gateway, make_customer, make_model):
+    client = gateway.client(make_customer(provider_policy={"only": [SECOND]}))
+    model = make_model(Host("echo", input_usd="1"), Host("echo", input_usd="0.5"))
+
+    answer = client.post("/v1/chat/completions", json=body(model))
+    refused = client.post("/v1/chat/completions", json=body(model, provider={"only": [FIRST]}))
+    planned = client.post("/v1/route", json={"request": body(model)}).json()["data"]
+
+    assert answer.headers["x-gatewayz-provider"] == SECOND
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], error["param"]) == (
+        400,
+        "no_provider_allowed",
+        "provider.only",
+    )
+    assert "the policy of this key" in error["message"]
+    assert planned["key_policy"] is True
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+FILE = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("need", "asked"),
+    [
+        ("structured_outputs", {"response_format": SCHEMA}),
+        ("file", {"messages": [{"role": "user", "content": [FILE]}]}),
+    ],
+    ids=["schema", "file"],
+)
+def test_model_that_is_not_known_to_do_it_is_left_out_when_that_is_required(
+    ask, make_model, need, asked
+):
+    model = make_model(f"echo+words={len(need)}")  # nobody else's, for what is known of it changes
+    known = Model.objects.get(pk=model)
+    known.supported_parameters = ["max_tokens", "response_format"]
+    known.save()
+    publish()
+
+    answer = ask(model, provider={"require_parameters": True}, **asked)
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, need)
+    known.supported_parameters = ["max_tokens", "response_format", "structured_outputs"]
+    known.input_modalities = ["text", "file"]
+    known.save()
+    publish()
+    assert ask(model, provider={"require_parameters": True}, **asked).status_code == 200
