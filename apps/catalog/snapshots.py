@@ -114,10 +114,15 @@ class OfferingSnapshot:
     """Empty when unknown."""
     weight: int | None = None
     """Its part of the model's requests, beside other hosts with one."""
+    tag: str = field(init=False)
+    """How a request names exactly this host: ``deepinfra/fp8``."""
     _endpoints: dict[tuple[Operation, Wire], Endpoint | None] = field(
         default_factory=dict, init=False, repr=False
     )
     """Found once for each: the same every time, and asked for with every request."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", f"{self.provider.slug}/{self.quantization.lower()}")
 
     def endpoint(self, operation: Operation, wire: Wire) -> Endpoint | None:
         """Where this operation is asked for, best on ``wire``; None when the provider does not do it with this model."""

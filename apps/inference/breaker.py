@@ -155,7 +155,9 @@ class LocalBreaker:
 
     def standing(self, key: str) -> Standing:
         circuit = self._circuits.get(key)
-        return circuit.standing(self._rules, self._now()) if circuit else Standing.CLOSED
+        if circuit is None or circuit.opened_at is None:
+            return Standing.CLOSED
+        return circuit.standing(self._rules, self._now())
 
     async def claim(self, key: str) -> bool:
         circuit = self._circuits.get(key)

@@ -17,6 +17,7 @@ stays true. Hosts whose breaker is open are passed by. A test key reaches the sa
 from collections.abc import Mapping, Sequence
 from copy import copy
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -43,11 +44,10 @@ class Target(msgspec.Struct, frozen=True):
     rates: Rates
     key: str
     """Of its breaker and its health: what the sandbox is told to do is a host of its own, and so is a customer's own key."""
-
-    @property
-    def is_byok(self) -> bool:
-        """Whether it is asked with the customer's own key, which its provider bills itself."""
-        return bool(self.offering.provider.own_key)
+    is_byok: bool
+    """Whether it is asked with the customer's own key, which its provider bills itself."""
+    price: int
+    """What ranks it: nano-dollars for a token of input and one of output."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -126,27 +126,31 @@ class Knowledge(Protocol):
     def is_ailing(self, key: str) -> bool: ...
 
 
-def candidates(model: ModelSnapshot, wants: Wants) -> tuple[Target, ...]:
-    """Every host that does this operation with this model for this key, in the catalogue's order."""
+@lru_cache(maxsize=1024)
+def candidates(
+    model: ModelSnapshot, operation: Operation, wire: Wire, *, is_test_key: bool = False
+) -> tuple[Target, ...]:
+    """Every host that does this operation with this model for this key, in the catalogue's order.
+
+    Found once for each: a snapshot never changes.
+    """
     return tuple(
-        Target(
-            offering,
-            endpoint,
-            FREE if wants.is_test_key else offering.rates,
-            _key_of(offering),
-        )
+        _target(offering, endpoint, FREE if is_test_key else offering.rates)
         for offering in model.offerings
-        if (offering.provider.is_sandbox or not wants.is_test_key)
-        and (endpoint := offering.endpoint(wants.operation, wants.wire)) is not None
+        if (offering.provider.is_sandbox or not is_test_key)
+        and (endpoint := offering.endpoint(operation, wire)) is not None
     )
 
 
-def _key_of(offering: OfferingSnapshot) -> str:
-    own = offering.provider.own_key
-    return (
-        f"{offering.id}:{offering.upstream_model}@{own}"
-        if own
-        else f"{offering.id}:{offering.upstream_model}"
+def _target(offering: OfferingSnapshot, endpoint: Endpoint, rates: Rates) -> Target:
+    own, key = offering.provider.own_key, f"{offering.id}:{offering.upstream_model}"
+    return Target(
+        offering,
+        endpoint,
+        rates,
+        f"{key}@{own}" if own else key,
+        is_byok=bool(own),
+        price=rates.input + rates.output,
     )
 
 
@@ -160,7 +164,7 @@ def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) ->
     for model in models:
         fit: list[Target] = []
         lacking = _lacking(model, wants)
-        for target in candidates(model, wants):
+        for target in candidates(model, wants.operation, wants.wire, is_test_key=wants.is_test_key):
             if lacking:
                 rejected.append(Rejection(target, Why.LACKS, lacking))
             elif rejection := _objection(target, wants, wishes, knowledge):
@@ -253,7 +257,7 @@ def _moved(ranked: list[Target], wants: Wants, knowledge: Knowledge) -> tuple[li
     if wants.explores and _are_equals(ranked[0], ranked[1]) and not _is_spent(ranked[1]):
         ranked[0], ranked[1] = ranked[1], ranked[0]
         return ranked, Reason.EXPLORED
-    for at, target in enumerate(ranked):
+    for at, target in enumerate(ranked if wants.sticky is not None else ()):
         if (
             target.offering.id == wants.sticky
             and not _waits(target, knowledge)
@@ -281,20 +285,25 @@ def _rank(target: Target, sort: Sort | None, knowledge: Knowledge) -> tuple[floa
 
     The price is the listed one also of an own key, whose provider bills the customer itself.
     """
-    price = target.rates.input + target.rates.output
     offering = target.offering
-    spent = offering.provider.is_spent
+    provider = offering.provider
     if sort == "price":
-        return (spent, price)
+        return (provider.is_spent, target.price)
     health = knowledge.of(target.key)
     first = NEVER if health.first_content_ms is None else health.first_content_ms
     if sort == "latency":
-        return (spent, first, price)
+        return (provider.is_spent, first, target.price)
     if sort == "throughput":
-        return (spent, -(health.tokens_per_second or 0.0), price)
-    ailing = knowledge.is_ailing(target.key)
-    not_own = not target.is_byok
-    return (not_own, spent, ailing, offering.priority, offering.provider.priority, price, first)
+        return (provider.is_spent, -(health.tokens_per_second or 0.0), target.price)
+    return (
+        not target.is_byok,
+        provider.is_spent,
+        knowledge.is_ailing(target.key),
+        offering.priority,
+        provider.priority,
+        target.price,
+        first,
+    )
 
 
 def _is_spent(target: Target) -> bool:
@@ -316,5 +325,4 @@ def _are_equals(one: Target, other: Target) -> bool:
 
 def _is_near(target: Target, best: Target, margin: float) -> bool:
     """Whether staying with this one costs little."""
-    price, least = (t.rates.input + t.rates.output for t in (target, best))
-    return _are_equals(target, best) and price <= least * (1 + margin)
+    return _are_equals(target, best) and target.price <= best.price * (1 + margin)

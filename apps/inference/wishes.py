@@ -5,7 +5,6 @@ Only what a host is left out for is decided here, and its place in ``order``; th
 
 from collections.abc import Iterable
 from enum import StrEnum
-from itertools import chain
 
 import msgspec
 
@@ -55,8 +54,6 @@ class Wishes(msgspec.Struct, frozen=True):
     ignore: frozenset[str] | None
     quantizations: frozenset[str] | None
     regions: frozenset[str] | None
-    names_quantizations: bool
-    """Somewhere a name is ``deepinfra/fp8``."""
     places: dict[str, int]
     """Of the names of ``order``."""
     is_strict: bool
@@ -69,15 +66,14 @@ class Wishes(msgspec.Struct, frozen=True):
     def objection(self, offering: OfferingSnapshot, rates: Rates) -> Why | None:
         """What the request has against a host at this price; the first of ``FIELDS``."""
         provider = offering.provider
-        slug, quantization = provider.slug, offering.quantization
-        name = f"{slug}/{quantization}" if self.names_quantizations else slug
-        if self.only is not None and slug not in self.only and name not in self.only:
+        slug, tag = provider.slug, offering.tag
+        if self.only is not None and slug not in self.only and tag not in self.only:
             return Why.NOT_ALLOWED
-        if self.ignore is not None and (slug in self.ignore or name in self.ignore):
+        if self.ignore is not None and (slug in self.ignore or tag in self.ignore):
             return Why.IGNORED
         if (
             self.quantizations is not None
-            and (quantization.lower() or "unknown") not in self.quantizations
+            and (offering.quantization.lower() or "unknown") not in self.quantizations
         ):
             return Why.QUANTIZATION
         if self.regions is not None and (
@@ -90,40 +86,31 @@ class Wishes(msgspec.Struct, frozen=True):
             return Why.KEEPS_DATA
         if self.most is not None and _is_beyond(self.most, rates):
             return Why.TOO_DEAR
-        if self.is_strict and slug not in self.places and name not in self.places:
+        if self.is_strict and slug not in self.places and tag not in self.places:
             return Why.NO_FALLBACK
         return None
 
     def place(self, offering: OfferingSnapshot) -> int:
         """In ``order``; behind all of it when it is not named there."""
-        places, slug = self.places, offering.provider.slug
+        places = self.places
         last = len(places)
-        place = places.get(slug, last)
-        if not self.names_quantizations:
-            return place
-        return min(place, places.get(f"{slug}/{offering.quantization}", last))
+        return min(places.get(offering.provider.slug, last), places.get(offering.tag, last))
 
 
 def prepare(asked: Preferences) -> Wishes:
-    places: dict[str, int] = {}
-    for name in asked.order or ():
-        places.setdefault(name.lower(), len(places))
+    order = dict.fromkeys([name.lower() for name in asked.order or ()])
+    places = {name: place for place, name in enumerate(order)}
     return Wishes(
         only=_lowered(asked.only),
         ignore=_lowered(asked.ignore),
         quantizations=_lowered(asked.quantizations),
         regions=_lowered(asked.regions),
-        names_quantizations=any("/" in name for name in _all_names(asked)),
         places=places,
         is_strict=asked.allow_fallbacks is False and bool(places),
         refuses_collecting=asked.data_collection == "deny",
         refuses_keeping=bool(asked.zdr),
         most=_bounds(asked.max_price),
     )
-
-
-def _all_names(asked: Preferences) -> Iterable[str]:
-    return chain(asked.order or (), asked.only or (), asked.ignore or ())
 
 
 def _lowered(names: Iterable[str] | None) -> frozenset[str] | None:

@@ -42,7 +42,7 @@ def find_hosts(snapshot: CatalogSnapshot) -> dict[int, Host]:
         target.offering.id: Host(target, model.id, _room(model, target), _is_scheduled(model, target))
         for model in snapshot.listed()
         if model.does(Operation.CHAT)
-        for target in candidates(model, CONVERSATION)
+        for target in candidates(model, CONVERSATION.operation, CONVERSATION.wire)
     }  # fmt: skip
 
 

@@ -363,6 +363,7 @@ async def test_local_limiter_is_made_when_there_is_no_redis():
 # Redis away.
 
 
+@pytest.mark.alone
 async def test_limits_in_the_process_when_redis_cannot_be_reached(subject):
     limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
     started = time.monotonic()
@@ -387,6 +388,7 @@ async def test_peeks_in_the_process_when_redis_cannot_be_reached(subject):
     await limiter.close()
 
 
+@pytest.mark.alone
 async def test_does_not_try_again_at_once_when_redis_cannot_be_reached(subject):
     limiter = RedisLimiter("redis://127.0.0.1:1/0", prefix="test")
     await ask(limiter, 1, subject, PLENTY)
@@ -400,6 +402,7 @@ async def test_does_not_try_again_at_once_when_redis_cannot_be_reached(subject):
     await limiter.close()
 
 
+@pytest.mark.alone
 async def test_gives_up_soon_when_redis_takes_the_connection_and_says_nothing(subject):
     left = asyncio.Event()
 

@@ -107,6 +107,7 @@ async def silent_server() -> AsyncIterator[str]:
     server.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("address", ["closed", "silent"])
 async def test_nothing_is_found_and_nobody_waits_long_when_redis_is_away(address, silent_server):
     url = "redis://127.0.0.1:1/0" if address == "closed" else silent_server

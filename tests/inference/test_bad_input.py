@@ -94,6 +94,7 @@ def test_refuses_when_the_key_is_missing_or_wrong(gateway, customer, model, surf
         refuse(client, surface, surface.body(model), 401, code)
 
 
+@pytest.mark.alone
 @on_both_surfaces
 def test_refuses_within_a_second_when_the_key_was_revoked(gateway, customer, model, surface):
     client = gateway.client(customer)

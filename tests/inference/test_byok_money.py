@@ -170,6 +170,7 @@ def test_nothing_is_charged_when_the_own_key_breaks_off_and_nobody_can_go_on(
     assert (record.outcome, record.charged, record.is_byok) == ("interrupted", 0, True)
 
 
+@pytest.mark.alone
 def test_winner_of_a_race_is_paid_for_as_what_it_is(gateway, customer, make_model):
     slow = "echo+delay=2500+every=11"
     model = make_model(slow, Host("echo", input_usd="10", output_usd="20"))

@@ -54,6 +54,7 @@ def fill(gateway: Gateway, settings) -> Iterator[Callable[[Customer, str, int], 
     wait_for(lambda: in_use() == 0, within=10)
 
 
+@pytest.mark.alone
 @on_both_surfaces
 def test_says_at_once_that_it_is_full_and_asks_and_charges_nothing(
     gateway, make_model, upstream, fill, surface

@@ -9,6 +9,7 @@ from apps.inference.retry_budget import RetryBudget
 from tests.hosting import Host, slug_of
 from tests.surfaces import SURFACES, Surface, ask, check_error
 
+pytestmark = pytest.mark.alone
 both_ways = pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 SLOW = "delay=2500+every=11"
 """Ten answers at once, from which the usual time is known, and then a slow one."""

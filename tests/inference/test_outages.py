@@ -69,6 +69,7 @@ def test_flapping_host_is_passed_by_and_back_soon(gateway, customer, make_model,
     assert {provider for moment, provider in served if moment > back + 1} == {slug_of(0)}
 
 
+@pytest.mark.alone
 def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, settings):
     """In a tenth of the shipped times: its probes wait less than a first call does, on a real socket."""
     (served,) = runtime._runtimes.values()
@@ -100,6 +101,7 @@ def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, setti
     assert asked_at - healthy_from <= 0.4 + 1.5 + 0.5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "told",
     ["status=503", "status=500+every=2", "reset+every=2", "cut=3+chunks=6+interval=5+every=2", "html"],
@@ -147,6 +149,7 @@ def deaf_address() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
 
 
+@pytest.mark.alone
 def test_deaf_first_host_costs_less_than_its_connect_deadline_and_a_little(
     gateway, customer, make_model, breaker
 ):

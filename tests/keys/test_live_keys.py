@@ -58,6 +58,7 @@ def end_by_switching_the_organisation_off(customer: Customer) -> None:
     organization.save()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("end", [end_by_revoking, end_by_switching_the_organisation_off])
 def test_key_is_dead_within_a_second_while_requests_flow(gateway: Gateway, customer, end):
     body = Surface.CHAT.body("sandbox/echo")

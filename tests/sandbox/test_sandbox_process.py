@@ -127,6 +127,7 @@ def test_leaves_with_its_parent() -> None:
     assert not _listens(port)
 
 
+@pytest.mark.alone
 def test_imports_nothing_of_ours_and_fast() -> None:
     code = (
         "import sys, time; t = time.perf_counter(); import apps.sandbox.app; took = time.perf_counter() - t;"

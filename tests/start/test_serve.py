@@ -120,6 +120,7 @@ def test_keeps_all_data_and_stops_cleanly_when_interrupted_and_started_again(tmp
         assert again.demo["admin_password"] == demo["admin_password"]
 
 
+@pytest.mark.alone
 def test_starts_within_eight_seconds_when_the_database_exists(tmp_path):
     with Served(tmp_path) as served:
         served.interrupt()
