@@ -88,8 +88,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
         found = plan(doing, wants, runtime)
         context.targets, context.rejected = found.targets, found.rejected
         context.sorted_by = routing.provider.sort or routing.sort or "default"
-        if len(found.targets) + len(found.rejected) > 1:
-            context.considered = consider(found, runtime)
+        context.considered = consider(found, wants, runtime)
     if not context.targets and (surface.is_billed or not doing):
         raise _nobody_can(context, model)
     context.estimated_input = tokens.estimate_input(facts)

@@ -4,6 +4,7 @@ Part of ``GET /v1/generation`` and all of ``POST /v1/route``. What is known of a
 the end of the request it may be another.
 """
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -18,8 +19,8 @@ MOST_NOTED = 10
 
 
 def explain(context: RequestContext) -> dict[str, Any] | None:
-    """The plan as JSON; None for a request that had no choice."""
-    if len(context.targets) + len(context.rejected) < 2:
+    """The plan as JSON; None for a request that was refused before there was one."""
+    if not context.targets and not context.rejected:
         return None
     noted = describe(context, most=MOST_NOTED)
     chosen = context.choice
@@ -45,6 +46,8 @@ def _candidate(found: Considered) -> dict[str, Any]:
     return {
         **_host(found.target),
         "reason": found.reason.value,
+        # Nothing known comes last: JSON has no infinity.
+        "score": [float(part) if isfinite(part) else None for part in found.score],
         "priority": [found.target.offering.priority, found.target.offering.provider.priority],
         "pricing": _pricing(found.target.rates),
         "requests": health.requests,

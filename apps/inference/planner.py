@@ -47,7 +47,7 @@ class Target(msgspec.Struct, frozen=True):
     is_byok: bool
     """Whether it is asked with the customer's own key, which its provider bills itself."""
     price: int
-    """What ranks it: nano-dollars for a token of input and one of output."""
+    """What ranks it: nano-dollars for a million tokens of input and a million of output."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -73,11 +73,16 @@ class Reason(StrEnum):
     """Of a model of ``models``, or of a runner-up of the router."""
 
 
+Score = tuple[float, ...]
+"""What the hosts of a model are sorted by: compared from the left, smaller first."""
+
+
 class Considered(msgspec.Struct, frozen=True):
     """A target with what was known of it when the plan was made."""
 
     target: Target
     reason: Reason
+    score: Score
     health: Health
     is_ailing: bool
 
@@ -159,8 +164,7 @@ def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) ->
     targets: list[Target] = []
     rejected: list[Rejection] = []
     moved = Reason.RANK
-    asked = wants.routing.provider
-    wishes = NONE if asked is DEFAULT.provider else prepare(asked)
+    asked, wishes = wants.routing.provider, _wishes_of(wants)
     for model in models:
         fit: list[Target] = []
         lacking = _lacking(model, wants)
@@ -181,13 +185,15 @@ def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) ->
     return Plan(tuple(targets), tuple(rejected), moved)
 
 
-def consider(found: Plan, knowledge: Knowledge) -> tuple[Considered, ...]:
+def consider(found: Plan, wants: Wants, knowledge: Knowledge) -> tuple[Considered, ...]:
     """The plan's targets with what is known of them now."""
+    wishes = _wishes_of(wants)
     first = found.targets[0].offering.model_id if found.targets else ""
     return tuple(
         Considered(
             target,
             _reason_of(target, found, place=place, first=first),
+            _score(target, _sort_of(target, wants), wishes, knowledge),
             copy(knowledge.of(target.key)),
             knowledge.is_ailing(target.key),
         )
@@ -235,11 +241,8 @@ def _lacking(model: ModelSnapshot, wants: Wants) -> str:
 def _in_order(
     targets: list[Target], wants: Wants, wishes: Wishes, knowledge: Knowledge
 ) -> tuple[list[Target], Reason]:
-    routing, model = wants.routing, targets[0].offering.model_id
-    sort = routing.provider.sort or wants.sorts.get(model) or routing.sort
-    ranked = sorted(targets, key=lambda target: _rank(target, sort, knowledge))
-    if wishes.places:
-        ranked.sort(key=lambda target: (_is_spent(target), wishes.place(target.offering)))
+    sort = _sort_of(targets[0], wants)
+    ranked = sorted(targets, key=lambda target: _score(target, sort, wishes, knowledge))
     if wishes.places or sort:
         return ranked, Reason.RANK
     own = [target for target in ranked if target.is_byok]
@@ -280,7 +283,24 @@ def _whose_turn(ranked: list[Target], draw: float, knowledge: Knowledge) -> Targ
     return sharing[-1]
 
 
-def _rank(target: Target, sort: Sort | None, knowledge: Knowledge) -> tuple[float, ...]:
+def _wishes_of(wants: Wants) -> Wishes:
+    asked = wants.routing.provider
+    return NONE if asked is DEFAULT.provider else prepare(asked)
+
+
+def _sort_of(target: Target, wants: Wants) -> Sort | None:
+    routing = wants.routing
+    return routing.provider.sort or wants.sorts.get(target.offering.model_id) or routing.sort
+
+
+def _score(target: Target, sort: Sort | None, wishes: Wishes, knowledge: Knowledge) -> Score:
+    rank = _rank(target, sort, knowledge)
+    if not wishes.places:
+        return rank
+    return (_is_spent(target), wishes.place(target.offering), *rank)
+
+
+def _rank(target: Target, sort: Sort | None, knowledge: Knowledge) -> Score:
     """Smaller is better. What is not known comes last; equal ones stay in the catalogue's order, own keys first.
 
     The price is the listed one also of an own key, whose provider bills the customer itself.

@@ -4,7 +4,7 @@ import datetime
 from typing import Annotated
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from apps.keys.provider_keys import LONGEST
 
@@ -30,9 +30,9 @@ class ProviderKeyInput(Schema):
     A new one needs it."""
     settings: Annotated[dict[Name, Value], Field(max_length=10)] | None = None
     """Parts of the provider's address that are yours: resource, region, account_id, project, location."""
-    falls_back: bool | None = None
+    falls_back: StrictBool | None = None
     """Whether the gateway's own key of this provider may be used when yours fails, at the usual price. True for a new key."""
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
     """False: as if it were not there. True for a new key."""
 
 

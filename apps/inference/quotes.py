@@ -32,7 +32,7 @@ from apps.inference.operations import (
     Surface,
     find_surface,
 )
-from apps.inference.planner import FREE, Plan, Target, Why, consider
+from apps.inference.planner import FREE, Target, Why
 from apps.inference.quote_schemas import (
     Amount,
     Candidate,
@@ -100,24 +100,27 @@ async def quote(raw: bytes, key: KeySnapshot) -> Quote:
 
 
 async def route(raw: bytes, key: KeySnapshot) -> PlannedRoute:
-    """The hosts that the request would be sent to, in order. Raises what the request itself would be refused with."""
+    """The hosts that the request would be sent to, in order. Raises what the request itself would be refused
+    with, unless that is for want of a host: then ``rejected`` says why of each."""
     asked = check(raw, Asked)
     context = await _context_of(asked, key)
-    runtime = current()
+    refused: GatewayzError | None = None
     try:
         body = admission.read_body(context)
         if context.surface.is_kept:
             assert isinstance(body, dict)
             body = await conversations.expand(context, body)
-        await choosing.choose(context, body, runtime)
+        await choosing.choose(context, body, current())
     except GatewayzError as error:
-        raise _inside(error) from None
+        refused = _inside(error)
+        if not context.rejected:
+            raise refused from None
     assert context.model is not None
-    context.considered = context.considered or consider(Plan(context.targets), runtime)
     return PlannedRoute(
         path=asked.path or context.surface.paths[0],
         model=context.model.id,
         router=_router(context),
+        refusal=_tell(refused),
         **describe(context),
     )
 

@@ -2,7 +2,7 @@
 
 from ninja import Schema
 
-from apps.inference.quote_schemas import RouterChoice
+from apps.inference.quote_schemas import Refusal, RouterChoice
 
 
 class PricePerMillion(Schema):
@@ -21,6 +21,8 @@ class RouteCandidate(Schema):
     """It is asked with the customer's own key: the price is the provider's to bill, and the routing fee ours."""
     reason: str
     """Why it stands there: rank, split, sticky, explored, own_key or fallback (docs/routing.md)."""
+    score: list[float | None]
+    """What the hosts of a model were sorted by: compared from the left, smaller first, null last (docs/routing.md)."""
     priority: list[int]
     """The offering's and the provider's; lower goes first."""
     pricing: PricePerMillion
@@ -59,6 +61,8 @@ class PlannedRoute(Route):
     path: str
     model: str
     """The model that is meant, or that the router has chosen."""
+    refusal: Refusal | None = None
+    """What the request would get when no host is left; ``rejected`` says why of each."""
 
 
 class RouteBody(Schema):

@@ -49,7 +49,7 @@ class Generation(Schema):
     latency_ms: int
     attempts: list[dict[str, Any]]
     route: Route | None
-    """The hosts that were considered and those that were not; null where there was no choice."""
+    """The hosts that were considered and those that were not; null for what was refused before there were any."""
 
 
 class StoredResponseBody(Schema):

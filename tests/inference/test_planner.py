@@ -349,7 +349,7 @@ def test_house_host_is_left_out_with_its_reason_when_the_own_key_may_not_fall_ba
 def test_own_keys_are_told_as_the_reason():
     found = plan([BOTH, model(own("other"), name="acme/other")], wants(), Known())
 
-    told = [one.reason for one in consider(found, Known())]
+    told = [one.reason for one in consider(found, wants(), Known())]
     assert told[:2] == [Reason.OWN_KEY, Reason.RANK]
 
 
@@ -408,7 +408,7 @@ def test_plan_takes_as_little_with_preferences_however_long(lists, hosts, most):
         ({"provider": {"order": [""]}}, "provider.order[0]"),
         ({"provider": {"sort": "cheapest"}}, "provider.sort"),
         ({"provider": {"max_price": {"prompt": -1}}}, "provider.max_price.prompt"),
-        ({"provider": {"max_prize": {}}}, "provider"),
+        ({"provider": {"max_prize": {}}}, "provider.max_prize"),
         ({"models": "acme/large"}, "models"),
         ({"models": ["a"] * 11}, "models"),
         ({"route": "random"}, "route"),

@@ -21,6 +21,9 @@ def test_plan_is_told_without_being_run(gateway, customer, make_model, upstream)
     assert [candidate["provider"] for candidate in found["candidates"]] == [slug_of(0), slug_of(1)]
     first, second = found["candidates"]
     assert (first["reason"], first["priority"]) == ("rank", [0, 50])
+    # Own key, spent, ailing, the two priorities, the price, time to the first token.
+    assert first["score"] == [1, 0, 0, 0, 50, 3_500_000_000, None]
+    assert second["score"] == [1, 0, 0, 1, 50, 2_250_000_000, None]
     assert first["pricing"] == {"prompt": "1.5", "completion": "2"}
     assert second["pricing"] == {"prompt": "0.25", "completion": "2"}
     assert (found["rejected"], found["left_out"]) == ([], 0)
@@ -36,6 +39,8 @@ def test_wishes_order_and_leave_out(gateway, customer, make_model):
     found = route_of(gateway.client(customer), body)
 
     assert found["sort"] == "price"
+    scores = [candidate["score"] for candidate in found["candidates"]]
+    assert scores == [[0, 3_000_000_000], [0, 5_000_000_000]]
     assert [candidate["provider"] for candidate in found["candidates"]] == [slug_of(1), slug_of(0)]
     assert found["rejected"] == [
         {
@@ -65,18 +70,42 @@ def test_routers_choice_is_told(gateway, customer):
     assert found["model"] == found["router"]["model"] == found["candidates"][0]["model"]
 
 
+def test_place_in_the_requests_own_order_goes_before_all_else(gateway, customer, make_model):
+    model = make_model("echo", "long")
+    body = Surface.CHAT.body(model, provider={"order": [slug_of(1)]})
+
+    found = route_of(gateway.client(customer), body)
+
+    told = [(candidate["provider"], candidate["score"][:2]) for candidate in found["candidates"]]
+    assert told == [(slug_of(1), [0, 0]), (slug_of(0), [0, 1])]
+
+
+def test_reasons_are_told_when_no_host_is_left(gateway, customer, make_model):
+    model = make_model("echo", "long")
+    body = Surface.CHAT.body(model, provider={"only": [slug_of(0)], "ignore": [slug_of(0)]})
+
+    found = route_of(gateway.client(customer), body)
+
+    assert found["candidates"] == []
+    told = [(rejection["provider"], rejection["why"]) for rejection in found["rejected"]]
+    assert told == [(slug_of(0), "ignored"), (slug_of(1), "not_allowed")]
+    refusal = found["refusal"]
+    assert (refusal["status"], refusal["code"]) == (400, "no_provider_allowed")
+    assert refusal["param"] == "request.provider.ignore"
+
+
 def test_refusal_names_the_field_of_the_request(gateway, customer, make_model):
     client = gateway.client(customer)
 
     unknown = client.post("/v1/route", json={"request": Surface.CHAT.body("acme/none")})
-    wish = Surface.CHAT.body(make_model("echo"), provider={"only": ["nobody"]})
+    wish = Surface.CHAT.body(make_model("echo"), provider={"odd": ["nobody"]})
     unwanted = client.post("/v1/route", json={"request": wish})
     without = client.post("/v1/route", json={})
 
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "request.model")
     assert (unwanted.status_code, unwanted.json()["error"]["param"]) == (
         400,
-        "request.provider.only",
+        "request.provider.odd",
     )
     assert (without.status_code, without.json()["error"]["param"]) == (400, "request")
 
@@ -107,7 +136,7 @@ def test_generation_tells_candidates_rejections_and_attempts(gateway, customer, 
     assert all(attempt["ms"] >= 0 for attempt in found["attempts"])
 
 
-def test_route_is_null_where_there_was_no_choice(gateway, customer, make_model):
+def test_generation_tells_the_route_of_a_host_alone(gateway, customer, make_model):
     client = gateway.client(customer)
     answer = ask(client, Surface.CHAT, Surface.CHAT.body(make_model("echo")))
 
@@ -115,4 +144,6 @@ def test_route_is_null_where_there_was_no_choice(gateway, customer, make_model):
         "data"
     ]
 
-    assert found["route"] is None
+    (candidate,) = found["route"]["candidates"]
+    assert (candidate["provider"], candidate["reason"]) == (slug_of(0), "rank")
+    assert found["route"]["rejected"] == []

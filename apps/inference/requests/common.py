@@ -98,8 +98,8 @@ def explain(message: str) -> InvalidRequest:
     text = _PATH.sub("", message)
     if lost := _MISSING.search(message):
         return missing(f"{param}.{lost.group(1)}".lstrip("."))
-    if not param and (unknown := _UNKNOWN.search(message)):
-        name = unknown.group(1)[:60]
+    if unknown := _UNKNOWN.search(text):
+        name = f"{param}.{unknown.group(1)[:60]}".lstrip(".")
         return InvalidRequest(f"There is no field '{name}' here.", param=name, code="invalid_value")
     if not param:
         return InvalidRequest(f"The body must be a JSON object. {text}.", code="invalid_type")
