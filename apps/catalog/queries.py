@@ -63,7 +63,7 @@ def select(entries: Iterable[Entry], query: ModelQuery, snapshot: CatalogSnapsho
 
 def _filters(query: ModelQuery, snapshot: CatalogSnapshot) -> Iterable[Keep]:
     if provider := query.provider:
-        _check("provider", [provider], known=PROVIDERS.keys() | snapshot.providers.keys())
+        check_provider(provider, snapshot)
         yield lambda entry: any(host.provider.slug == provider for host in entry.model.offerings)
     if query.author:
         yield is_by(query.author)
@@ -108,6 +108,11 @@ def _check(param: str, names: Iterable[str], *, known: Collection[str]) -> None:
             raise InvalidRequest(
                 f"'{param}': there is no '{name[:60]}'.", param=param, code="invalid_value"
             )
+
+
+def check_provider(slug: str, snapshot: CatalogSnapshot) -> None:
+    """Raises InvalidRequest for one that nobody here knows."""
+    _check("provider", [slug], known=PROVIDERS.keys() | snapshot.providers.keys())
 
 
 def is_by(author: str) -> Keep:

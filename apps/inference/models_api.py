@@ -12,13 +12,13 @@ from pydantic import Field
 
 from apps.catalog.answers import answer
 from apps.catalog.cards import architecture, canonical_slug, endpoint_card, pricing
-from apps.catalog.entries import entries, get_model
-from apps.catalog.queries import page_of
+from apps.catalog.entries import entries, get_model, reached
+from apps.catalog.queries import check_provider, page_of
 from apps.catalog.schemas import Reach, ReachedPage
 from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
 from apps.catalog.strict import known_only
 from apps.inference import statistics
-from apps.inference.schemas import EndpointsBody, TrafficList, UniqueList
+from apps.inference.schemas import EndpointsBody, OfferingList, TrafficList, UniqueList
 from apps.inference.selectors import Traffic
 
 router = Router(tags=["Models"])
@@ -56,6 +56,27 @@ def list_unique(request: HttpRequest, page: Query[ReachedPage]) -> HttpResponse:
     found, has_more = page_of(list(variants.items()), limit=page.limit, offset=page.offset)
     data = [_unique(slug, models) for slug, models in found]
     body = {"object": "list", "data": data, "total": len(variants), "has_more": has_more}
+    return answer(request, body)
+
+
+@router.get(
+    "/models/offerings", response=OfferingList, auth=None, summary="List models at providers"
+)
+def list_offerings(
+    request: HttpRequest, page: Query[ReachedPage], provider: str = ""
+) -> HttpResponse:
+    """Every model at every provider, or at one: an entry for each price."""
+    if provider:
+        check_provider(provider, reached(page.availability))
+    found = [
+        (entry.model, offering)
+        for entry in entries(page.availability)
+        for offering in entry.model.offerings
+        if not provider or offering.provider.slug == provider
+    ]
+    shown, has_more = page_of(found, limit=page.limit, offset=page.offset)
+    data = [endpoint_card(model, offering) for model, offering in shown]
+    body = {"object": "list", "data": data, "total": len(found), "has_more": has_more}
     return answer(request, body)
 
 

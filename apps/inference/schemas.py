@@ -138,6 +138,13 @@ class UniqueList(Schema):
     has_more: bool
 
 
+class OfferingList(Schema):
+    object: Literal["list"]
+    data: list[Endpoint]
+    total: int
+    has_more: bool
+
+
 class EndpointPercentiles(Schema):
     p50: float
     p75: float

@@ -24,6 +24,7 @@ ROUTES = {
     "/v1/models": PUBLIC,
     "/v1/models/trending": PUBLIC,
     "/v1/models/low-latency": PUBLIC,
+    "/v1/models/offerings": PUBLIC,
     "/v1/models/unique": PUBLIC,
     "/v1/models/<path:model_id>/endpoints": PUBLIC,
     "/v1/models/search": PUBLIC,

@@ -289,6 +289,7 @@ def test_no_query_is_made_when_the_snapshot_is_warm(shelf, client, django_assert
         "models/acme/large?",
         "models/trending?",
         "models/low-latency?",
+        "models/offerings?",
         "models/unique?",
         "providers?",
         "provider/acme?",

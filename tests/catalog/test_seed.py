@@ -95,6 +95,9 @@ def test_fresh_start_lists_what_could_be_asked_for_when_no_key_is_set(db, live, 
     assert len(offered) > FRESH_OFFERS
     assert len({provider for _, provider in offered}) > FRESH_PROVIDERS
     assert all(card["pricing"]["prompt"] for card in cards)
+    offers = client.get("/v1/models/offerings?availability=all").json()
+    assert offers["total"] == len(offers["data"]) > FRESH_OFFERS
+    assert {(offer["model_id"], offer["provider"]) for offer in offers["data"]} == set(offered)
 
 
 def test_nobody_but_its_maker_is_the_vendor_of_a_model_when_taken_in(every_provider):

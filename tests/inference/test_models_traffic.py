@@ -16,7 +16,7 @@ from apps.common.money import usd_to_nano
 from apps.inference import statistics
 from apps.inference.models import RequestRecord
 from apps.inference.recorder import lost_row
-from apps.inference.schemas import EndpointsBody, TrafficList, UniqueList
+from apps.inference.schemas import EndpointsBody, OfferingList, TrafficList, UniqueList
 
 pytestmark = pytest.mark.django_db
 
@@ -282,6 +282,25 @@ def test_unique_names_the_cheapest_and_the_fastest_host(client):
         for place in range(body["total"])
     ]
     assert walked == [model["id"] for model in body["data"]]
+
+
+@pytest.mark.usefixtures("hosts")
+def test_offerings_lists_a_model_at_each_of_its_providers(client):
+    body = client.get("/v1/models/offerings").json()
+
+    OfferingList.model_validate(body)
+    hosts = [found["provider"] for found in body["data"] if found["model_id"] == "quick/model"]
+    assert sorted(hosts) == ["first-host", "second-host"]
+    walked = [
+        client.get(f"/v1/models/offerings?limit=1&offset={place}").json()["data"][0]
+        for place in range(body["total"])
+    ]
+    assert walked == body["data"]
+    only = client.get("/v1/models/offerings?provider=second-host").json()
+    assert {found["provider"] for found in only["data"]} == {"second-host"}
+    assert only["total"] == sum(f["provider"] == "second-host" for f in body["data"])
+    unknown = client.get("/v1/models/offerings?provider=nobody")
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (400, "provider")
 
 
 def test_unique_lists_a_model_once_when_it_is_also_offered_for_free(client):
