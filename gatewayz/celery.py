@@ -18,6 +18,10 @@ app.conf.beat_schedule = {
         "task": "apps.inference.tasks.sweep_holds",
         "schedule": settings.HOLD_LEASE / 2,
     },
+    "sign the receipts that could not be signed at once": {
+        "task": "apps.inference.tasks.sign_receipts",
+        "schedule": crontab(),
+    },
     "forget responses that have been stored long enough": {
         "task": "apps.inference.tasks.forget_expired_responses",
         "schedule": crontab(minute=23),

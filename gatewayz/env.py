@@ -62,6 +62,10 @@ VARIABLES: dict[str, Variable] = {
     "KEYRING": Variable(
         "", "Fernet keys, newest first, comma separated; made and kept when embedded"
     ),
+    "RECEIPT_KEYS": Variable(
+        "",
+        "Seeds of the Ed25519 keys that sign receipts, newest first, comma separated; made and kept when embedded",
+    ),
     "DATABASE_URL": Variable(
         "", "postgres://user:password@host:port/name; empty means embedded SQLite"
     ),

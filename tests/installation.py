@@ -114,6 +114,7 @@ def make_installation(
             "SECRET_KEY",
             "KEY_PEPPER",
             "KEYRING",
+            "RECEIPT_KEYS",
             "DATABASE_URL",
             "REDIS_URL",
         }
@@ -127,6 +128,7 @@ def make_installation(
             REDIS_URL=redis_url,
             SECRET_KEY="installation-secret",
             KEY_PEPPER="installation-pepper",
+            RECEIPT_KEYS="q0n2Wm8vZ3dJ5xYhR7uKcT4aEoLs6bGfPiD1Xk9MtQw",
             KEYRING="RfiGyZjEI4AP3LpXfkRbzZWMHUiiYQAx5sD0E0ot5pE=",
         )
         _on_server(database_url, f'CREATE DATABASE "{name}"')

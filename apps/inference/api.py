@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from django.http import HttpRequest, HttpResponse
+from msgspec.structs import asdict
 from ninja import Router
 from pydantic import Field
 
@@ -13,7 +14,8 @@ from apps.common import clock
 from apps.common.errors import InvalidRequest, NotFound
 from apps.common.money import nano_to_usd
 from apps.common.principal import organization_of
-from apps.inference import conversations
+from apps.common.signing_keys import keys
+from apps.inference import certifying, conversations
 from apps.inference.models import RequestRecord
 from apps.inference.protocols.openai_responses.replay import replay
 from apps.inference.schemas import (
@@ -21,6 +23,11 @@ from apps.inference.schemas import (
     Generation,
     GenerationBody,
     InputItems,
+    KeySet,
+    PublicKey,
+    Receipt,
+    ReceiptBody,
+    ReceiptProof,
     StoredResponseBody,
 )
 from apps.inference.selectors import find_record
@@ -35,6 +42,34 @@ RECORD_SECONDS = 0.3
 
 @router.get("/generation", response=GenerationBody, summary="One request: route, usage, cost")
 def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A002 - the public name
+    return GenerationBody(data=_present(_settled(request, id)))
+
+
+@router.get(
+    "/generation/receipt", response=ReceiptBody, summary="What a request used and cost, signed"
+)
+def read_receipt(request: HttpRequest, id: str) -> ReceiptBody:  # noqa: A002 - the public name
+    """To be verified without us, with the keys of `/.well-known/jwks.json` and `scripts/verify_receipt.py`."""
+    record = _settled(request, id)
+    proof = certifying.proof_of(record)
+    payload = certifying.payload_of(record).decode()
+    return ReceiptBody(data=Receipt(payload=payload, proof=ReceiptProof(**asdict(proof))))
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    response=KeySet,
+    auth=None,
+    summary="The public keys that receipts are signed with",
+)
+def read_key_set(request: HttpRequest, answer: HttpResponse) -> KeySet:
+    """A JSON Web Key Set (RFC 7517, RFC 8037), newest first."""
+    answer["cache-control"] = "public, max-age=3600"
+    return KeySet(keys=[PublicKey(**key.jwk) for key in keys()])
+
+
+def _settled(request: HttpRequest, id: str) -> RequestRecord:  # noqa: A002
+    """The record of this generation, whose settlement may be under way. Raises NotFound."""
     organization_id = organization_of(request)
     started = clock.monotonic()
     while True:
@@ -42,7 +77,7 @@ def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A
         pending = is_on_hold(id)
         record = find_record(id, organization_id=organization_id)
         if record is not None:
-            return GenerationBody(data=_present(record))
+            return record
         if clock.monotonic() - started > (PATIENCE_SECONDS if pending else RECORD_SECONDS):
             raise NotFound(f"There is no generation '{id[:60]}' of this organisation.", param="id")
         time.sleep(0.02)

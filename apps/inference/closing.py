@@ -218,6 +218,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "app_url": _clean(
             context.headers.get("http-referer") or context.headers.get("referer") or "", 200
         ),
+        "receipt": None,
     }
 
 

@@ -1,6 +1,7 @@
 """Request records: one row for every request that was admitted, written with its settlement."""
 
 from django.db import models
+from django.db.models import Q
 from typing_extensions import override
 
 from apps.common.usage import UsageSource
@@ -81,6 +82,9 @@ class RequestRecord(models.Model):
     )
     app_title = models.CharField(max_length=120, blank=True)
     app_url = models.CharField(max_length=200, blank=True)
+    receipt = models.TextField(  # noqa: DJ001 - null until it is signed
+        null=True, editable=False, help_text="The proof of what it used and cost, as JSON."
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -88,6 +92,12 @@ class RequestRecord(models.Model):
             models.Index(fields=["organization", "-created_at"], name="inference_record_by_org"),
             models.Index(fields=["api_key", "-created_at"], name="inference_record_by_key"),
             models.Index(fields=["provider", "-created_at"], name="inference_record_by_provider"),
+            # Empty but for the few that wait to be signed.
+            models.Index(
+                fields=["created_at"],
+                condition=Q(receipt=None),
+                name="inference_record_unsigned",
+            ),
         ]
 
     @override

@@ -49,9 +49,12 @@ COLUMNS: dict[str, str] = {
     "route": "jsonb",
     "app_title": "text",
     "app_url": "text",
+    "receipt": "text",
 }
 
 _NAMES = ", ".join(COLUMNS)
+# A receipt is signed before the ledger says what it could charge. Where that was less, it is made anew (certifying.py).
+_VALUES = _NAMES.replace("receipt", "CASE WHEN charged = cost THEN receipt END")
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "charged"))
 # A process that was only slow may settle after the sweep has called its request lost: the truth wins.
 _CONFLICT = f"ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE inference_requestrecord.outcome = '{Outcome.LOST}'"
@@ -61,7 +64,7 @@ INSERT_WITH_SETTLEMENT = Further(
     statement=f"""
 recorded AS (
     INSERT INTO inference_requestrecord (id, charged, {_NAMES})
-    SELECT request_id, charged, {_NAMES} FROM settled WHERE copy = 1
+    SELECT request_id, charged, {_VALUES} FROM settled WHERE copy = 1
     {_CONFLICT}
 )
 """,  # noqa: S608 - built from the constants above
@@ -83,9 +86,14 @@ def insert(rows: Sequence[tuple[str, int, Row]]) -> None:
             _INSERT,
             [
                 (record_id, charged, *(_plain(row[name]) for name in COLUMNS))
-                for record_id, charged, row in rows
+                for record_id, charged, row in map(_with_true_receipt, rows)
             ],
         )
+
+
+def _with_true_receipt(member: tuple[str, int, Row]) -> tuple[str, int, Row]:
+    record_id, charged, row = member
+    return member if charged == row["cost"] else (record_id, charged, row | {"receipt": None})
 
 
 def _plain(value: Any) -> Any:
@@ -124,4 +132,5 @@ def lost_row(
         "route": None,
         "app_title": "",
         "app_url": "",
+        "receipt": None,
     }

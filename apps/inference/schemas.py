@@ -52,6 +52,40 @@ class Generation(Schema):
     """The hosts that were considered and those that were not; null for what was refused before there were any."""
 
 
+class ReceiptProof(Schema):
+    """That the payload is a leaf of a tree whose root is signed (docs/receipts.md)."""
+
+    kid: str
+    """Which of the keys at /.well-known/jwks.json."""
+    signature: str
+    index: int
+    size: int
+    path: list[str]
+
+
+class PublicKey(Schema):
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    alg: str
+    use: str
+
+
+class KeySet(Schema):
+    keys: list[PublicKey]
+
+
+class Receipt(Schema):
+    payload: str
+    """JSON, certified byte for byte."""
+    proof: ReceiptProof
+
+
+class ReceiptBody(Schema):
+    data: Receipt
+
+
 class StoredResponseBody(Schema):
     """OpenAI's Response object; only what every one has is named."""
 

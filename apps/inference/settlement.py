@@ -24,6 +24,7 @@ from apps.common.groupcommit import GroupCommit
 from apps.common.ids import new_id
 from apps.common.postgresql import StatementConnection
 from apps.inference import recorder
+from apps.inference.certifying import certified
 
 log = structlog.get_logger(__name__)
 
@@ -166,9 +167,7 @@ class Books:
     async def _settle(self, batch: list[Closing]) -> Sequence[int]:
         settlements = [closing.settlement for closing in batch]
         if self._postgresql:
-            parameters = ledger.settle_parameters(
-                settlements, more=[closing.row for closing in batch]
-            )
+            parameters = ledger.settle_parameters(settlements, more=_rows(batch))
             rows = await self._settle_connection.fetch(self._statement, parameters)
             return [charged for (charged,) in rows]
         loop = asyncio.get_running_loop()
@@ -181,8 +180,12 @@ def settle_and_record(batch: Sequence[Closing]) -> list[int]:
     charged = ledger.settle([closing.settlement for closing in batch])
     recorder.insert(
         [
-            (closing.settlement.request_id, amount, closing.row)
-            for closing, amount in zip(batch, charged, strict=True)
+            (closing.settlement.request_id, amount, row)
+            for closing, amount, row in zip(batch, charged, _rows(batch), strict=True)
         ]
     )
     return charged
+
+
+def _rows(batch: Sequence[Closing]) -> list[recorder.Row]:
+    return certified([(closing.settlement.request_id, closing.row) for closing in batch])

@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 
 from apps.common import clock
-from apps.inference import conversations
+from apps.inference import certifying, conversations
 from apps.inference.sweep import sweep
 
 log = structlog.get_logger(__name__)
@@ -14,6 +14,12 @@ log = structlog.get_logger(__name__)
 def forget_expired_responses() -> None:
     if forgotten := conversations.forget_expired(clock.now()):
         log.info("responses.forgotten", number=forgotten)
+
+
+@shared_task
+def sign_receipts() -> None:
+    if signed := certifying.sign_missing():
+        log.info("receipts.signed", number=signed)
 
 
 @shared_task

@@ -17,6 +17,7 @@ DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.kept_secret("SECRET_KEY", lambda: secrets.token_urlsafe(48))
 KEY_PEPPER = env.kept_secret("KEY_PEPPER", lambda: secrets.token_urlsafe(32))
 KEYRING = env.kept_secret("KEYRING", lambda: Fernet.generate_key().decode()).split(",")
+RECEIPT_KEYS = env.kept_secret("RECEIPT_KEYS", lambda: secrets.token_urlsafe(32)).split(",")
 
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")

@@ -13,6 +13,7 @@ atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ.update(  # noqa: TID251
     SECRET_KEY="test-secret-key",
     KEY_PEPPER="test-pepper",
+    RECEIPT_KEYS="q0n2Wm8vZ3dJ5xYhR7uKcT4aEoLs6bGfPiD1Xk9MtQw",
     KEYRING="RfiGyZjEI4AP3LpXfkRbzZWMHUiiYQAx5sD0E0ot5pE=",
     GATEWAYZ_DATA_DIR=_data_dir,
     SANDBOX="true",

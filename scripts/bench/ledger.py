@@ -53,6 +53,7 @@ def fresh_database():
         os.environ["DATABASE_URL"] = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         for secret in ("SECRET_KEY", "KEY_PEPPER", "KEYRING"):
             os.environ.setdefault(secret, "bench")
+        os.environ.setdefault("RECEIPT_KEYS", secrets.token_urlsafe(32))
     try:
         yield
     finally:

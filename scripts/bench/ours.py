@@ -112,6 +112,7 @@ def main() -> None:
             DATABASE_URL=urlunsplit(urlsplit(url)._replace(path=f"/{name}")),
             REDIS_URL=os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/8",
             SECRET_KEY=uuid.uuid4().hex, KEY_PEPPER=uuid.uuid4().hex,
+            RECEIPT_KEYS="q0n2Wm8vZ3dJ5xYhR7uKcT4aEoLs6bGfPiD1Xk9MtQw",
             KEYRING="RfiGyZjEI4AP3LpXfkRbzZWMHUiiYQAx5sD0E0ot5pE=",
         )
     gateway = None

@@ -14,6 +14,7 @@ from tests.architecture.test_routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {
+    "/v1/.well-known/jwks.json",
     "/v1/providers",
     "/v1/provider",
     "/v1/provider/{slug}",

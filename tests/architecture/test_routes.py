@@ -53,6 +53,8 @@ ROUTES = {
     "/v1/user/statements/<day>": KEY,
     "/v1/key": KEY,
     "/v1/generation": KEY,
+    "/v1/generation/receipt": KEY,
+    "/v1/.well-known/jwks.json": PUBLIC,
     "/v1/user/provider-keys": KEY,
     "/v1/user/provider-keys/<slug>": KEY,
     "/v1/quote": KEY,

@@ -1,5 +1,6 @@
 """The books of one organisation, as the ledger's tests see them. Amounts are a few nano-dollars, to be read at a glance."""
 
+import asyncio
 import itertools
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from apps.billing.services import ledger
 from apps.billing.services.values import HoldRequest, Posting, Settlement
 from apps.common import clock
 from apps.common.ids import new_id
+from apps.inference import recorder
+from apps.inference.settlement import Books as HotBooks
+from apps.inference.settlement import Closing
 
 _numbers = itertools.count(1)
 
@@ -81,3 +85,44 @@ def lines_of(request_id: str) -> dict[str, int]:
     """Account kind → amount of a request's entry; empty when it has none."""
     entry = JournalEntry.objects.filter(reference=f"settle:{request_id}").first()
     return dict(entry.lines.values_list("account__kind", "amount")) if entry else {}
+
+
+def closing_of(books, request_id, *, cost):
+    """The end of a request that was answered after all."""
+    row = recorder.lost_row(
+        organization_id=books.organization_id,
+        api_key_id=None,
+        model="acme/large",
+        created_at=clock.now(),
+        latency_ms=90_000,
+    )
+    attempt = {"provider": "acme", "model": "large", "fault": "", "status": None, "ms": 80_000}
+    answered = {
+        "outcome": "completed",
+        "status": 200,
+        "model": "acme/large",
+        "provider": "acme",
+        "price_id": 7,
+        "usage_source": "provider",
+        "streamed": True,
+        "output_tokens": 12,
+        "first_token_ms": 250,
+        "cost": cost,
+        "attempts": [attempt],
+        "app_title": "it's 100 % \N{SNOWMAN}",
+    }
+    settlement = Settlement(request_id, books.organization_id, cost, price_id=7)
+    return Closing(settlement, {**row, **answered})
+
+
+def settle_through_books(*closings):
+    """As the hot path does; what each was charged."""
+
+    async def run():
+        books = HotBooks()
+        try:
+            return await asyncio.gather(*map(books.close_request, closings))
+        finally:
+            await books.shut()
+
+    return asyncio.run(run())

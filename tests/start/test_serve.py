@@ -25,6 +25,7 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
         "SECRET_KEY",
         "KEY_PEPPER",
         "KEYRING",
+        "RECEIPT_KEYS",
         "DATABASE_URL",
         "REDIS_URL",
         "SANDBOX",
