@@ -22,6 +22,16 @@ app.conf.beat_schedule = {
         "task": "apps.inference.tasks.sign_receipts",
         "schedule": crontab(),
     },
+    "send e-mails": {
+        "task": "apps.accounts.tasks.send_notices",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
+    "see whose credit is low": {
+        "task": "apps.billing.tasks.watch_credit",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 280},
+    },
     "forget responses that have been stored long enough": {
         "task": "apps.inference.tasks.forget_expired_responses",
         "schedule": crontab(minute=23),

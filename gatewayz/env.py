@@ -116,6 +116,16 @@ VARIABLES: dict[str, Variable] = {
     "LOW_UPSTREAM_BALANCE_USD": Variable(
         "10", "Warn when less than so many dollars are left at a provider that tells its balance"
     ),
+    "PUBLIC_URL": Variable(
+        "http://127.0.0.1:8000", "Where people find this gateway; for the links in e-mails"
+    ),
+    "MAIL_FROM": Variable("Gatewayz <noreply@localhost>", "Sender of e-mails"),
+    "RESEND_API_KEY": Variable(
+        "", "Sends e-mails through Resend; without it they are printed to the console"
+    ),
+    "LOW_CREDIT_USD": Variable(
+        "10", "Organisations that have paid are told when they have less credit, in dollars"
+    ),
     "OPENAI_API_KEY": Variable("", "House key for OpenAI"),
     "ANTHROPIC_API_KEY": Variable("", "House key for Anthropic"),
     "OPENROUTER_API_KEY": Variable("", "House key for OpenRouter"),

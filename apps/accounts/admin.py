@@ -6,12 +6,15 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import FIRST_PLAN, Membership, Organization, Plan, User
+from apps.accounts.models import FIRST_PLAN, Membership, Notice, Organization, Plan, User
+from apps.common import clock
+from apps.common.admin import Large
 
 
 class MembershipInline(TabularInline):  # type: ignore[misc]
@@ -85,3 +88,17 @@ class PlanAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         """New organisations get this one."""
         return super().has_delete_permission(request, obj) and not (obj and obj.pk == FIRST_PLAN)
+
+
+@admin.register(Notice)
+class NoticeAdmin(Large, ModelAdmin):  # type: ignore[misc]
+    list_display = ("created_at", "kind", "organization", "sent_at", "tries", "due_at", "error")
+    list_select_related = ("organization",)
+    list_filter = ("kind", "created_at")
+    search_fields = ("reference__exact",)
+    actions = ("send_again",)
+
+    @admin.action(description="Send again")
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Notice]) -> None:
+        number = chosen.update(due_at=clock.now(), tries=0, sent_at=None)
+        self.message_user(request, f"{number} will be sent within a minute.")

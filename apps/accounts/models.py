@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
+from django.db.models import Q
 from typing_extensions import override
 
 from apps.common.db import Timestamped
@@ -132,3 +133,36 @@ class Membership(Timestamped):
     @override
     def __str__(self) -> str:
         return f"{self.user} in {self.organization}: {self.role}"
+
+
+class Notice(models.Model):
+    """An e-mail to the people of an organisation (apps.accounts.notices)."""
+
+    reference = models.CharField(
+        max_length=160, unique=True, help_text="The same reference twice is one e-mail."
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="notices", db_index=False
+    )
+    kind = models.CharField(max_length=40)
+    facts = models.JSONField()
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(
+        null=True, help_text="When it is tried next; empty when it was sent or given up."
+    )
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True, help_text="Of the latest try.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(due_at__isnull=False), name="accounts_notice_due"
+            ),
+            models.Index(fields=["organization", "-created_at"], name="accounts_notice_by_org"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.reference

@@ -13,7 +13,15 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
 from apps.billing.forms import GrantForm
-from apps.billing.models import Account, Balance, CreditLot, EntryLine, Hold, JournalEntry
+from apps.billing.models import (
+    Account,
+    Balance,
+    CreditLot,
+    CreditWatch,
+    EntryLine,
+    Hold,
+    JournalEntry,
+)
 from apps.billing.services import ledger
 from apps.common.admin import Large, OrganizationFilter, ReadOnly, in_usd
 from apps.common.money import format_usd
@@ -205,3 +213,11 @@ class HoldAdmin(Large, ModelAdmin):  # type: ignore[misc]
         "expires_at",
     )
     amount_usd = in_usd("amount")
+
+
+@admin.register(CreditWatch)
+class CreditWatchAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = ("organization", "level", "since")
+    list_select_related = ("organization",)
+    list_filter = ("level", "since")
+    search_fields = ("organization__name",)

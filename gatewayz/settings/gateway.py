@@ -80,6 +80,7 @@ PROBES_AT_ONCE = 20
 
 # Balances at providers (docs/health.md). Rough rates, to know when to warn.
 LOW_UPSTREAM_BALANCE = env.dollars("LOW_UPSTREAM_BALANCE_USD")
+LOW_CREDIT = env.dollars("LOW_CREDIT_USD")
 UNITS_PER_USD = {"USD": 1, "CNY": 7}
 
 # Reads the secret of a provider by the name of its environment variable, which may be none of the gateway's own; apps

@@ -87,3 +87,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 
 SENTRY_DSN = env.text("SENTRY_DSN")
+
+RESEND_API_KEY = env.text("RESEND_API_KEY")
+ANYMAIL = {"RESEND_API_KEY": RESEND_API_KEY}
+EMAIL_BACKEND = (
+    "anymail.backends.resend.EmailBackend"
+    if RESEND_API_KEY
+    else "django.core.mail.backends.console.EmailBackend"
+)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM")
+PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")

@@ -4,8 +4,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from apps.accounts import notices
 from apps.accounts import services as signup
 from apps.accounts.models import Membership
+from apps.billing.models import CreditLevel, CreditWatch
 from apps.billing.services import ledger
 from apps.catalog.models import Feed, ModelAlias, PriceProposal, UpstreamBalance
 from apps.catalog.services import offers, providers
@@ -65,6 +67,10 @@ def every_table(books):
     keys.issue(books.organization_id, name="a key")
     provider_keys.store(books.organization_id, provider="acme", secret="acme-secret-7Kq2")
     Group.objects.create(name="support")
+    notices.notify(books.organization_id, notices.CreditUsedUp(), reference="used up:1")
+    CreditWatch.objects.create(
+        organization_id=books.organization_id, level=CreditLevel.LOW, since=clock.now()
+    )
     offering = providers.add_provider(
         "acme",
         model="acme/large",
