@@ -158,6 +158,8 @@ def expected_cost(context: RequestContext, target: Target) -> int:
         context.facts.units,
         input=context.estimated_input,
         output=context.estimated_tokens - context.estimated_input,
+        # How often is the model's choice.
+        searches=context.facts.units.searches + any(extra.is_search for extra in context.extras),
     )
     return rating.quote(expected, target.rates)
 

@@ -21,6 +21,7 @@ from apps.common.errors import (
 from apps.common.preferences import Sort
 from apps.inference import own_keys, tokens
 from apps.inference.context import RequestContext
+from apps.inference.extras import extras_of
 from apps.inference.features import auto_router
 from apps.inference.needs import needs_of, parameters_of
 from apps.inference.planner import Rejection, Target, Wants, Why, consider, plan
@@ -64,6 +65,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
     context.recover = routing.recover or context.key.recover
     context.hedges = routing.hedge
     context.deadlines = routing.deadlines
+    context.extras = extras_of(body) if isinstance(body, dict) and surface.is_billed else ()
     doing = [model for model in models if model.does(surface.operation)]
     if doing:
         is_conversation = surface.operation is Operation.CHAT
@@ -73,6 +75,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
             is_test_key=context.key.is_test,
             needs=needs_of(facts, body) if isinstance(body, dict) else frozenset(),
             parameters=_parameters(facts, body, routing),
+            extras=context.extras,
             # Of many texts each must fit (embeddings, rerank), and a count has no bound.
             least_input=tokens.least_input(facts) if is_conversation else 0,
             routing=routing,
@@ -235,6 +238,11 @@ def _refusal(context: RequestContext, rejected: Sequence[Rejection]) -> Gatewayz
             f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}'.",
             param="messages" if lacking.detail == "image" else lacking.detail,
             code="model_not_supported",
+        )
+    if unpriced := by_why.get(Why.UNPRICED):
+        return ModelNotPriced(
+            f"'{unpriced.detail}' is sold apart, at a price that this gateway does not have. Leave it out, or use your own key.",
+            param=unpriced.detail,
         )
     if not (unwanted := [why for why in FIELDS if why in by_why]):
         only = rejected[0].target.offering.provider.slug

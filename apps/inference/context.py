@@ -18,6 +18,7 @@ from apps.catalog.selectors import ModelSnapshot
 from apps.common import clock
 from apps.common.usage import Usage, UsageSource
 from apps.inference.cover import Cover
+from apps.inference.extras import Extra
 from apps.inference.features.auto_router import Choice
 from apps.inference.operations import Surface
 from apps.inference.planner import Considered, Rejection, Target
@@ -112,6 +113,8 @@ class RequestContext(msgspec.Struct):
     """Of the router that the client named in place of a model."""
     targets: tuple[Target, ...] = ()
     considered: tuple[Considered, ...] = ()
+    extras: tuple[Extra, ...] = ()
+    """What it buys beside tokens."""
     """The targets with what was known of them, where there was a choice."""
     sorted_by: str = "default"
     rejected: tuple[Rejection, ...] = ()

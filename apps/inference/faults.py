@@ -150,6 +150,12 @@ _RULES = (
 )  # fmt: skip
 
 _FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,80}")
+_FIELDS_OF_MESSAGES = frozenset({
+    "messages", "system", "tools", "tool_choice", "stop_sequences", "max_tokens", "temperature", "top_p", "top_k", "thinking",
+    "metadata", "output_config", "output_format", "cache_control", "container", "context_management", "mcp_servers",
+})  # fmt: skip
+_LED_BY_A_PATH = re.compile(r"([a-z_]+)(?:\.[\w]+){0,9}(?=: )")
+"""How Anthropic names a field, ``messages.0.content.1.text: …``: https://docs.claude.com/en/api/errors has no other place for it."""
 _DOTTED_INDEX = re.compile(r"\.(?:\[(\d+)\]|(\d+)(?=\.))")
 """As in ``messages.[1].role`` and ``messages.1.role``; at the end of a path, a number is a key: ``logit_bias.123``."""
 
@@ -238,7 +244,8 @@ def _read_body(headers: Mapping[str, str], body: bytes) -> _Said:
     error = raw.get("error", raw) if isinstance(raw, dict) else raw
     if not isinstance(error, dict):
         return _Said(amazons, str(error), names=(amazons,))
-    param = error.get("param")
+    message = str(error.get("message") or error.get("Message") or "")
+    param = error.get("param") or _leading_path(message) or _googles_field(error)
     if not isinstance(param, str) or not _FIELD.fullmatch(param):
         param = None
     amazons = amazons or _amazons_name(error.get("__type"))
@@ -246,11 +253,27 @@ def _read_body(headers: Mapping[str, str], body: bytes) -> _Said:
     code = google.names[-1:] or (amazons or error.get("code") or error.get("type") or "",)
     return _Said(
         code=str(code[0]),
-        message=str(error.get("message") or error.get("Message") or ""),
+        message=message,
         param=_DOTTED_INDEX.sub(r"[\1\2]", param) if param else None,
         names=(*google.names, amazons),
         wait=google.wait,
     )
+
+
+def _leading_path(message: str) -> str:
+    path = _LED_BY_A_PATH.match(message)
+    return path[0] if path and path[1] in _FIELDS_OF_MESSAGES else ""
+
+
+def _googles_field(error: Any) -> str:
+    """Of ``details``: https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, BadRequest."""
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        violations = detail.get("fieldViolations") if isinstance(detail, dict) else None
+        for violation in violations if isinstance(violations, list) else ():
+            if isinstance(violation, dict) and isinstance(violation.get("field"), str):
+                return str(violation["field"])
+    return ""
 
 
 def _amazons_name(told: Any) -> str:

@@ -27,6 +27,7 @@ from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
 from apps.common.preferences import Sort
 from apps.common.usage import Rates
 from apps.inference.breaker import Standing
+from apps.inference.extras import Extra
 from apps.inference.health import Health
 from apps.inference.preferences import DEFAULT, Routing
 from apps.inference.wishes import NONE, Wishes, prepare
@@ -105,6 +106,8 @@ class Wants(msgspec.Struct, frozen=True):
     """Capabilities without which the answer would be another one: ``tools``, ``structured_outputs``, ``image``, …"""
     parameters: frozenset[str] = frozenset()
     """All that the request sets, by the catalogue's names; they count with ``require_parameters``."""
+    extras: tuple[Extra, ...] = ()
+    """What it buys beside tokens."""
     least_input: int = 0
     """Tokens that the input has for certain."""
     routing: Routing = Routing()
@@ -216,12 +219,22 @@ def _objection(
         return Rejection(target, why)
     if wants.own_only and not target.is_byok and target.offering.provider.slug in wants.own_only:
         return Rejection(target, Why.OWN_KEY_ONLY)
+    if wants.extras and (unpriced := _unpriced(target, wants)):
+        return Rejection(target, Why.UNPRICED, unpriced)
     room = target.offering.context_length
     if room is not None and wants.least_input > room:
         return Rejection(target, Why.NO_ROOM)
     if knowledge.standing(target.key) is Standing.OPEN:
         return Rejection(target, Why.BREAKER_OPEN)
     return None
+
+
+def _unpriced(target: Target, wants: Wants) -> str:
+    """The first extra that nobody could bill. A test key pays nothing, and an own key's provider bills its customer."""
+    if wants.is_test_key or target.is_byok:
+        return ""
+    wire = target.endpoint.wire
+    return next((e.param for e in wants.extras if not e.is_priced(target.rates, wire)), "")
 
 
 def _lacking(model: ModelSnapshot, wants: Wants) -> str:

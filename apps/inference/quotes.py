@@ -241,7 +241,8 @@ def _cost(context: RequestContext, target: Target) -> QuotedCost:
     expected = admission.expected_cost(context, target)
     output = bounds.most_output(facts, model_maximum=offering.max_output_tokens)
     maximum = None
-    if output is not None:
+    # Nobody bounds how often the model searches.
+    if output is not None and not context.extras:
         most = bounds.most_input(
             facts, body_bytes=len(context.body), context_length=offering.context_length
         )

@@ -32,6 +32,7 @@ from apps.inference.verbatim_responses import (
     ResponsesStream,
     count_item,
     finish_of,
+    metered,
     rename,
     responses_body,
 )
@@ -121,8 +122,13 @@ class VerbatimAnswer:
             return
         self._body = answer
         raw = answer.get(self._usage)
-        self.tally.take_usage(self._codec.decode_usage(raw), reported=bool(raw))
         try:
+            usage = (
+                metered(self._codec, answer)
+                if self._wire is Wire.OPENAI_RESPONSES
+                else self._codec.decode_usage(raw)
+            )
+            self.tally.take_usage(usage, reported=bool(raw))
             if self._wire is Wire.OPENAI_CHAT:
                 self._count_choices(answer.get("choices") or [])
             elif self._wire is Wire.OPENAI_RESPONSES:

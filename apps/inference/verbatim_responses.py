@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
@@ -59,6 +60,17 @@ def _is_readable(item: Json) -> bool:
     if isinstance(proof, str) and proof:
         return uncover(proof) is None  # another wire's, from an answer that was translated
     return bool(item.get("content"))
+
+
+def metered(codec: Codec, response: Json) -> Usage | None:
+    """Tokens from its usage; searches are told by its items alone. Looking at a page that was found costs nothing:
+    https://platform.openai.com/docs/guides/tools-web-search#output-and-citations."""
+    usage = codec.decode_usage(response.get("usage"))
+    if usage is None:
+        return None
+    calls = [item for item in response.get("output") or () if item.get("type") == "web_search_call"]
+    searches = [c for c in calls if (c.get("action") or {}).get("type", "search") == "search"]
+    return replace(usage, searches=len(searches)) if searches else usage
 
 
 def count_item(item: Json, tally: Tally) -> None:
@@ -205,8 +217,7 @@ class ResponsesStream(EventRelay):
         if kind == "response.failed" or response.get("error"):
             tally.error = read_error(response.get("error") or {"code": "failed"})
             return
-        raw = response.get("usage")
-        tally.take_usage(self._codec.decode_usage(raw), reported=bool(raw))
+        tally.take_usage(metered(self._codec, response), reported=bool(response.get("usage")))
         tally.finish(finish_of({**response, "status": kind.removeprefix("response.")}))
         if not self._has_deltas:
             _count_items(response, tally)

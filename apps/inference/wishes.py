@@ -25,6 +25,8 @@ class Why(StrEnum):
     COLLECTS_DATA = "collects_data"
     KEEPS_DATA = "keeps_data"
     LACKS = "lacks"
+    UNPRICED = "unpriced"
+    """The request buys something there beside tokens that has no price here."""
     NO_ROOM = "no_room"
     BREAKER_OPEN = "breaker_open"
     NO_FALLBACK = "no_fallback"

@@ -27,6 +27,26 @@ def test_field_is_named_by_its_path_when_a_provider_spells_it_otherwise(said, pa
     assert fault.client_error.param == param
 
 
+@pytest.mark.parametrize(
+    ("error", "param"),
+    [
+        ({"type": "invalid_request_error", "message": "stop_sequences: each must have text"}, "stop_sequences"),
+        ({"message": "messages.0.content.0.text.cache_control.ttl: Input should be '5m'"}, "messages[0].content[0].text.cache_control.ttl"),
+        ({"message": "tools.0.custom.name: too long"}, "tools[0].custom.name"),
+        ({"message": "https: no field"}, None),
+        ({"message": "secret_place.of.theirs: no"}, None),
+        ({"message": "no", "status": "INVALID_ARGUMENT", "details": [{"fieldViolations": [{"field": "contents[0].parts[1]", "description": "bad"}]}]}, "contents[0].parts[1]"),
+        ({"message": "no", "details": [{"fieldViolations": [{"field": "see https://x"}]}]}, None),
+        ({"message": "no", "details": [7, {"fieldViolations": {}}]}, None),
+    ],
+)  # fmt: skip
+def test_field_is_named_where_a_provider_names_it_in_its_own_way(error, param):
+    fault = from_status(400, {}, orjson.dumps({"type": "error", "error": error}))
+
+    assert fault.client_error is not None
+    assert fault.client_error.param == param
+
+
 SHORT = SHORT_PAUSE_SECONDS
 
 

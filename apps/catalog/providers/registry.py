@@ -30,6 +30,7 @@ from apps.catalog.providers.rows import (
     smaller_hosts,
     vendors,
 )
+from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
 from apps.catalog.providers.rows.claude_quirks import CLAUDE, CLAUDE_AT_CONVERSE
 from apps.catalog.providers.spec import Bearer, HeaderKey, ProviderSpec, UsageConvention, Wire
 
@@ -83,7 +84,7 @@ TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
             auth=HeaderKey("x-api-key", ""),
             endpoints=MESSAGES,
             headers=ANTHROPIC_VERSION,
-            quirks=CLAUDE,
+            quirks=(*CLAUDE, SIGNED_THINKING),
             usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
         Wire.GEMINI: ProviderSpec(

@@ -38,8 +38,8 @@ BILLABLE = frozenset(
         "cache_write_1h_mtok",
         "output_reasoning_mtok",
         "requests_kcount",
-        # Prices of tools that a client must ask for and that we do not pass on.
         "web_searches_kcount",
+        # The price of a tool that is refused (apps.inference.extras).
         "storage_searches_kcount",
     }
 )
@@ -147,5 +147,6 @@ def _amounts(prices: ModelPrice, model_id: str) -> tuple[Amounts, bool]:
         "cache_write_1h": found.get("cache_write_1h_mtok"),
         "reasoning": found.get("output_reasoning_mtok"),
         "request": divide_half_up(found.get("requests_kcount", 0), 1000),
+        "searches": divide_half_up(found.get("web_searches_kcount", 0), 1000),
     }
     return Amounts.of_model(model_id, told), tiered

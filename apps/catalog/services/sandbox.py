@@ -1,5 +1,6 @@
 """The sandbox's models and prices."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -16,6 +17,7 @@ PARAMETERS = ("max_tokens", "stop", "stream", "temperature", "tool_choice", "too
 TEXT = offers.Amounts.of(
     input=usd_to_nano("0.15"), output=usd_to_nano("0.60"), cache_read=usd_to_nano("0.075")
 )
+SEARCHING = dataclasses.replace(TEXT, searches=usd_to_nano("0.01"))
 PER_MILLION_TOKENS = offers.Amounts.of(input=usd_to_nano("0.02"), output=0)
 
 
@@ -59,6 +61,7 @@ MODELS = (
         "echo",
         "Sandbox Claude",
         "Echo over the Anthropic wire.",
+        amounts=SEARCHING,
     ),
     SandboxModel(
         "sandbox/gemini", "sandbox-gemini", "echo", "Sandbox Gemini", "Echo over Google's wire."
@@ -76,6 +79,7 @@ MODELS = (
         "echo",
         "Sandbox Responses",
         "Echo over OpenAI's Responses.",
+        amounts=SEARCHING,
     ),
     SandboxModel(
         "sandbox/embedding",

@@ -14,11 +14,13 @@ from apps.catalog.providers.endpoints import (
     responses,
 )
 from apps.catalog.providers.rows import balances
+from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
 from apps.catalog.providers.spec import (
     BalanceFeed,
     Endpoints,
     NoAuth,
     ProviderSpec,
+    Quirk,
     Tier,
     UsageConvention,
 )
@@ -36,6 +38,7 @@ def sandbox(
     docs: str,
     usage: UsageConvention = UsageConvention.CACHE_INSIDE_INPUT,
     balance: BalanceFeed | None = None,
+    quirks: tuple[Quirk, ...] = (),
 ) -> ProviderSpec:
     return ProviderSpec(
         slug=slug,
@@ -46,6 +49,7 @@ def sandbox(
         headers=headers,
         endpoints=endpoints,
         usage=usage,
+        quirks=quirks,
         tier=Tier.VERIFIED,
         priority=100,
         is_sandbox=True,
@@ -71,6 +75,7 @@ ROWS = (
         version="/v1",
         headers={**ANTHROPIC_VERSION, "x-api-key": "sandbox"},
         endpoints=MESSAGES,
+        quirks=(SIGNED_THINKING,),
         usage=UsageConvention.CACHE_BESIDE_INPUT,
         docs="https://platform.claude.com/docs/en/api/messages",
     ),

@@ -19,13 +19,15 @@ def decode_usage(raw: object) -> Usage | None:
     read = _count(raw, "cache_read_input_tokens", missing=0)
     by_lifetime = raw.get("cache_creation") or {}
     details = raw.get("output_tokens_details") or {}
-    if not isinstance(by_lifetime, dict) or not isinstance(details, dict):
+    served = raw.get("server_tool_use") or {}
+    if not all(isinstance(part, dict) for part in (by_lifetime, details, served)):
         return None
+    searches = _count(served, "web_search_requests", missing=0)
     short = _count(by_lifetime, "ephemeral_5m_input_tokens", missing=0)
     long = _count(by_lifetime, "ephemeral_1h_input_tokens", missing=0)
     written = _count(raw, "cache_creation_input_tokens", missing=short + long)
     thinking = _count(details, "thinking_tokens", missing=0)
-    if min(fresh, output, read, short, long, written, thinking) < 0:
+    if min(fresh, output, read, short, long, written, thinking, searches) < 0:
         return None
     if short + long > written or thinking > output:
         return None
@@ -36,6 +38,7 @@ def decode_usage(raw: object) -> Usage | None:
         cache_write_1h=long,
         output=output - thinking,
         reasoning=thinking,
+        searches=searches,
     )
 
 
@@ -50,6 +53,7 @@ def encode_usage(usage: Usage, *, price: PriceUsage) -> Json:
         },
         "output_tokens": usage.total_output,
         "output_tokens_details": {"thinking_tokens": usage.reasoning},
+        **({"server_tool_use": {"web_search_requests": usage.searches}} if usage.searches else {}),
         **price(usage),
     }
 
