@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from apps.billing.models import AccountKind, Balance, CreditLot, Hold
+from apps.billing.models import AccountKind, Balance, CreditLot, EntryLine, Hold, Trial
+from apps.common import clock
 
 EXPIRING = (AccountKind.ALLOWANCE, AccountKind.PROMO)
 """The buckets whose credit comes in lots, in the order in which they are spent."""
@@ -83,3 +84,24 @@ def split_spending(lots: Iterable[CreditLot], *, balance: int) -> Iterator[tuple
 def is_on_hold(request_id: str) -> bool:
     """Whether the request is still under way, or its settlement is."""
     return Hold.objects.filter(pk=request_id).exists()
+
+
+def has_purchased(organization_id: int) -> bool:
+    """Whether it ever had credit that was paid for."""
+    return EntryLine.objects.filter(
+        account__organization_id=organization_id, account__kind=AccountKind.PURCHASED
+    ).exists()
+
+
+def trial_that_ended(organization_id: int) -> datetime.datetime | None:
+    """When its trial ended, if that was all the credit that it ever had; else None."""
+    trial = Trial.objects.filter(organization_id=organization_id).first()
+    if trial is None:
+        return None
+    ended = trial.ended_at or trial.ends_at
+    if ended > clock.now():
+        return None
+    lots = CreditLot.objects.filter(organization_id=organization_id)
+    if lots.exclude(reference=trial.reference).exists() or has_purchased(organization_id):
+        return None
+    return ended

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.billing.services import ledger
+from apps.billing.services import ledger, referrals
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.money import format_usd
@@ -26,3 +26,10 @@ def expire_credit() -> None:
     """Take back what was not used in time."""
     if expired := ledger.expire_credit(clock.now()):
         log.info("ledger.credit_expired", amount=format_usd(expired))
+
+
+@shared_task
+def give_referral_credit() -> None:
+    """Usually there is nothing left to give: it is given when the purchase is committed."""
+    if given := referrals.give_earned():
+        log.warning("referrals.given_late", number=given)
