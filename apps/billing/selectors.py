@@ -49,13 +49,15 @@ class Expiring:
     bucket: str
     amount: int
     expires_at: datetime.datetime | None
+    reference: str
+    """Of the entry that it came with."""
 
 
 def expiring_credit(organization_id: int) -> list[Expiring]:
     """What is left of each lot now, in the order in which it will be spent."""
     balance = Balance.objects.get(pk=organization_id)
     return [
-        Expiring(kind.value, lot.remaining - part, lot.expires_at)
+        Expiring(kind.value, lot.remaining - part, lot.expires_at, lot.reference)
         for kind in EXPIRING
         for lot, part in split_spending(
             open_lots(organization_id, kind), balance=getattr(balance, kind.value)
@@ -91,6 +93,10 @@ def has_purchased(organization_id: int) -> bool:
     return EntryLine.objects.filter(
         account__organization_id=organization_id, account__kind=AccountKind.PURCHASED
     ).exists()
+
+
+def find_trial(organization_id: int) -> Trial | None:
+    return Trial.objects.select_related("offer").filter(organization_id=organization_id).first()
 
 
 def trial_that_ended(organization_id: int) -> datetime.datetime | None:

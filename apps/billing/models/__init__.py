@@ -3,6 +3,7 @@
 from apps.billing.models.account import Account, AccountKind, Balance
 from apps.billing.models.coupon import Coupon, CouponRedemption
 from apps.billing.models.entry import EntryKind, EntryLine, JournalEntry
+from apps.billing.models.guess import CodeGuesses
 from apps.billing.models.hold import Hold
 from apps.billing.models.lot import CreditLot
 from apps.billing.models.redemption_code import RedemptionBatch, RedemptionCode
@@ -13,6 +14,7 @@ __all__ = [
     "Account",
     "AccountKind",
     "Balance",
+    "CodeGuesses",
     "Coupon",
     "CouponRedemption",
     "CreditLot",
