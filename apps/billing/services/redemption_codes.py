@@ -25,6 +25,7 @@ def make_batch(
     amount: int,
     count: int,
     valid_until: datetime.datetime | None = None,
+    is_active: bool = True,
     created_by_id: int | None = None,
 ) -> tuple[RedemptionBatch, list[str]]:
     """The batch and its codes, which can be told this one time. ``amount`` is nano-USD of each. Raises InvalidRequest."""
@@ -33,7 +34,11 @@ def make_batch(
             f"'count' must be from 1 to {MOST_AT_ONCE:,}.", param="count", code="invalid_value"
         )
     batch = RedemptionBatch.objects.create(
-        name=name, amount=amount, valid_until=valid_until, created_by_id=created_by_id
+        name=name,
+        amount=amount,
+        valid_until=valid_until,
+        is_active=is_active,
+        created_by_id=created_by_id,
     )
     made = [codes.make(LETTERS) for _ in range(count)]
     RedemptionCode.objects.bulk_create(
