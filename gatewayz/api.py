@@ -7,13 +7,17 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from apps.accounts.plans_api import router as plans
 from apps.billing.api import router as billing
+from apps.billing.codes_api import router as codes
+from apps.billing.trials_api import router as trials
 from apps.catalog.api import router as catalog
 from apps.catalog.google_api import router as google
 from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.inference.api import router as inference
 from apps.inference.models_api import router as observed_models
+from apps.inference.plan_usage_api import router as plan_usage
 from apps.inference.provider_keys_api import router as provider_keys
 from apps.inference.quotes_api import router as quotes
 from apps.inference.statistics_api import router as statistics
@@ -42,6 +46,10 @@ for router in (
     inference,
     quotes,
     provider_keys,
+    plans,
+    plan_usage,
+    trials,
+    codes,
 ):
     api.add_router("", router)
 

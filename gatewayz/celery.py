@@ -49,6 +49,16 @@ app.conf.beat_schedule = {
         "task": "apps.billing.tasks.expire_credit",
         "schedule": crontab(),
     },
+    "end trials that are used up": {
+        "task": "apps.inference.tasks.review_trials",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
+    "give the credit of referrals": {
+        "task": "apps.billing.tasks.give_referral_credit",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
     "read the balances at providers": {
         "task": "apps.catalog.tasks.read_balances",
         "schedule": crontab(minute=37),

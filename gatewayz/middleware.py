@@ -18,6 +18,7 @@ from apps.common.errors import (
 )
 from apps.inference.operations import BY_PATH, is_api
 from gatewayz.envelopes import envelope
+from gatewayz.staff_api import is_staff_api
 
 FOR_OPERATORS = frozenset({"/health", "/health/ready", "/admin/refresh-providers"})
 """Speak JSON as the API does, to those who run the gateway."""
@@ -71,7 +72,7 @@ class HeadMiddleware:
 
 
 def speaks_json(path: str) -> bool:
-    return is_api(path) or path.rstrip("/") in FOR_OPERATORS
+    return is_api(path) or path.rstrip("/") in FOR_OPERATORS or is_staff_api(path)
 
 
 def error_behind(request: HttpRequest, status: int) -> GatewayzError | None:

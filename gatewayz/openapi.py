@@ -33,6 +33,16 @@ NAMING = ("/v1/generation", "/v1/models/compare", "/v1/models/batch-compare")
 """Name something that may not be there, though not in the path."""
 LIVE_ONLY = ("/v1/user/provider-keys",)
 """Refuse a test key."""
+WITH_A_CODE = (
+    "/v1/coupons/redeem",
+    "/v1/redemption-codes/redeem",
+    "/v1/referral/validate",
+    "/v1/referral/apply",
+    "/v1/partner-trials/start",
+)
+"""Refuse a code that is not there, and whoever tries too many of those."""
+TRIALS = ("/v1/trial/start", "/v1/partner-trials/start")
+"""Refuse whoever had one."""
 ABOUT_A_REQUEST = ("/v1/quote", "/v1/route")
 """Refuse what the request inside would be refused for."""
 
@@ -98,6 +108,10 @@ def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> 
         found.append(errors.PermissionDenied)
         if "{" in path or "requestBody" in operation:  # a change, and those are counted
             found.append(errors.RateLimited)
+    if path in WITH_A_CODE:
+        found += [errors.NotFound, errors.RateLimited]
+    if path in TRIALS:
+        found.append(errors.TrialRefused)
     if path in ABOUT_A_REQUEST:
         found = list(REFUSALS)
     operation["responses"].update(refusals(found, envelope))

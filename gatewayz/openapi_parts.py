@@ -114,6 +114,7 @@ EXAMPLES: Json = {
     "slug": "sandbox",
     "category": "tools",
     "q": "echo",
+    "plan": "pro",
 }
 """Of parameters, by name; all are answered by a gateway that was just started."""
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 import orjson
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -17,6 +17,7 @@ from apps.common.prepared import Prepared
 from apps.monitoring import views as monitoring
 from apps.web import views as web
 from gatewayz.api import api, google_api
+from gatewayz.staff_api import router as staff_api
 
 
 @csrf_exempt
@@ -48,6 +49,7 @@ urlpatterns = [
     path("v1/", api.urls),
     path("openapi.json", document),
     path("admin/refresh-providers", catalog.refresh_providers),
+    path("admin/", include(staff_api.urls)),
     path("v1beta/", nothing),
     path("v1beta/", google_api.urls),
     path("admin/", admin.site.urls),

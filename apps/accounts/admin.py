@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -12,9 +13,18 @@ from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import FIRST_PLAN, Membership, Notice, Organization, Plan, User
+from apps.accounts.models import (
+    FIRST_PLAN,
+    EmailDomainRule,
+    Membership,
+    Notice,
+    Organization,
+    Plan,
+    User,
+)
 from apps.common import clock
-from apps.common.admin import Large
+from apps.common.admin import Large, in_usd
+from apps.common.forms import DollarsField
 
 
 class MembershipInline(TabularInline):  # type: ignore[misc]
@@ -28,13 +38,27 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("email", "first_name", "last_name", "is_active", "is_staff", "date_joined")
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    list_display = (
+        "email",
+        "first_name",
+        "last_name",
+        "email_verified_at",
+        "is_active",
+        "is_staff",
+        "date_joined",
+    )
+    list_filter = (
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "groups",
+        ("email_verified_at", admin.EmptyFieldListFilter),
+    )
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     inlines = (MembershipInline,)
     fieldsets = (
-        (None, {"fields": ("email", "password")}),
+        (None, {"fields": ("email", "email_verified_at", "password")}),
         ("Name", {"fields": ("first_name", "last_name")}),
         (
             "Access",
@@ -72,10 +96,28 @@ class OrganizationAdmin(ModelAdmin):  # type: ignore[misc]
     readonly_fields = ("created_at", "updated_at")
 
 
+class PlanForm(forms.ModelForm[Plan]):
+    allowance = DollarsField(
+        label="Monthly allowance",
+        min_value=0,
+        max_value=1_000_000,
+        initial=0,
+        help_text="Dollars of credit that come with each month and are spent first.",
+    )
+
+    class Meta:
+        model = Plan
+        exclude = ()  # noqa: DJ006 - the admin names the fields
+
+
 @admin.register(Plan)
 class PlanAdmin(ModelAdmin):  # type: ignore[misc]
+    form = PlanForm
     list_display = (
         "name",
+        "price_cents",
+        "allowance_usd",
+        "is_public",
         "requests_per_minute",
         "tokens_per_minute",
         "concurrency",
@@ -83,6 +125,7 @@ class PlanAdmin(ModelAdmin):  # type: ignore[misc]
         "velocity_percent",
     )
     search_fields = ("name", "slug")
+    allowance_usd = in_usd("allowance")
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
@@ -102,3 +145,10 @@ class NoticeAdmin(Large, ModelAdmin):  # type: ignore[misc]
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notice]) -> None:
         number = chosen.update(due_at=clock.now(), tries=0, sent_at=None)
         self.message_user(request, f"{number} will be sent within a minute.")
+
+
+@admin.register(EmailDomainRule)
+class EmailDomainRuleAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = ("domain", "verdict", "note", "updated_at")
+    list_filter = ("verdict",)
+    search_fields = ("domain", "note")

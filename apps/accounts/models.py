@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import Q
 from typing_extensions import override
@@ -12,6 +12,9 @@ from apps.common.db import Timestamped
 
 FIRST_PLAN = "dev"
 PERCENT = (MinValueValidator(1), MaxValueValidator(100))
+check_domain = RegexValidator(
+    r"\A[a-z0-9-]+(\.[a-z0-9-]+)+\Z", "Write the domain in small letters, as in example.com."
+)
 
 
 class Role(models.TextChoices):
@@ -39,6 +42,12 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractUser):
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
+    email_verified_at = models.DateTimeField(
+        "e-mail verified at",
+        null=True,
+        blank=True,
+        help_text="When the user proved to read this mailbox; empty: never. A trial needs it.",
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -70,6 +79,32 @@ class Plan(Timestamped):
     velocity_percent = models.PositiveSmallIntegerField(
         validators=PERCENT,
         help_text="What is left of the limits while providers fail in masses.",
+    )
+    price_cents = models.PositiveIntegerField(
+        "price in cents",
+        null=True,
+        blank=True,
+        help_text="A month, in US cents; empty: by agreement.",
+    )
+    allowance = models.BigIntegerField(
+        "monthly allowance",
+        default=0,
+        db_default=0,
+        validators=[MinValueValidator(0)],
+        help_text="Nano-USD of credit that comes with each month and is spent first.",
+    )
+    description = models.CharField(max_length=200, blank=True, default="", db_default="")
+    features = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="A list of lines, as customers read them.",
+    )
+    is_public = models.BooleanField(
+        default=True, db_default=True, help_text="Shown to everybody; others are given by staff."
+    )
+    position = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Among the plans that are shown, the lowest first."
     )
 
     class Meta:
@@ -166,3 +201,24 @@ class Notice(models.Model):
     @override
     def __str__(self) -> str:
         return self.reference
+
+
+class EmailDomainRule(Timestamped):
+    """What staff say of a domain of e-mail addresses, and of those below it; wins over the list of disposable ones."""
+
+    class Verdict(models.TextChoices):
+        DENY = "deny", "Deny: no trial for its addresses"
+        ALLOW = "allow", "Allow: as any other, whatever the list says"
+
+    domain = models.CharField(
+        max_length=253, primary_key=True, validators=[check_domain], help_text="example.com"
+    )
+    verdict = models.CharField(max_length=5, choices=Verdict.choices, default=Verdict.DENY)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["domain"]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.domain}"

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.billing.services import credit_watch, ledger
+from apps.billing.services import credit_watch, ledger, referrals
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.money import format_usd
@@ -33,3 +33,10 @@ def watch_credit() -> None:
     """Tell those whose credit is low."""
     if told := credit_watch.watch():
         log.info("credit.low", organizations=told)
+
+
+@shared_task
+def give_referral_credit() -> None:
+    """Usually there is nothing left to give: it is given when the purchase is committed."""
+    if given := referrals.give_earned():
+        log.warning("referrals.given_late", number=given)

@@ -6,7 +6,9 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     GatewayzError
     ├── Unauthenticated        401  missing_api_key | invalid_api_key | api_key_revoked | api_key_expired
     ├── PermissionDenied       403  permission_denied
+    │   └── TrialRefused       403  trial_already_used | email_not_verified | email_not_allowed
     ├── InvalidRequest         400  invalid_request and its narrower codes; names the field in ``param``
+    │   ├── CodeRefused        400  code_expired | code_used_up | code_not_yours | … of coupons, referrals and their like
     │   ├── ContextTooLong     400  context_length_exceeded
     │   ├── ModelNotPriced     400  model_not_priced
     │   └── ContentRejected    400  content_policy_violation
@@ -18,6 +20,7 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── AnswerNotKept          409  idempotency_not_kept
     ├── IdempotencyMismatch    422  idempotency_mismatch
     ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
+    │   └── TrialExpired       402  trial_expired: the trial was all the credit there was, and it has ended
     ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
     ├── UpstreamInvalid        502  upstream_error
     ├── AllProvidersFailed     503  all_providers_failed
@@ -77,10 +80,18 @@ class PermissionDenied(GatewayzError):
     type = "permission_error"
 
 
+class TrialRefused(PermissionDenied):
+    code = "trial_already_used"
+
+
 class InvalidRequest(GatewayzError):
     status = 400
     code = "invalid_request"
     type = "invalid_request_error"
+
+
+class CodeRefused(InvalidRequest):
+    code = "code_expired"
 
 
 class ContextTooLong(InvalidRequest):
@@ -144,6 +155,10 @@ class InsufficientCredits(GatewayzError):
     type = "billing_error"
 
 
+class TrialExpired(InsufficientCredits):
+    code = "trial_expired"
+
+
 class RateLimited(GatewayzError):
     status = 429
     code = "rate_limit_exceeded"
@@ -188,12 +203,20 @@ class InternalError(GatewayzError):
 
 ERROR_CODES: frozenset[str] = frozenset(
     {
+        "all_providers_failed",
+        "already_referred",
         "api_key_expired",
         "api_key_revoked",
-        "all_providers_failed",
+        "code_already_redeemed",
+        "code_expired",
+        "code_not_valid_yet",
+        "code_not_yours",
+        "code_used_up",
         "concurrency_limit_exceeded",
         "content_policy_violation",
         "context_length_exceeded",
+        "email_not_allowed",
+        "email_not_verified",
         "idempotency_in_flight",
         "idempotency_mismatch",
         "idempotency_not_kept",
@@ -214,12 +237,16 @@ ERROR_CODES: frozenset[str] = frozenset(
         "no_provider_allowed",
         "not_found",
         "overloaded",
+        "own_code",
         "permission_denied",
         "previous_response_not_found",
         "rate_limit_exceeded",
+        "referral_too_late",
         "request_too_large",
         "service_unavailable",
         "token_limit_exceeded",
+        "trial_already_used",
+        "trial_expired",
         "upstream_error",
         "upstream_timeout",
     }

@@ -4,19 +4,23 @@ key → body → (choosing.py: model and targets) → limits → hold
 """
 
 import asyncio
+import datetime
 
 import orjson
 from msgspec.structs import replace
 
+from apps.billing.selectors import trial_that_ended
 from apps.billing.services import rating
 from apps.billing.services.values import HoldRequest
 from apps.catalog.providers.spec import Wire
 from apps.common import json
+from apps.common.db import run_db, to_iso
 from apps.common.errors import (
     InsufficientCredits,
     InvalidRequest,
     RateLimited,
     ServiceUnavailable,
+    TrialExpired,
 )
 from apps.common.money import format_usd, nano_to_usd
 from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
@@ -188,7 +192,9 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
     except LEDGER_AWAY as error:
         raise ServiceUnavailable("The ledger cannot be reached; nothing was charged.") from error
     if not decision.placed:
-        raise too_dear(amount, available=decision.available)
+        # Only here does a trial matter: nothing that is served waits for this question.
+        ended = await run_db(trial_that_ended, context.key.organization_id)
+        raise too_dear(amount, available=decision.available, trial_ended=ended)
     if context.facts is not None and context.facts.stream:
         context.cover = Cover(
             runtime.books,
@@ -198,11 +204,19 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
         )
 
 
-def too_dear(amount: int, *, available: int) -> InsufficientCredits:
-    """Both in nano-USD."""
+def too_dear(
+    amount: int, *, available: int, trial_ended: datetime.datetime | None
+) -> InsufficientCredits:
+    """Both in nano-USD. ``trial_ended``: when the trial did that was all the credit there ever was."""
+    details = {"needed_usd": nano_to_usd(amount), "available_usd": nano_to_usd(available)}
+    if trial_ended is not None:
+        return TrialExpired(
+            f"The trial ended at {trial_ended:%Y-%m-%d %H:%M} UTC. Buy credit to go on; free models are still served.",
+            details={**details, "trial_ended_at": to_iso(trial_ended)},
+        )
     return InsufficientCredits(
         f"This request may cost {format_usd(amount)}; {format_usd(available)} is available.",
-        details={"needed_usd": nano_to_usd(amount), "available_usd": nano_to_usd(available)},
+        details=details,
     )
 
 

@@ -6,7 +6,7 @@ Nothing is charged, held, counted against limits, recorded or sent.
 import msgspec
 import orjson
 
-from apps.billing.selectors import credit_of
+from apps.billing.selectors import credit_of, trial_that_ended
 from apps.catalog.cards import exact_usd, per_token
 from apps.catalog.providers.spec import Operation
 from apps.catalog.routers import is_router
@@ -80,7 +80,7 @@ async def quote(raw: bytes, key: KeySnapshot) -> Quote:
         await choosing.choose(context, body, current())
         hold = admission.hold_amount(context) if _is_held(context) else 0
         credit = await run_db(credit_of, key.organization_id)
-        refused = _refused(context, hold, available=credit.available)
+        refused = await _refused(context, hold, available=credit.available)
         candidates = [_candidate(context, target, body, refused) for target in _hosts(context)]
     except GatewayzError as error:
         raise _inside(error) from None
@@ -178,11 +178,15 @@ def _is_held(context: RequestContext) -> bool:
     return context.surface.is_billed and bool(context.targets)
 
 
-def _refused(context: RequestContext, hold: int, *, available: int) -> GatewayzError | None:
+async def _refused(context: RequestContext, hold: int, *, available: int) -> GatewayzError | None:
     """What the request would be refused with before any host is asked, by the order of the pipeline."""
     if beyond := admission.beyond_limit(context):
         return beyond
-    return admission.too_dear(hold, available=available) if hold > available else None
+    if hold <= available:
+        return None
+    assert context.key is not None
+    ended = await run_db(trial_that_ended, context.key.organization_id)
+    return admission.too_dear(hold, available=available, trial_ended=ended)
 
 
 def _hosts(context: RequestContext) -> tuple[Target, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, F, FloatField, Value, When, Window
+from django.db.models import Case, Count, F, FloatField, Sum, Value, When, Window
 from django.db.models.functions import Cast, RowNumber
 
 from apps.common import clock
@@ -15,11 +15,38 @@ from apps.inference.models import Outcome, RequestRecord
 
 PERCENTILES = (50, 75, 90, 95, 99)
 MEASURES = ("first_token", "latency", "speed")
+TOKENS = (
+    "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "audio_input_tokens",
+    "output_tokens", "reasoning_tokens", "audio_output_tokens",
+)  # fmt: skip
 
 
 def find_record(record_id: str, *, organization_id: int) -> RequestRecord | None:
     """A record of this organisation; None for anybody else's."""
     return RequestRecord.objects.filter(pk=record_id, organization_id=organization_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """By an organisation, of requests that cost it something."""
+
+    requests: int
+    tokens: int
+    """In and out, cached ones too."""
+    charged: int
+    """Nano-USD."""
+
+
+def usage_since(organization_id: int, since: datetime.datetime) -> Used:
+    total = sum((F(name) for name in TOKENS[1:]), start=F(TOKENS[0]))
+    row = (
+        RequestRecord.objects.filter(
+            organization_id=organization_id, created_at__gte=since, charged__gt=0
+        )
+        .order_by()
+        .aggregate(requests=Count("pk"), tokens=Sum(total), charged=Sum("charged"))
+    )
+    return Used(row["requests"], int(row["tokens"] or 0), int(row["charged"] or 0))
 
 
 @dataclass(frozen=True, slots=True)

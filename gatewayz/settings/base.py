@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_prometheus",
     "ninja",
+    "rest_framework",
     "gatewayz",
     "apps.accounts",
     "apps.keys",
@@ -94,6 +95,15 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.common.staff.StaffPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "apps.common.staff.StaffPages",
+    "EXCEPTION_HANDLER": "gatewayz.staff_api.answer_error",
+}
 
 UNFOLD = {
     "SITE_TITLE": "Gatewayz",

@@ -9,6 +9,8 @@ SANDBOX_ENABLED = env.flag("SANDBOX") if env.text("SANDBOX") else EMBEDDED
 SANDBOX_URL = env.text("SANDBOX_URL")
 
 TRIAL_CREDIT_USD = "10"
+# Coupons and other codes that do not exist, or are another's: so many an organisation may try in an hour.
+WRONG_CODES_PER_HOUR = 20
 
 # Requests that one web process serves at a time; what a plan's part of them is, its row says.
 MAX_IN_FLIGHT = env.integer("MAX_IN_FLIGHT", least=1)

@@ -6,9 +6,15 @@ from django.contrib.auth.models import Group
 
 from apps.accounts import notices
 from apps.accounts import services as signup
-from apps.accounts.models import Membership
-from apps.billing.models import CreditLevel, CreditWatch
-from apps.billing.services import ledger
+from apps.accounts.models import EmailDomainRule, Membership
+from apps.billing.models import CodeGuesses, CreditLevel, CreditWatch
+from apps.billing.services import (
+    coupons,
+    ledger,
+    partner_trials,
+    redemption_codes,
+    referrals,
+)
 from apps.catalog.models import Feed, ModelAlias, PriceProposal, UpstreamBalance
 from apps.catalog.services import offers, providers
 from apps.common import clock
@@ -19,6 +25,7 @@ from apps.keys import services as keys
 from apps.monitoring.models import Probe, Watch
 from apps.monitoring.services import totals
 from tests.billing.books import Books
+from tests.billing.promotions import make_coupon, make_offer, make_person
 
 ATTEMPTS = [
     {"provider": "acme", "model": "large", "fault": "overloaded", "status": 529, "ms": 12},
@@ -88,3 +95,16 @@ def every_table(books):
     Probe.objects.create(**host, tier="standard", succeeded=True, at=clock.now())
     Watch.objects.create(**host, tier="standard")
     totals.count([("acme", "standard", "answered", 21_450)])
+    add_promotions(books)
+
+
+def add_promotions(books: Books) -> None:
+    """A trial, a coupon, a batch of codes, a referral, each of them used."""
+    EmailDomainRule.objects.create(domain="bad.example")
+    partner_trials.start(make_person().organization_id, code=make_offer().code)
+    coupons.redeem(books.organization_id, code=make_coupon().code)
+    redemption_codes.make_batch(name="fair", amount=10**9, count=1)
+    friend = make_person()
+    code = referrals.make_code(books.organization_id)
+    referrals.refer(friend.organization_id, code=code)
+    CodeGuesses.objects.create(organization_id=books.organization_id, since=clock.now())

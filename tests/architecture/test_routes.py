@@ -4,10 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.inference.operations import SURFACES
 from gatewayz.api import api, google_api
+from gatewayz.staff_api import PREFIXES
+from gatewayz.staff_api import router as staff_api
 
 PUBLIC, KEY, STAFF = "public", "key", "staff"
 
@@ -48,6 +53,28 @@ ROUTES = {
     "/v1/gateway/<slug>/stats": PUBLIC,
     "/v1/routers": PUBLIC,
     "/v1/ranking/models": PUBLIC,
+    "/v1/plans": PUBLIC,
+    "/v1/plans/<plan>": PUBLIC,
+    "/v1/subscription/plans": PUBLIC,
+    "/v1/partner-trials/config/<code>": PUBLIC,
+    "/v1/partner-trials/check/<code>": PUBLIC,
+    "/v1/user/plan": KEY,
+    "/v1/user/plan/usage": KEY,
+    "/v1/user/plan/entitlements": KEY,
+    "/v1/trial/start": KEY,
+    "/v1/trial/status": KEY,
+    "/v1/partner-trials/start": KEY,
+    "/v1/partner-trials/status": KEY,
+    "/v1/partner-trials/daily-limit": KEY,
+    "/v1/coupons/redeem": KEY,
+    "/v1/coupons/available": KEY,
+    "/v1/coupons/history": KEY,
+    "/v1/redemption-codes/redeem": KEY,
+    "/v1/referral/code": KEY,
+    "/v1/referral/generate": KEY,
+    "/v1/referral/stats": KEY,
+    "/v1/referral/validate": KEY,
+    "/v1/referral/apply": KEY,
     "/v1/credits": KEY,
     "/v1/user/credit-transactions": KEY,
     "/v1/user/statements/<day>": KEY,
@@ -84,7 +111,17 @@ ROUTES = {
 SURFACE_PATHS = {path for surface in SURFACES for path in surface.paths}
 INFERENCE = sorted(path.replace("{model}", "sandbox/echo") for path in SURFACE_PATHS)
 DJANGO_BEHIND_A_KEY = sorted({path for path, who in ROUTES.items() if who == KEY} - SURFACE_PATHS)
-POSTED = {"/v1/quote", "/v1/route"}
+POSTED = {
+    "/v1/quote",
+    "/v1/route",
+    "/v1/trial/start",
+    "/v1/partner-trials/start",
+    "/v1/coupons/redeem",
+    "/v1/redemption-codes/redeem",
+    "/v1/referral/generate",
+    "/v1/referral/validate",
+    "/v1/referral/apply",
+}
 """Routes of Django's that are posted to; the others are read."""
 DELETED = {"/v1/user/provider-keys/<slug>"}
 """Those that can only be deleted."""
@@ -104,8 +141,30 @@ def walk(patterns: list[Any], prefix: str = "/") -> list[str]:
 
 
 DJANGO_ROUTES = walk(get_resolver().url_patterns)
-STAFF_JSON = {"/admin/refresh-providers"}
-"""Answers 403 instead of a page to log in at: tests/catalog/test_staff.py."""
+STAFF_API = {
+    "/admin/assign-plan",
+    "/admin/coupons",
+    "/admin/coupons/<str:pk>",
+    "/admin/coupons/<str:pk>/analytics",
+    "/admin/coupons/stats/overview",
+    "/admin/email-domain-rules",
+    "/admin/email-domain-rules/<str:pk>",
+    "/admin/partner-offers",
+    "/admin/partner-offers/<str:pk>",
+    "/admin/partner-offers/<str:pk>/analytics",
+    "/admin/redemption-batches",
+    "/admin/redemption-batches/<str:pk>",
+    "/admin/referrals",
+    "/admin/referrals/<str:pk>",
+    "/admin/trials",
+    "/admin/trials/<str:pk>",
+    "/admin/trials/<str:pk>/expire",
+    "/admin/trials/<str:pk>/extend",
+    "/admin/trials/analytics",
+}
+"""For staff with the permission of the model: a session and the CSRF token. All others get 403."""
+STAFF_JSON = {"/admin/refresh-providers", *STAFF_API}
+"""Answers 403 instead of a page to log in at; the first one: tests/catalog/test_staff.py."""
 ADMIN_PAGES = [
     path
     for path in DJANGO_ROUTES
@@ -163,6 +222,48 @@ def test_admin_page_sends_strangers_to_the_login_when_asked(client, path):
         return
     assert response.status_code == 302
     assert response.headers["location"].startswith("/admin/")
+
+
+def test_every_route_of_the_staff_api_is_declared_when_walked():
+    assert set(walk(staff_api.urls, "/admin/")) == STAFF_API
+    assert {"/".join(path.split("/")[:3]) for path in STAFF_API} == PREFIXES
+
+
+STAFF_OPERATIONS = sorted(
+    (method, f"/admin/{pattern.pattern}".replace("<str:pk>", "1"))
+    for pattern in staff_api.urls
+    for method in pattern.callback.actions  # type: ignore[union-attr]
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", ["stranger", "customer", "staff without the permission"])
+@pytest.mark.parametrize(("method", "path"), STAFF_OPERATIONS, ids=" ".join)
+def test_staff_operation_refuses_all_without_the_permission(client, method, path, who):
+    if who != "stranger":
+        user = get_user_model().objects.create_user(
+            "erin@example.com", "pw", is_staff=who != "customer"
+        )
+        if who == "customer":  # the permission alone is not enough
+            user.user_permissions.set(Permission.objects.all())
+        client.force_login(user)
+
+    response = client.generic(method.upper(), path, b"{}", content_type="application/json")
+
+    assert response.status_code == 403
+    assert response.json()["error"]["code"] == "permission_denied"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin/coupons", "/admin/assign-plan"])
+def test_staff_operation_refuses_when_the_csrf_token_is_missing(path):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(get_user_model().objects.create_superuser("dave@example.com", "pw"))
+
+    response = client.post(path, {}, content_type="application/json")
+
+    assert response.status_code == 403
+    assert response.json()["error"]["code"] == "permission_denied"
 
 
 @pytest.mark.django_db

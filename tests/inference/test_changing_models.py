@@ -1,5 +1,7 @@
 """A conversation goes on at another model: thoughts that its host could not accept do not reach it."""
 
+from typing import Any
+
 import anthropic
 import pytest
 
@@ -19,8 +21,10 @@ MODELS = (
 def test_any_model_goes_on_with_what_another_thought(gateway, customer, first):
     client = anthropic.Anthropic(base_url=gateway.url, api_key=customer.secret, max_retries=0)
 
+    create: Any = client.messages.create
+
     def ask(model, messages):
-        return client.messages.create(
+        return create(
             model=model, max_tokens=3000, thinking=THINKING, tools=[TOOL], messages=messages
         )
 

@@ -112,6 +112,19 @@ def _expire_credit_of(organization_id: int, now: datetime.datetime) -> int:
     return expired
 
 
+@transaction.atomic
+def move_expiry(organization_id: int, *, reference: str, expires_at: datetime.datetime) -> None:
+    """Credit that came with this entry expires at another moment; when that has passed, it is taken back now."""
+    balance = Balance.objects.select_for_update().get(pk=organization_id)
+    lots.book_spending(balance)
+    CreditLot.objects.filter(organization_id=organization_id, reference=reference).update(
+        expires_at=expires_at
+    )
+    now = clock.now()
+    if expires_at <= now:
+        _expire_credit_of(organization_id, now)
+
+
 def grant_promo(
     organization_id: int,
     *,
