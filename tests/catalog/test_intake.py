@@ -124,7 +124,7 @@ def test_nothing_is_made_when_there_is_no_price():
 )
 def test_source_replaces_a_price_when_it_ranks_as_high(first, second, taken):
     take(found(), source=first)
-    summary = take(found(price=amounts("2")), source=second)
+    summary = take(found(price=amounts("1.2")), source=second)
 
     assert (summary.added, summary.overridden) == ((1, 0) if taken else (0, 1))
 
