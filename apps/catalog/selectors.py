@@ -135,11 +135,11 @@ def _load_catalog(read: Callable[[Provider], ProviderSnapshot | None]) -> Catalo
         names=_other_names(models, hosts),
         providers=providers,
         listing=Prepared(render_list(model for model in models.values() if model.offerings)),
-        terms=_read_terms(),
+        terms=read_terms(),
     )
 
 
-def _read_terms() -> dict[int, tuple[Terms, ...]]:
+def read_terms() -> dict[int, tuple[Terms, ...]]:
     terms: dict[int, list[Terms]] = defaultdict(list)
     for row in PriceTerms.objects.order_by("pk"):
         terms[row.organization_id].append(
