@@ -265,7 +265,7 @@ def _compare(
             may_be_free=one.free or bool(one.variant),
         )
         if lacks_tiers:
-            reason = reason or "the source tells no tiers, and the price in force has some"
+            reason = "the source tells no tiers, and the price in force has some"
         if reason:
             summary.quarantined.append(
                 propose(offering, former=former, found=one.amounts, reason=reason, source=one.source, note=one.note)
