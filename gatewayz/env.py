@@ -109,6 +109,10 @@ VARIABLES: dict[str, Variable] = {
         "5",
         "Routing fee where a customer's own key at the provider is used, in percent of the price; 0 to 100, two decimals",
     ),
+    "PRICE_CHANGE_PERCENT": Variable(
+        "25",
+        "How far a found price may be from the one in force without waiting for staff; 0 to 100, two decimals",
+    ),
     "PROBE_MONTHLY_USD": Variable(
         "5", "What probes of providers may cost in a month, in dollars; 0 turns them off"
     ),

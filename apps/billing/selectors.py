@@ -42,6 +42,11 @@ def credit_of(organization_id: int) -> Credit:
     )
 
 
+def has_books(organization_id: int) -> bool:
+    """Whether there is such an organisation."""
+    return Balance.objects.filter(pk=organization_id).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Expiring:
     """Credit that expires together, in nano-USD."""

@@ -22,9 +22,11 @@ from apps.catalog.models import (
     Provider,
 )
 from apps.catalog.price_admin import OnlyShown, PriceInline
+from apps.catalog.proposal_admin import ApprovesPrices
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.reach import data_policy_of, why_not_asked
 from apps.catalog.services import feeds, providers
+from apps.catalog.terms_admin import PriceTermsAdmin as PriceTermsAdmin
 from apps.common import clock
 
 
@@ -43,7 +45,7 @@ class Switched:
 
     switch: str
     """The field that says whether a row is on."""
-    actions = ("switch_on", "switch_off")
+    actions: tuple[str, ...] = ("switch_on", "switch_off")
 
     @admin.action(description="Switch on", permissions=("change",))
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -72,7 +74,7 @@ class OfferingInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Provider)
-class ProviderAdmin(BalanceColumn, Switched, ModelAdmin):  # type: ignore[misc]
+class ProviderAdmin(BalanceColumn, ApprovesPrices, Switched, ModelAdmin):  # type: ignore[misc]
     switch = "enabled"
     form = ProviderForm
     list_display = (
@@ -84,8 +86,10 @@ class ProviderAdmin(BalanceColumn, Switched, ModelAdmin):  # type: ignore[misc]
         "priority",
         "offered",
         "markup",
+        "waiting_prices",
         "left",
     )
+    actions = (*Switched.actions, "approve_prices")
     list_filter = ("enabled", "wire", "is_sandbox", "is_spent")
     list_select_related = ("balance",)
     search_fields = ("slug", "name")
@@ -115,7 +119,10 @@ class ProviderAdmin(BalanceColumn, Switched, ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         rows: QuerySet[Provider] = super().get_queryset(request)
-        return rows.annotate(offered=Count("offerings", filter=Q(offerings__is_active=True)))
+        active = Q(offerings__is_active=True)
+        return self.count_waiting(
+            rows.annotate(offered=Count("offerings", filter=active, distinct=True))
+        )
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Provider | None = None

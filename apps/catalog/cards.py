@@ -54,6 +54,15 @@ def pricing(rates: Rates) -> dict[str, str]:
     }
 
 
+def priced(rates: Rates) -> dict[str, Any]:
+    """The prices of a card and, where long inputs cost something else, those with the input tokens that a request of theirs
+    has more than."""
+    tiers = [
+        {"above_input_tokens": tier.above, "pricing": pricing(tier.rates)} for tier in rates.tiers
+    ]
+    return {"pricing": pricing(rates), **({"pricing_tiers": tiers} if tiers else {})}
+
+
 def is_free(rates: Rates) -> bool:
     return not any(getattr(rates, field) for field, _ in PRICES.values())
 
@@ -92,7 +101,7 @@ def model_card(model: ModelSnapshot) -> dict[str, Any]:
         "description": model.description,
         "context_length": model.context_length or context_length,
         "architecture": architecture(model),
-        "pricing": pricing(first.rates),
+        **priced(first.rates),
         "top_provider": {
             "context_length": context_length,
             "max_completion_tokens": first.max_output_tokens or model.max_output_tokens,
@@ -110,7 +119,7 @@ def _brief_endpoint(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[st
     return {
         "provider": offering.provider.slug,
         "upstream_model": offering.upstream_model,
-        "pricing": pricing(offering.rates),
+        **priced(offering.rates),
         "context_length": offering.context_length or model.context_length,
         "max_completion_tokens": offering.max_output_tokens or model.max_output_tokens,
         "quantization": offering.quantization or None,
@@ -133,7 +142,7 @@ def endpoint_card(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[str,
         "max_completion_tokens": offering.max_output_tokens or model.max_output_tokens,
         "max_prompt_tokens": None,
         "quantization": quantization,
-        "pricing": pricing(offering.rates),
+        **priced(offering.rates),
         "supported_parameters": model.supported_parameters,
         "status": 0,
     }

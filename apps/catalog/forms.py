@@ -1,7 +1,10 @@
 """Forms of the admin: a provider with a key that is written but never shown, a model, a price in dollars."""
 
+import datetime
+import re
 from collections.abc import Callable
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -13,12 +16,22 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.catalog.models import Model, Price, PriceSource, Provider
+from apps.catalog.models import (
+    LEAST_BP,
+    MOST_BP,
+    TIER_PRICES,
+    Model,
+    Price,
+    PriceSource,
+    PriceTerms,
+    Provider,
+)
 from apps.catalog.providers.registry import spec_of
 from apps.catalog.providers.spec import Timeouts, Wire
 from apps.catalog.services import providers
 from apps.catalog.services.errors import CatalogError
-from apps.catalog.services.offers import Amounts
+from apps.catalog.services.offers import Amounts, TierAmounts
+from apps.common import clock
 from apps.common.money import usd_to_nano
 
 
@@ -101,6 +114,36 @@ def dollars(label: str, *, required: bool = False, otherwise: str = "") -> forms
     )
 
 
+class TiersField(forms.CharField):
+    """A line for each tier; nano-USD by name afterwards, with the threshold as ``above``."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    @override
+    def to_python(self, value: Any) -> Any:
+        return [_tier(line) for line in str(value or "").splitlines() if line.strip()]
+
+
+def _tier(line: str) -> dict[str, int]:
+    above, *pairs = line.split()
+    if not above.isdecimal() or not 0 < int(above) < 2**31:
+        raise forms.ValidationError(f"'{above[:20]}' is not a number of input tokens.")
+    tier = {"above": int(above)}
+    for pair in pairs:
+        name, _, amount = pair.partition("=")
+        if name not in TIER_PRICES:
+            raise forms.ValidationError(
+                f"'{name[:20]}' has no price in a tier; it knows {', '.join(TIER_PRICES)}."
+            )
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", amount):
+            raise forms.ValidationError(f"'{amount[:20]}' of {name} is not dollars.")
+        tier[name] = usd_to_nano(amount)
+    for name in ("input", "output"):
+        if name not in tier:
+            raise forms.ValidationError(f"The tier above {above} needs {name}=.")
+    return tier
+
+
 class PriceForm(forms.ModelForm[Price]):
     """Adds a price row; there is no changing one. The fields in dollars are named after the columns in nano-USD."""
 
@@ -117,20 +160,67 @@ class PriceForm(forms.ModelForm[Price]):
     seconds_usd = dollars("Second, $", otherwise="0")
     searches_usd = dollars("Search, $", otherwise="0")
     request_usd = dollars("Request, $", otherwise="0")
+    tiers_usd = TiersField(
+        label="Tiers, $ per Mtok",
+        required=False,
+        help_text="For long inputs, one in a line: 200000 input=2.5 output=15 cache_read=0.25. All of a request with more "
+        "input tokens than the number costs that; what is left out as above, from input and output.",
+    )
 
     class Meta:
         model = Price
         fields = ("offering", "valid_from", "note")
 
     @override
-    def save(self, commit: bool = True) -> Price:
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         given = {
             name.removesuffix("_usd"): usd_to_nano(value)
-            for name, value in self.cleaned_data.items()
-            if name.endswith("_usd") and value is not None
+            for name, value in cleaned.items()
+            if name.endswith("_usd") and isinstance(value, Decimal)
         }
-        amounts: Any = Amounts.of(**given)
-        for name in Amounts.__slots__:
-            setattr(self.instance, name, getattr(amounts, name))
+        if {"input", "output"} <= given.keys():
+            try:
+                self.amounts = Amounts.of(**given).with_tiers(
+                    TierAmounts.of(**tier) for tier in cleaned.get("tiers_usd") or ()
+                )
+            except CatalogError as error:
+                self.add_error("tiers_usd", f"Tiers {error.message}")
+        return cleaned
+
+    @override
+    def save(self, commit: bool = True) -> Price:
+        for name, amount in self.amounts.as_json().items():
+            setattr(self.instance, name, amount)
         self.instance.source = PriceSource.STAFF
         return super().save(commit)
+
+
+class TermsForm(forms.ModelForm[PriceTerms]):
+    """Agreed on once; afterwards only their end can be set."""
+
+    class Meta:
+        model = PriceTerms
+        exclude = ()  # noqa: DJ006 - the admin names the fields
+
+    def clean_basis_points(self) -> int:
+        added: int = self.cleaned_data["basis_points"]
+        if not LEAST_BP <= added <= MOST_BP:
+            raise forms.ValidationError(f"It must be from {LEAST_BP} to {MOST_BP}.")
+        return added
+
+    def clean_model_pattern(self) -> str:
+        pattern: str = self.cleaned_data["model_pattern"].strip()
+        if re.search(r"[\s?\[\]]", pattern):
+            raise forms.ValidationError("A model's id, where only * stands for something else.")
+        return pattern
+
+    def clean_valid_until(self) -> datetime.datetime | None:
+        until: datetime.datetime | None = self.cleaned_data["valid_until"]
+        if until is None or until == self.instance.valid_until:
+            return until
+        if until < clock.now():
+            raise forms.ValidationError("It lies in the past, and what was charged then stays.")
+        if until <= (self.cleaned_data.get("valid_from") or self.instance.valid_from):
+            raise forms.ValidationError("It must be later than their beginning.")
+        return until

@@ -86,6 +86,13 @@ class Pricing(Schema):
     search: str = "0"
 
 
+class PricingTier(Schema):
+    """What a request costs, all of it, whose input is longer."""
+
+    above_input_tokens: int = Field(description="Cached or not.")
+    pricing: Pricing
+
+
 class TopProvider(Schema):
     context_length: int | None
     max_completion_tokens: int | None
@@ -98,6 +105,7 @@ class BriefEndpoint(Schema):
     provider: str
     upstream_model: str
     pricing: Pricing
+    pricing_tiers: list[PricingTier] = []
     context_length: int | None
     max_completion_tokens: int | None
     quantization: str | None
@@ -115,6 +123,9 @@ class ModelCard(Schema):
     context_length: int | None
     architecture: Architecture
     pricing: Pricing
+    pricing_tiers: list[PricingTier] = Field(
+        [], description="Where long inputs have prices of their own."
+    )
     top_provider: TopProvider
     per_request_limits: None
     supported_parameters: list[str]
@@ -158,6 +169,7 @@ class Endpoint(Schema):
     max_prompt_tokens: int | None
     quantization: str | None
     pricing: Pricing
+    pricing_tiers: list[PricingTier] = []
     supported_parameters: list[str]
     status: int
 

@@ -1,6 +1,6 @@
 """Reading the catalogue: one snapshot for the hot path, and the prices in force.
 
-``catalog`` is loaded in five queries whatever the number of models, and loaded again when a row changes or when a
+``catalog`` is loaded in six queries whatever the number of models, and loaded again when a row changes or when a
 price whose ``valid_from`` lay in the future comes into force.
 """
 
@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
 from apps.catalog.cards import render_list
+from apps.catalog.client_rates import house_rates, marked_up
 from apps.catalog.models import (
     AMOUNTS,
     CatalogEpoch,
@@ -24,6 +25,7 @@ from apps.catalog.models import (
     ModelAlias,
     Offering,
     Price,
+    PriceTerms,
     Provider,
     UpstreamBalance,
 )
@@ -35,10 +37,10 @@ from apps.catalog.snapshots import (
     ModelSnapshot,
     OfferingSnapshot,
     ProviderSnapshot,
+    Terms,
 )
 from apps.common import clock
 from apps.common.cache import Snapshot
-from apps.common.money import divide_half_up
 from apps.common.prepared import Prepared
 from apps.common.usage import Rates
 
@@ -46,7 +48,6 @@ __all__ = ["CatalogSnapshot", "ModelSnapshot", "OfferingSnapshot", "ProviderSnap
 
 log = structlog.get_logger(__name__)
 
-PPM = 1_000_000
 BEGINNING = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -70,19 +71,14 @@ def read_epoch() -> int:
     return int(value) + ((in_force or BEGINNING) - BEGINNING) // datetime.timedelta(microseconds=1)
 
 
-def marked_up(amounts: Iterable[int], *, markup_ppm: int) -> Iterator[int]:
-    """What a client pays when the provider takes these."""
-    if not markup_ppm:
-        return iter(amounts)
-    return (divide_half_up(amount * (PPM + markup_ppm), PPM) for amount in amounts)
-
-
 def read_house_rates(offering_ids: Iterable[int]) -> dict[int, Rates]:
     """What these offerings cost the house: the prices in force without any mark-up. Without a price, not in it."""
     rows = prices_in_force(clock.now()).filter(offering__in=list(offering_ids)).order_by()
     return {
-        offering: Rates(**dict(zip(AMOUNTS, amounts, strict=True)), price_id=price_id)
-        for offering, price_id, *amounts in rows.values_list("offering_id", "pk", *AMOUNTS)
+        offering: house_rates(price_id, amounts, tiers)
+        for offering, price_id, tiers, *amounts in rows.values_list(
+            "offering_id", "pk", "tiers", *AMOUNTS
+        )
     }
 
 
@@ -122,10 +118,10 @@ def _load_catalog(read: Callable[[Provider], ProviderSnapshot | None]) -> Catalo
     rows = {row.slug: row for row in Provider.objects.all()}
     providers = {slug: found for slug, row in rows.items() if (found := read(row))}
     priced = {
-        offering: (price_id, amounts)
-        for offering, price_id, *amounts in prices_in_force(clock.now())
+        offering: house_rates(price_id, amounts, tiers)
+        for offering, price_id, tiers, *amounts in prices_in_force(clock.now())
         .order_by()
-        .values_list("offering_id", "pk", *AMOUNTS)
+        .values_list("offering_id", "pk", "tiers", *AMOUNTS)
     }
     hosts = _read_hosts()
     models: dict[str, ModelSnapshot] = {}
@@ -139,7 +135,24 @@ def _load_catalog(read: Callable[[Provider], ProviderSnapshot | None]) -> Catalo
         names=_other_names(models, hosts),
         providers=providers,
         listing=Prepared(render_list(model for model in models.values() if model.offerings)),
+        terms=read_terms(),
     )
+
+
+def read_terms() -> dict[int, tuple[Terms, ...]]:
+    terms: dict[int, list[Terms]] = defaultdict(list)
+    for row in PriceTerms.objects.order_by("pk"):
+        terms[row.organization_id].append(
+            Terms(
+                id=row.pk,
+                provider=row.provider_id or "",
+                model_pattern=row.model_pattern.lower(),
+                basis_points=row.basis_points,
+                valid_from=row.valid_from,
+                valid_until=row.valid_until,
+            )
+        )
+    return {organization: tuple(rows) for organization, rows in terms.items()}
 
 
 class Facts(NamedTuple):
@@ -190,8 +203,8 @@ class Host(NamedTuple):
 
 Hosts = Mapping[tuple[str, str], list[Host]]
 """By model and variant."""
-Priced = Mapping[int, tuple[int, list[int]]]
-"""By offering: the price row and its amounts."""
+Priced = Mapping[int, Rates]
+"""By offering: what it costs the house."""
 
 
 def _read_hosts() -> Hosts:
@@ -232,15 +245,13 @@ def _read_model(
     for host in reachable:
         if host.id not in priced:
             continue
-        price_id, amounts = priced[host.id]
-        rates = marked_up(amounts, markup_ppm=rows[host.provider].markup_ppm)
         served.append(
             OfferingSnapshot(
                 id=host.id,
                 model_id=name,
                 provider=providers[host.provider],
                 upstream_model=host.upstream_model,
-                rates=Rates(**dict(zip(AMOUNTS, rates, strict=True)), price_id=price_id),
+                rates=marked_up(priced[host.id], markup_ppm=rows[host.provider].markup_ppm),
                 context_length=host.context_length or facts.context_length,
                 max_output_tokens=host.max_output_tokens or facts.max_output_tokens,
                 priority=host.priority,

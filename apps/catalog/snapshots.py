@@ -106,7 +106,7 @@ class OfferingSnapshot:
     provider: ProviderSnapshot
     upstream_model: str
     rates: Rates
-    """What the client pays: the price in force plus the provider's mark-up."""
+    """What the client pays: the price in force plus the provider's mark-up, at the organisation's terms where it has any."""
     context_length: int | None
     max_output_tokens: int | None
     priority: int
@@ -202,6 +202,20 @@ class ModelSnapshot:
         return replace(self, offerings=offerings) if offerings else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an organisation pays over or under the price, where and when."""
+
+    id: int
+    provider: str
+    """Empty for all of them."""
+    model_pattern: str
+    """In lower case; empty for every model."""
+    basis_points: int
+    valid_from: datetime.datetime
+    valid_until: datetime.datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CatalogSnapshot:
     models: Mapping[str, ModelSnapshot]
@@ -212,6 +226,8 @@ class CatalogSnapshot:
     """The providers that can be asked, by slug."""
     listing: Prepared = field(repr=False)
     """The body of GET /v1/models."""
+    terms: Mapping[int, tuple[Terms, ...]] = field(default_factory=dict)
+    """By organisation: those that are agreed on, past and to come."""
 
     def resolve(self, name: str) -> ModelSnapshot | None:
         """The model that a client means, or None.

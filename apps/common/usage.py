@@ -8,6 +8,7 @@ convention is. Wires normalise at the edge (OpenAI counts cached tokens inside p
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 
 class UsageSource(StrEnum):
@@ -87,6 +88,32 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The price row that these numbers were read from; 0 when they come from no row."""
     share_bp: int = WHOLE_BP
     """How much of these the client pays, in basis points: all, or the routing fee where the provider bills the client itself."""
+    markup_ppm: int = 0
+    """The provider's mark-up that is in these numbers, in parts per million."""
+    terms_bp: int = 0
+    """What the organisation's terms have added to these numbers, in basis points; negative for a discount."""
+    tiers: "tuple[Tier, ...]" = ()
+    """What long inputs cost, by rising thresholds."""
+
+    def at(self, input_tokens: int) -> "Rates":
+        """The rates of a request with so much input, cached or not: a tier's for all of it once it has more than the tier's
+        threshold. https://ai.google.dev/gemini-api/docs/pricing,
+        https://platform.claude.com/docs/en/about-claude/pricing#long-context-pricing,
+        https://platform.openai.com/docs/pricing, https://docs.x.ai/docs/models
+        """
+        found = self
+        for tier in self.tiers:
+            if input_tokens > tier.above:
+                found = tier.rates
+        return found if found is self else replace(found, share_bp=self.share_bp)
+
+
+class Tier(msgspec.Struct, frozen=True, gc=False):
+    """What a request costs, all of it, whose input is longer than ``above`` tokens."""
+
+    above: int
+    rates: Rates
+    """Without tiers of its own; its share is that of the rates that it belongs to."""
 
 
 BUCKETS: tuple[str, ...] = Usage.__struct_fields__

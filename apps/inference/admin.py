@@ -89,7 +89,19 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
                 )
             },
         ),
-        ("Money", {"fields": ("price_id", "cost_usd", "charged_usd")}),
+        (
+            "Money",
+            {
+                "fields": (
+                    "price_id",
+                    "markup_ppm",
+                    "terms_bp",
+                    "share_bp",
+                    "cost_usd",
+                    "charged_usd",
+                )
+            },
+        ),
     )
 
     cost_usd = in_usd("cost")

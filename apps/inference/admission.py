@@ -201,6 +201,7 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
             request_id=context.id,
             organization_id=context.key.organization_id,
             output_tokens=context.estimated_tokens - context.estimated_input,
+            input_tokens=context.estimated_input,
         )
 
 

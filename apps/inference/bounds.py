@@ -22,8 +22,10 @@ def least_cost(facts: RequestFacts, rates: Rates) -> int:
     units = replace(
         facts.units, images=min(facts.units.images, 1), searches=min(facts.units.searches, 1)
     )
-    usage = replace(units, **{bucket: tokens.least_input(facts)})
-    return rating.cost(usage, rates).total
+    least = tokens.least_input(facts)
+    # A tier may be cheaper than the one below it.
+    lengths = (least, *(tier.above + 1 for tier in rates.tiers if tier.above >= least))
+    return min(rating.cost(replace(units, **{bucket: length}), rates).total for length in lengths)
 
 
 def most_cost(facts: RequestFacts, rates: Rates, *, input_tokens: int, output_tokens: int) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from django.conf import settings
 from msgspec.structs import replace
 
+from apps.catalog import terms
 from apps.catalog.providers.spec import Operation
 from apps.catalog.routers import is_router
 from apps.catalog.selectors import CatalogSnapshot, ModelSnapshot, catalog
+from apps.common import clock
 from apps.common.errors import (
     AllProvidersFailed,
     ContextTooLong,
@@ -60,6 +62,9 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
     own = await own_keys.catalog_of(context.key, snapshot, runtime.whole_catalog)
     routing = read_routing(body) if isinstance(body, dict) else DEFAULT
     models, sorts = _models_of(context, body, routing, snapshot, own)
+    if snapshot.terms and (agreed := snapshot.terms.get(context.key.organization_id)):
+        valid = terms.in_force(agreed, clock.now())
+        models = [terms.see(model, valid) for model in models]
     model = context.model = models[0]
     routing = _whole(routing, sorts[model.id], context.key)
     context.recover = routing.recover or context.key.recover

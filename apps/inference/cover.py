@@ -32,12 +32,19 @@ class Ledger(Protocol):
 
 class Cover:
     def __init__(
-        self, ledger: Ledger, *, request_id: str, organization_id: int, output_tokens: int
+        self,
+        ledger: Ledger,
+        *,
+        request_id: str,
+        organization_id: int,
+        output_tokens: int,
+        input_tokens: int = 0,
     ) -> None:
-        """``output_tokens`` is what the hold covers already."""
+        """``output_tokens`` is what the hold covers already; ``input_tokens`` decides at which tier it goes on."""
         self._ledger = ledger
         self._request_id = request_id
         self._organization_id = organization_id
+        self._input_tokens = input_tokens
         self._step = max(output_tokens, LEAST_STEP)
         self.until = output_tokens * BYTES_PER_TOKEN
         """Bytes of output."""
@@ -46,7 +53,9 @@ class Cover:
         """Cover what has been said and as much again as at first. Raises AnswerStopped."""
         said = tally.output_bytes + tally.reasoning_bytes
         tokens = -(-(said - self.until) // BYTES_PER_TOKEN) + self._step
-        amount = rating.quote(Usage(output=tokens), target.rates)
+        reported = tally.usage.total_input if tally.usage else 0
+        rates = target.rates.at(max(reported, self._input_tokens))
+        amount = rating.quote(Usage(output=tokens), rates)
         if amount and not await self._ledger.extend(
             self._request_id, self._organization_id, amount
         ):

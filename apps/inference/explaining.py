@@ -35,13 +35,13 @@ def describe(context: RequestContext, *, most: int | None = None) -> dict[str, A
     return {
         "sort": context.sorted_by,
         **({"key_policy": True} if has_policy else {}),
-        "candidates": [_candidate(found) for found in considered],
+        "candidates": [_candidate(found, context.estimated_input) for found in considered],
         "rejected": [_rejected(rejection) for rejection in rejected],
         "left_out": everybody - len(considered) - len(rejected),
     }
 
 
-def _candidate(found: Considered) -> dict[str, Any]:
+def _candidate(found: Considered, input_tokens: int) -> dict[str, Any]:
     health = found.health
     return {
         **_host(found.target),
@@ -49,7 +49,7 @@ def _candidate(found: Considered) -> dict[str, Any]:
         # Nothing known comes last: JSON has no infinity.
         "score": [float(part) if isfinite(part) else None for part in found.score],
         "priority": [found.target.offering.priority, found.target.offering.provider.priority],
-        "pricing": _pricing(found.target.rates),
+        "pricing": _pricing(found.target.rates.at(input_tokens)),
         "requests": health.requests,
         "error_rate": round(health.errors, 4) if health.requests else None,
         "first_token_ms": _rounded(health.first_content_ms),

@@ -215,7 +215,9 @@ def _reason_of(target: Target, found: Plan, *, place: int, first: str) -> Reason
 def _objection(
     target: Target, wants: Wants, wishes: Wishes, knowledge: Knowledge
 ) -> Rejection | None:
-    if wishes is not NONE and (why := wishes.objection(target.offering, target.rates)):
+    if wishes is not NONE and (
+        why := wishes.objection(target.offering, target.rates.at(wants.least_input))
+    ):
         return Rejection(target, why)
     if wants.own_only and not target.is_byok and target.offering.provider.slug in wants.own_only:
         return Rejection(target, Why.OWN_KEY_ONLY)

@@ -11,7 +11,8 @@ class Amount(Schema):
 
 
 class QuotedRates(Schema):
-    """Dollars: per token, per character, and per image, second, search and request."""
+    """Dollars: per token, per character, and per image, second, search and request; where long inputs cost something else, those of
+    the estimated input."""
 
     prompt: str
     completion: str

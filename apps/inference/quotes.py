@@ -214,7 +214,9 @@ def _candidate(
         model=target.offering.model_id,
         wire=target.endpoint.wire.value,
         is_byok=target.is_byok,
-        rates=_rates(target.rates if context.surface.is_billed else FREE),
+        rates=_rates(
+            target.rates.at(context.estimated_input) if context.surface.is_billed else FREE
+        ),
         input_tokens=context.estimated_input,
         cost=_cost(context, target),
         context=_fit(context, target),

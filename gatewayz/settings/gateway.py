@@ -62,6 +62,8 @@ LARGEST_KEPT_ANSWER = min(16 * 1024 * 1024, KEPT_ANSWERS_BYTES // 8)
 
 # Of what an answer would have cost here, when the customer's own key at the provider is used.
 BYOK_FEE_BP = env.basis_points("BYOK_FEE_PERCENT")
+# A price that a source tells waits for staff when a number of it differs by more from the one in force.
+PRICE_CHANGE_BP = env.basis_points("PRICE_CHANGE_PERCENT")
 # Of an organisation: after each, every process reads the API keys in use anew.
 PROVIDER_KEY_CHANGES_PER_MINUTE = 30
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from genai_prices.data_snapshot import get_snapshot
 
+from apps.catalog.models.price import AMOUNTS
 from apps.catalog.providers.modalities import modalities_of
 from apps.catalog.providers.registry import PROVIDERS
 from apps.catalog.providers.spec import NoAuth, ProviderSpec
 from apps.catalog.services.price_book import BookEntry, Skipped, read_book
-from seeds.entries import Entry, LeftOut
+from seeds.entries import BASE_TIER, Entry, LeftOut
 from seeds.sources import BOOK, HUGGINGFACE
 
 RETIRED = ("claude-2", "claude-v1", "command-light", "open-mi", "llama-2", "llama-3-")
@@ -50,7 +51,7 @@ def _entry(found: BookEntry, slug: str, host: str) -> Entry | LeftOut:
         return LeftOut(name, "not text: left to the other source")
     if any(name.lower().startswith(retired) for retired in RETIRED):
         return LeftOut(name, "retired")
-    told = {bucket: getattr(found.amounts, bucket) for bucket in type(found.amounts).__slots__}
+    told = {bucket: getattr(found.amounts, bucket) for bucket in AMOUNTS}
     if not any(told.values()):
         return LeftOut(name, "no price")
     entry = Entry(
@@ -59,6 +60,6 @@ def _entry(found: BookEntry, slug: str, host: str) -> Entry | LeftOut:
         name=found.name,
         context=found.context_length,
         prices={bucket: amount for bucket, amount in told.items() if amount},
-        note=found.note,
+        note=BASE_TIER if found.amounts.tiers else "",
     )
     return entry if entry.id else LeftOut(name, "nothing tells whose model it is")

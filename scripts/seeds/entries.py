@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from apps.catalog.providers.canonical import canonicalize
 
+BASE_TIER = "base tier of a price that rises with the context"
+
 
 @dataclass(frozen=True)
 class LeftOut:

@@ -11,8 +11,7 @@ from typing import Any
 
 from apps.catalog.providers.amounts import ListedPrice, Unit, nano_amounts
 from apps.catalog.providers.modalities import modalities_of
-from apps.catalog.services.price_book import BASE_TIER
-from seeds.entries import Entry, LeftOut
+from seeds.entries import BASE_TIER, Entry, LeftOut
 from seeds.sources import TABLE
 
 Row = dict[str, Any]

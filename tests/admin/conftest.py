@@ -15,7 +15,13 @@ from apps.billing.services import (
     redemption_codes,
     referrals,
 )
-from apps.catalog.models import Feed, ModelAlias, PriceProposal, UpstreamBalance
+from apps.catalog.models import (
+    Feed,
+    ModelAlias,
+    PriceProposal,
+    PriceTerms,
+    UpstreamBalance,
+)
 from apps.catalog.services import offers, providers
 from apps.common import clock
 from apps.common.money import usd_to_nano
@@ -91,6 +97,7 @@ def every_table(books):
     PriceProposal.objects.create(
         offering=offering, found={"input": 1, "output": 1}, reason="Cheap.", source="provider"
     )
+    PriceTerms.objects.create(organization_id=books.organization_id, basis_points=-1000)
     host = {"offering_id": offering.pk, "provider": "acme", "model": "acme/large"}
     Probe.objects.create(**host, tier="standard", succeeded=True, at=clock.now())
     Watch.objects.create(**host, tier="standard")

@@ -8,7 +8,15 @@ import pytest
 from django.db import connection
 
 from apps.catalog import api, entries
-from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceProposal, Provider
+from apps.catalog.models import (
+    Model,
+    ModelAlias,
+    Offering,
+    Price,
+    PriceProposal,
+    PriceTerms,
+    Provider,
+)
 from apps.catalog.selectors import load_catalog, read_epoch
 from apps.catalog.services import offers, providers
 from apps.common import cache
@@ -25,7 +33,7 @@ def empty_catalogue(request):
     with (
         connection.cursor() as cursor
     ):  # Model.delete() would first read each row and all that hangs on it
-        for model in (PriceProposal, Offering, ModelAlias, Model, Provider):
+        for model in (PriceTerms, PriceProposal, Offering, ModelAlias, Model, Provider):
             cursor.execute(f"DELETE FROM {model._meta.db_table}")
 
 

@@ -43,7 +43,7 @@ def make_offering(
 ) -> OfferingSnapshot:
     """Output at three times the price of input."""
     price = usd_to_nano(usd)
-    cached = {"cache_read": price, "cache_write_5m": price, "cache_write_1h": price}
+    cached: Any = {"cache_read": price, "cache_write_5m": price, "cache_write_1h": price}
     return OfferingSnapshot(
         id=1,
         model_id=model_id,

@@ -265,7 +265,7 @@ def proposal(add_model):
         former=offers.Amounts.from_price(Price.objects.get()),
         found=offers.Amounts.of(input=usd_to_nano("100"), output=usd_to_nano("200")),
         reason="more than 10 times different",
-        source=PriceSource.PROVIDER,
+        source=PriceSource.MANUAL,
     )
     return PriceProposal.objects.get()
 

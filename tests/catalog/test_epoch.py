@@ -3,9 +3,8 @@
 import pytest
 from django.db import connection
 
-from apps.catalog.models import Model, ModelAlias, Offering, Price, Provider
+from apps.catalog.models import AMOUNTS, Model, ModelAlias, Offering, Price, Provider
 from apps.catalog.selectors import read_epoch
-from apps.catalog.services.offers import Amounts
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +17,7 @@ def rises(write) -> bool:
 
 def test_epoch_rises_when_a_row_of_any_table_is_written(add_model):
     offering = add_model("acme/large")
-    amounts = dict.fromkeys(Amounts.__slots__, 1)
+    amounts = dict.fromkeys(AMOUNTS, 1)
     spare = Model.objects.create(id="acme/spare", name="Spare")
 
     assert rises(lambda: Provider.objects.create(slug="other", name="Other", wire="openai_chat"))

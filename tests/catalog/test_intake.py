@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 import structlog
 
+from apps.catalog.differences import differences
 from apps.catalog.models import (
+    TIER_PRICES,
+    Feed,
     Model,
     ModelAlias,
     Offering,
@@ -16,8 +19,9 @@ from apps.catalog.models import (
     Provider,
 )
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import abilities, intake, offers, proposals
-from apps.catalog.services.offers import Amounts
+from apps.catalog.services import abilities, intake, offers, overrides, proposals
+from apps.catalog.services.errors import CatalogError
+from apps.catalog.services.offers import Amounts, TierAmounts
 from apps.common.money import usd_to_nano
 from tests.catalog.finding import find
 
@@ -124,7 +128,7 @@ def test_nothing_is_made_when_there_is_no_price():
 )
 def test_source_replaces_a_price_when_it_ranks_as_high(first, second, taken):
     take(found(), source=first)
-    summary = take(found(price=amounts("2")), source=second)
+    summary = take(found(price=amounts("1.2")), source=second)
 
     assert (summary.added, summary.overridden) == ((1, 0) if taken else (0, 1))
 
@@ -358,3 +362,152 @@ def test_writing_to_claudes_cache_costs_what_its_vendor_takes_when_nothing_is_to
 
     assert amounts.cache_write_5m == short * 10**9
     assert amounts.cache_write_1h == long * 10**9
+
+
+def with_tier(price, more=2):
+    tier = {name: more * amount for name, amount in price.numbers.items() if name in TIER_PRICES}
+    return price.with_tiers([TierAmounts(above=200_000, **tier)])
+
+
+def test_list_that_tells_no_tiers_takes_none_away():
+    take(found(price=with_tier(amounts("1"))), source=PriceSource.GENAI_PRICES)
+
+    same, other = take(found()), take(found(price=amounts("1.1")))
+
+    assert (same.added, same.unchanged, same.quarantined) == (0, 1, [])
+    assert [one.reason for one in other.quarantined] == [
+        "the source tells no tiers, and the price in force has some"
+    ]
+    assert Price.objects.count() == 1
+
+
+def test_price_book_adds_its_tiers_to_what_a_list_says():
+    take(found())
+
+    differs = take(found(price=with_tier(amounts("1.1"))), source=PriceSource.GENAI_PRICES)
+    added = take(found(price=with_tier(amounts("1"))), source=PriceSource.GENAI_PRICES)
+    again = take(found())
+
+    assert (differs.overridden, added.added, again.unchanged) == (1, 1, 1)
+    assert find("acme/large").offerings[0].rates.at(200_001).input == 2_000_000_000
+
+
+def proposed():
+    return list(PriceProposal.objects.order_by("pk").values_list("found__input", "state"))
+
+
+def test_waiting_price_is_superseded_when_its_source_says_something_else():
+    take(found())
+    take(found(price=amounts("2")))
+    take(found(price=amounts("3")))
+
+    assert proposed() == [(2 * 10**9, "superseded"), (3 * 10**9, "pending")]
+    take(found(price=amounts("2")))
+    assert proposed() == [(2 * 10**9, "pending"), (3 * 10**9, "superseded")]
+    take(found())
+    assert {state for _, state in proposed()} == {"superseded"}
+
+
+def test_waiting_price_stays_when_another_source_speaks():
+    take(found(), source=PriceSource.GENAI_PRICES)
+    take(found(price=amounts("3")), source=PriceSource.PROVIDER)
+    take(found(), source=PriceSource.GENAI_PRICES)
+
+    assert proposed() == [(3 * 10**9, "pending")]
+
+
+def test_rejected_price_is_not_asked_about_again_and_another_one_is():
+    take(found())
+    take(found(price=amounts("2")))
+    assert proposals.reject(PriceProposal.objects.get(), by="dave")
+
+    take(found(price=amounts("2")))
+    assert proposed() == [(2 * 10**9, "rejected")]
+    take(found(price=amounts("2.5")))
+    assert proposed() == [(2 * 10**9, "rejected"), (25 * 10**8, "pending")]
+
+
+def test_approved_price_is_asked_about_anew_when_it_comes_back():
+    take(found())
+    take(found(price=amounts("2")))
+    assert proposals.approve(PriceProposal.objects.get(), by="dave")
+    take(found(price=amounts("1.9")))
+    take(found(price=amounts("1.5")))
+    take(found(price=amounts("2")))
+
+    assert proposed() == [(2 * 10**9, "pending")]
+    assert PriceProposal.objects.get().decided_by == ""
+
+
+def test_all_that_waits_of_a_provider_is_approved_at_once_and_nothing_else():
+    names = ("acme/large", "acme/small")
+    for price in ("1", "2"):
+        take(
+            *(found(host, name, price=amounts(price)) for host in ("one", "two") for name in names)
+        )
+    assert len(proposed()) == 4
+
+    assert proposals.approve_all("one", by="dave") == 2
+
+    prices = {host.provider.slug: host.rates.input for host in find("acme/small").offerings}
+    assert prices == {"one": 2 * 10**9, "two": 10**9}
+    assert set(Price.objects.filter(input=2 * 10**9).values_list("added_by", "source")) == {
+        ("dave", "provider")
+    }
+
+
+def test_source_is_never_approved_over_an_override():
+    take(found())
+    take(found(price=amounts("2")))
+    offers.post_price(Offering.objects.get(), amounts("5"), source=PriceSource.STAFF)
+
+    assert not proposals.approve(PriceProposal.objects.get(), by="dave")
+    assert find("acme/large").offerings[0].rates.input == 5 * 10**9
+    assert proposed() == [(2 * 10**9, "superseded")]
+
+
+def test_override_beats_every_source_until_it_is_ended():
+    take(found())
+    feed = Feed.objects.create(provider_id="one", etag="x", content_hash="y")
+    price = offers.post_price(
+        Offering.objects.get(), amounts("5"), source=PriceSource.STAFF, by="dave"
+    )
+    assert take(found(price=amounts("1.2"))).overridden == 1
+
+    assert price is not None
+    back = overrides.end(price, by="erin")
+
+    feed.refresh_from_db()
+    assert (back.source, back.input, back.added_by) == ("provider", 10**9, "erin")
+    assert (feed.etag, feed.content_hash) == ("", "")
+    assert take(found(price=amounts("1.2"))).added == 1
+
+
+@pytest.mark.parametrize("source", [PriceSource.PROVIDER, PriceSource.STAFF])
+def test_nothing_is_ended_that_is_no_override_with_a_source_behind_it(source):
+    take(found(), source=source)
+    (price,) = Price.objects.all()
+
+    with pytest.raises(CatalogError, match=r"is not an override|has no source to go back to"):
+        overrides.end(price, by="dave")
+    assert Price.objects.count() == 1
+
+
+@pytest.mark.parametrize(("aboves", "amount"), [((5, 5), 1), ((9, 5), 1), ((0,), 1), ((5,), -1)])
+def test_tiers_that_make_no_sense_are_refused_by_name(aboves, amount):
+    tiers = [TierAmounts.of(above=above, input=amount, output=1) for above in aboves]
+
+    with pytest.raises(CatalogError) as refused:
+        amounts("1").with_tiers(tiers)
+    assert refused.value.field == "tiers"
+
+
+def test_differences_are_told_number_by_number():
+    before, now = amounts("1").as_json(), with_tier(amounts("3")).as_json()
+
+    told = {(d.words, d.former, d.found, d.ratio) for d in differences(before, now)}
+
+    assert ("in", 10**9, 3 * 10**9, 3.0) in told
+    assert ("in, above 200,000 input tokens", None, 6 * 10**9, None) in told
+    assert not any(words == "out" for words, *_ in told)
+    assert list(differences(now, now)) == []

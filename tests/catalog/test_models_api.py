@@ -5,8 +5,9 @@ import pytest
 from apps.catalog.api import router
 from apps.catalog.cards import canonical_slug, exact_usd, per_token
 from apps.catalog.google_api import router as google_router
-from apps.catalog.models import Model, Offering, Provider
+from apps.catalog.models import Model, Offering, PriceSource, Provider
 from apps.catalog.schemas import ModelCard, ModelList
+from apps.catalog.services.offers import Amounts, TierAmounts, post_price
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("live")]
 
@@ -227,3 +228,21 @@ def test_what_has_no_key_is_shown_when_everything_is_asked_for(client, live, add
     assert b'"acme/large"' not in now.content
     assert everything.status_code == 200
     assert b'"acme/large"' in everything.content
+
+
+def test_tiers_are_shown_where_long_inputs_cost_something_else(add_model, client, live):
+    offering = add_model("acme/large")
+    add_model("acme/small")
+    tier = TierAmounts.of(above=200_000, input=2_000_000_000, output=3_000_000_000)
+    amounts = Amounts.of(input=10**9, output=2 * 10**9).with_tiers([tier])
+    post_price(offering, amounts, source=PriceSource.STAFF)
+    live.check()
+
+    found = client.get("/v1/models").json()
+    ModelList.model_validate(found)
+    cards = {card["id"]: card for card in found["data"]}
+    (shown,) = cards["acme/large"]["pricing_tiers"]
+    assert shown["above_input_tokens"] == 200_000
+    assert (shown["pricing"]["prompt"], shown["pricing"]["completion"]) == ("0.000002", "0.000003")
+    assert cards["acme/large"]["endpoints"][0]["pricing_tiers"] == [shown]
+    assert "pricing_tiers" not in cards["acme/small"]

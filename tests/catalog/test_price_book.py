@@ -23,7 +23,6 @@ from genai_prices.types import (
 from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource
 from apps.catalog.selectors import load_catalog
 from apps.catalog.services import offers, pricing, refresh, sandbox, seed
-from apps.catalog.services.price_book import BASE_TIER
 from apps.catalog.tasks import refresh_prices
 from tests.catalog.finding import find
 
@@ -122,8 +121,8 @@ def test_price_is_added_when_the_book_changes(book):
     [
         (price("0", "10"), "zero where it was not (input: $2.50 before, $0.00 now)"),
         (price("2.5", "0"), "zero where it was not (output: $10.00 before, $0.00 now)"),
-        (price("25.01", "10"), "more than 10 times different (input: $2.50 before, $25.01 now)"),
-        (price("0.24", "10"), "more than 10 times different (input: $2.50 before, $0.24 now)"),
+        (price("3.13", "10"), "more than 25 % different (input: $2.50 before, $3.13 now)"),
+        (price("1.87", "10"), "more than 25 % different (input: $2.50 before, $1.87 now)"),
     ],
 )
 def test_price_is_quarantined_when_the_change_looks_like_a_mistake(book, changed, reason):
@@ -148,8 +147,8 @@ def test_price_is_quarantined_when_the_change_looks_like_a_mistake(book, changed
     ]
 
 
-@pytest.mark.parametrize("changed", [price("25", "100"), price("0.25", "1")])
-def test_price_is_taken_when_it_changes_tenfold_and_no_more(book, changed):
+@pytest.mark.parametrize("changed", [price("3.125", "12.5"), price("1.875", "7.5")])
+def test_price_is_taken_when_it_changes_by_a_quarter_and_no_more(book, changed):
     book(openai=[entry("m")])
     pricing.import_prices()
     book(openai=[entry("m", prices=changed)])
@@ -168,12 +167,74 @@ def test_manual_price_stays_when_the_book_differs(book):
     assert (summary.added, summary.overridden) == (0, 1)
 
 
-def test_base_tier_is_taken_and_noted_when_a_price_has_tiers(book):
-    tiers = TieredPrices(base=Decimal(1), tiers=[Tier(start=200_000, price=Decimal(2))])
-    book(openai=[entry("m", prices=ModelPrice(input_mtok=tiers, output_mtok=Decimal(5)))])
+def tiered(base, above, more):
+    return TieredPrices(base=Decimal(base), tiers=[Tier(start=above, price=Decimal(more))])
+
+
+def test_tiers_are_taken_when_a_price_has_them(book):
+    prices = ModelPrice(input_mtok=tiered(1, 200_000, 2), output_mtok=Decimal(5))
+    book(openai=[entry("m", prices=prices)])
+    pricing.import_prices()
+    second = pricing.import_prices()
+
+    row = Price.objects.get()
+    (tier,) = row.tiers
+    assert (row.input, row.output, second.added) == (1_000_000_000, 5_000_000_000, 0)
+    assert (tier["above"], tier["input"], tier["cache_read"], tier["output"]) == (
+        200_000,
+        2_000_000_000,
+        2_000_000_000,
+        5_000_000_000,
+    )
+    assert row.words == "$1.00 in, $5.00 out; above 200,000 input tokens $2.00 in, $5.00 out"
+
+
+def test_tiers_of_different_buckets_become_one_ladder_when_they_begin_elsewhere(book):
+    prices = ModelPrice(input_mtok=tiered(1, 100, 2), output_mtok=tiered(5, 200, 6))
+    book(openai=[entry("m", prices=prices)])
     pricing.import_prices()
 
-    assert (Price.objects.get().input, Price.objects.get().note) == (1_000_000_000, BASE_TIER)
+    assert [(t["above"], t["input"], t["output"]) for t in Price.objects.get().tiers] == [
+        (100, 2_000_000_000, 5_000_000_000),
+        (200, 2_000_000_000, 6_000_000_000),
+    ]
+
+
+def test_tiers_are_added_when_the_base_is_what_it_was(book):
+    book(openai=[entry("m", prices=price("1", "5"))])
+    pricing.import_prices()
+    book(
+        openai=[entry("m", prices=ModelPrice(input_mtok=tiered(1, 200, 2), output_mtok=Decimal(5)))]
+    )
+
+    assert pricing.import_prices().added == 1
+    assert [bool(row.tiers) for row in Price.objects.order_by("valid_from")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (price("1", "5"), "zero where it was not (input above 200: $2.00 before, $0.00 now)"),
+        (
+            ModelPrice(input_mtok=tiered(1, 200, 3), output_mtok=Decimal(5)),
+            "more than 25 % different (input above 200: $2.00 before, $3.00 now)",
+        ),
+        (
+            ModelPrice(input_mtok=tiered(1, 200, 11), output_mtok=Decimal(5)),
+            "a tier more than 10 times off its base (input: $11.00)",
+        ),
+    ],
+    ids=["gone", "dearer", "far off its base"],
+)
+def test_tiers_wait_for_staff_when_they_look_like_a_mistake(book, changed, reason):
+    book(
+        openai=[entry("m", prices=ModelPrice(input_mtok=tiered(1, 200, 2), output_mtok=Decimal(5)))]
+    )
+    pricing.import_prices()
+    book(openai=[entry("m", prices=changed)])
+
+    summary = pricing.import_prices()
+    assert (summary.added, [found.reason for found in summary.quarantined]) == (0, [reason])
 
 
 def test_price_in_force_is_taken_when_prices_have_dates(book):

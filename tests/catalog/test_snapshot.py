@@ -124,13 +124,13 @@ def test_deadlines_are_the_operators_when_set(add_model):
     assert load_catalog().providers["acme"].timeouts == Timeouts(idle=3.5)
 
 
-def test_snapshot_takes_five_queries_when_there_are_many_models(
+def test_snapshot_takes_six_queries_when_there_are_many_models(
     add_model, django_assert_num_queries
 ):
     for number in range(5):
         add_model(f"acme/model-{number}", host=f"host-{number % 3}")
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(load_catalog().listed()) == 5
 
 

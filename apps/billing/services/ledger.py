@@ -59,6 +59,7 @@ def post(posting: Posting) -> bool:
         reference=posting.reference,
         kind=posting.kind,
         organization_id=posting.organization_id,
+        price_id=posting.price_id,
         memo=posting.memo,
         created_at=clock.now(),
     )

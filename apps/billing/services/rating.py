@@ -3,6 +3,8 @@
 price = Σ (tokens or characters) × (nano-USD per million) / 1,000,000
       + Σ (images, seconds, searches) × nano-USD each + nano-USD per request
 cost  = price × the client's share of it, rounded half up once
+
+The rates are those of the request's tier, which all of its input tokens decide together.
 """
 
 import msgspec
@@ -35,6 +37,8 @@ def _charged(millions: int, units: int, share_bp: int) -> int:
 
 def cost(usage: Usage, rates: Rates) -> Cost:
     """What an answer costs its client."""
+    if rates.tiers:
+        rates = rates.at(usage.total_input)
     input_ = usage.input * rates.input
     cache_read = usage.cache_read * rates.cache_read
     cache_write = (
@@ -70,7 +74,16 @@ def list_price(usage: Usage, rates: Rates) -> int:
 
 
 def quote(expected: Usage, rates: Rates) -> int:
-    """Nano-USD that a request is expected to cost at most: its tokens at the dearest bucket of input and of output."""
+    """Nano-USD that a request is expected to cost at most: its tokens at the dearest bucket of input and of output, at the
+    dearest of the tiers up to its own."""
+    most = _quote(expected, rates)
+    for tier in rates.tiers:
+        if expected.total_input > tier.above:
+            most = max(most, _quote(expected, rates.at(tier.above + 1)))
+    return most
+
+
+def _quote(expected: Usage, rates: Rates) -> int:
     dearest_input = max(
         rates.input,
         rates.cache_read,

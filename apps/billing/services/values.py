@@ -46,3 +46,5 @@ class Posting:
     memo: str = ""
     expires_at: datetime.datetime | None = None
     """Of the allowance or promo credit that it adds; None: never."""
+    price_id: int | None = None
+    """The price row that it is rated by."""

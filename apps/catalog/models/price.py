@@ -1,10 +1,11 @@
 """Prices: effective-dated rows of an offering. Never updated or deleted; the database refuses both.
 
 All amounts are nano-USD: per million tokens or characters, else per image, second, search or request. The row in force is the one with the latest
-``valid_from`` that has passed.
+``valid_from`` that has passed. ``tiers`` are what long inputs cost: see ``tier_words`` for their shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -20,6 +21,8 @@ UNIT_PRICES = (
 )  # fmt: skip
 """Nothing for what a model does not do."""
 AMOUNTS = TOKEN_PRICES + UNIT_PRICES
+TIER_PRICES = (*TOKEN_PRICES, "audio_input", "audio_output")
+"""What a tier has amounts of its own for: tokens."""
 WORDS: Mapping[str, str] = {
     "input": "in", "output": "out", "cache_read": "cache read", "cache_write_5m": "cache write 5 min",
     "cache_write_1h": "cache write 1 h", "reasoning": "reasoning", "audio_input": "audio in", "audio_output": "audio out",
@@ -43,6 +46,12 @@ def in_words(amounts: Mapping[str, int], *, is_whole: bool = False) -> str:
     return ", ".join(told) or "free"
 
 
+def tier_words(tiers: Iterable[Mapping[str, int]]) -> str:
+    """Of tiers as rows have them: ``above`` (input tokens of a request that is still below), and an amount for each of
+    ``TIER_PRICES``."""
+    return "".join(f"; above {tier['above']:,} input tokens {in_words(tier)}" for tier in tiers)
+
+
 class PriceSource(models.TextChoices):
     SEED = "seed", "Seed: shipped with the release"
     GENAI_PRICES = "genai-prices", "genai-prices: the price book"
@@ -50,6 +59,19 @@ class PriceSource(models.TextChoices):
     MANUAL = "manual", "Manual: manage.py provider"
     SANDBOX = "sandbox", "Sandbox"
     STAFF = "staff", "Staff: the admin"
+
+
+RANKS: Mapping[str, int] = {
+    PriceSource.SEED: 0,
+    PriceSource.GENAI_PRICES: 1,
+    PriceSource.PROVIDER: 2,
+    PriceSource.MANUAL: 3,
+    PriceSource.STAFF: 3,
+    PriceSource.SANDBOX: 3,
+}
+"""The higher beats the lower."""
+OVERRIDE = 3
+"""The rank of what a human has said."""
 
 
 class Price(models.Model):
@@ -68,8 +90,16 @@ class Price(models.Model):
     seconds = models.BigIntegerField("per second", default=0)
     searches = models.BigIntegerField("per search", default=0)
     request = models.BigIntegerField("per request", default=0)
+    tiers: Any = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What long inputs cost; empty when their length does not matter.",
+    )
     source = models.CharField(max_length=16, choices=PriceSource.choices)
     note = models.CharField(max_length=200, blank=True)
+    added_by = models.CharField(
+        max_length=254, blank=True, help_text="Who of staff; empty for what a source told."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -92,7 +122,11 @@ class Price(models.Model):
 
     @property
     def words(self) -> str:
-        return in_words(self.amounts)
+        return in_words(self.amounts) + tier_words(self.tiers or ())
+
+    @property
+    def is_override(self) -> bool:
+        return RANKS[self.source] >= OVERRIDE
 
     @property
     def amounts(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ class ProposalState(models.TextChoices):
     PENDING = "pending", "Waiting for a decision"
     APPROVED = "approved", "Approved"
     REJECTED = "rejected", "Rejected"
+    SUPERSEDED = "superseded", "Superseded: the source says something else now"
 
 
 class PriceProposal(models.Model):

@@ -11,13 +11,14 @@ provider's list, which beats the price book, which beats the seed. A price that 
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import structlog
 from django.db import transaction
 
 from apps.catalog.models import (
     ABILITIES,
+    RANKS,
     CatalogEpoch,
     Model,
     ModelAlias,
@@ -30,21 +31,13 @@ from apps.catalog.selectors import prices_in_force
 from apps.catalog.services import abilities
 from apps.catalog.services.aliases import SHIPPED
 from apps.catalog.services.offers import Amounts
-from apps.catalog.services.proposals import Quarantined, propose
+from apps.catalog.services.proposals import Quarantined, propose, supersede
 from apps.catalog.services.suspicion import Neighbours, suspicion
 from apps.common import clock
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-RANKS: dict[str, int] = {
-    PriceSource.SEED: 0,
-    PriceSource.GENAI_PRICES: 1,
-    PriceSource.PROVIDER: 2,
-    PriceSource.MANUAL: 3,
-    PriceSource.STAFF: 3,
-    PriceSource.SANDBOX: 3,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,14 +240,21 @@ def _compare(
     neighbours = Neighbours(priced.values())
     makes: dict[str, list[str]] = dict(Model.objects.values_list("id", "output_modalities"))
     prices: list[Price] = []
+    settled: set[tuple[int, PriceSource]] = set()
     for offering, one in found:
         assert one.amounts is not None
         price = in_force.get(offering.pk)
         former = Amounts.from_price(price) if price else None
-        if former == one.amounts:
+        lacks_tiers = _lacks_tiers(one, former)
+        if former is not None and one.amounts in (former, former.base if lacks_tiers else former):
             summary.unchanged += 1
+            settled.add((offering.pk, one.source))
             continue
-        if price is not None and RANKS[price.source] > RANKS[one.source]:
+        if (
+            price is not None
+            and RANKS[price.source] > RANKS[one.source]
+            and not _adds_tiers(one, price)
+        ):
             summary.overridden += 1
             continue
         reason = suspicion(
@@ -264,12 +264,37 @@ def _compare(
             makes=makes[offering.model_id],
             may_be_free=one.free or bool(one.variant),
         )
+        if lacks_tiers:
+            reason = "the source tells no tiers, and the price in force has some"
         if reason:
             summary.quarantined.append(
                 propose(offering, former=former, found=one.amounts, reason=reason, source=one.source, note=one.note)
             )  # fmt: skip
             continue
+        settled.add((offering.pk, one.source))
         prices.append(
-            Price(offering=offering, valid_from=now, source=one.source, note=one.note, **asdict(one.amounts))
+            Price(offering=offering, valid_from=now, source=one.source, note=one.note, **one.amounts.as_json())
         )  # fmt: skip
+    supersede(settled)
     return prices
+
+
+def _lacks_tiers(one: Found, former: Amounts | None) -> bool:
+    """Providers' lists tell no tiers: that one has none does not say that there are none."""
+    return (
+        one.source == PriceSource.PROVIDER
+        and former is not None
+        and bool(former.tiers)
+        and one.amounts is not None
+        and not one.amounts.tiers
+    )
+
+
+def _adds_tiers(one: Found, price: Price) -> bool:
+    """Whether the price book completes what a provider's list says."""
+    return (
+        one.source == PriceSource.GENAI_PRICES
+        and price.source == PriceSource.PROVIDER
+        and one.amounts is not None
+        and one.amounts.base == Amounts.from_price(price)
+    )

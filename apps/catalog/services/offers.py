@@ -1,12 +1,22 @@
 """Putting a model on offer at a provider, and its price: one model at a time, for operators and the sandbox."""
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from django.db import transaction
 
-from apps.catalog.models import Model, ModelAlias, Offering, Price, PriceSource, Provider
+from apps.catalog.models import (
+    AMOUNTS,
+    TIER_PRICES,
+    Model,
+    ModelAlias,
+    Offering,
+    Price,
+    PriceSource,
+    Provider,
+)
 from apps.catalog.selectors import prices_in_force
 from apps.catalog.services.errors import CatalogError
 from apps.common import clock
@@ -15,6 +25,31 @@ from apps.common.money import divide_half_up
 CACHE_WRITES: Mapping[str, tuple[int, int]] = {"anthropic": (125, 200)}
 """What a vendor takes for five minutes and for an hour in its cache, in percent of the input price: hosts pass it on, and most name
 the first alone or neither. https://platform.claude.com/docs/en/about-claude/pricing#prompt-caching, 2026-11-22."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierAmounts:
+    """What a request costs whose input is longer than ``above`` tokens."""
+
+    above: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    reasoning: int
+    audio_input: int = 0
+    audio_output: int = 0
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in TIER_PRICES}
+
+    @classmethod
+    def of(cls, *, above: int, **told: int) -> "TierAmounts":
+        """What is not told is as in ``Amounts.of``."""
+        amounts = Amounts.of(**told)
+        return cls(above=above, **{name: getattr(amounts, name) for name in TIER_PRICES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +69,43 @@ class Amounts:
     seconds: int = 0
     searches: int = 0
     request: int = 0
+    tiers: tuple[TierAmounts, ...] = ()
+    """By rising thresholds."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Without the tiers."""
+        return {name: getattr(self, name) for name in AMOUNTS}
+
+    @property
+    def base(self) -> "Amounts":
+        """The same without tiers."""
+        return replace(self, tiers=())
+
+    def as_json(self) -> dict[str, Any]:
+        """As a proposal keeps it and a price row takes it."""
+        return {
+            **self.numbers,
+            **({"tiers": [asdict(tier) for tier in self.tiers]} if self.tiers else {}),
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Amounts":
+        tiers = tuple(TierAmounts(**tier) for tier in kept.get("tiers") or ())
+        numbers: dict[str, Any] = {name: kept[name] for name in AMOUNTS if name in kept}
+        return cls(**numbers, tiers=tiers)
+
+    def with_tiers(self, tiers: Iterable[TierAmounts]) -> "Amounts":
+        """Raises CatalogError for thresholds that do not rise, or an amount below zero."""
+        found = tuple(tiers)
+        for place, tier in enumerate(found):
+            if tier.above <= (found[place - 1].above if place else 0):
+                raise CatalogError(
+                    "tiers", "must begin at rising numbers of input tokens, all above zero."
+                )
+            if min(tier.numbers.values()) < 0:
+                raise CatalogError("tiers", "must not cost less than nothing.")
+        return replace(self, tiers=found)
 
     @classmethod
     def of(
@@ -49,6 +121,7 @@ class Amounts:
     ) -> "Amounts":
         """What is not known costs what it would cost without a cache, and reasoning costs what output costs."""
         write_5m = input if cache_write_5m is None else cache_write_5m
+        others: dict[str, Any] = units
         return cls(
             input=input,
             output=output,
@@ -56,7 +129,7 @@ class Amounts:
             cache_write_5m=write_5m,
             cache_write_1h=write_5m if cache_write_1h is None else cache_write_1h,
             reasoning=output if reasoning is None else reasoning,
-            **units,
+            **others,
         )
 
     @classmethod
@@ -74,7 +147,7 @@ class Amounts:
 
     @classmethod
     def from_price(cls, price: Price) -> "Amounts":
-        return cls(**{name: getattr(price, name) for name in cls.__slots__})
+        return cls.from_json({**price.amounts, "tiers": price.tiers})
 
 
 @transaction.atomic
@@ -129,6 +202,7 @@ def post_price(
     source: PriceSource,
     valid_from: datetime.datetime | None = None,
     note: str = "",
+    by: str = "",
 ) -> Price | None:
     """Add a price, from now on unless ``valid_from`` says otherwise; None when the same numbers are in force already."""
     now = clock.now()
@@ -137,5 +211,5 @@ def post_price(
         if current is not None and Amounts.from_price(current) == amounts:
             return None
     return Price.objects.create(
-        offering=offering, source=source, valid_from=valid_from or now, note=note, **asdict(amounts)
-    )
+        offering=offering, source=source, valid_from=valid_from or now, note=note, added_by=by, **amounts.as_json()
+    )  # fmt: skip

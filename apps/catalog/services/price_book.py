@@ -3,7 +3,8 @@
 The book says dollars per million tokens as ``Decimal``; they become nano-USD exactly. Left out, because a price that
 we cannot bill right is worse than none: entries without both token prices, with tokens of another kind (audio,
 image), with prices that depend on the time of day, deprecated ones, and what the provider's row says to skip.
-A price with tiers for long contexts is taken at its base tier and says so in its note.
+The book has one kind of tiers, whoever the provider is: once a request has more input than a tier's ``start``, cached or not,
+all of its tokens cost what the tier says (``genai_prices.types.calc_unit_price``).
 """
 
 import datetime
@@ -22,9 +23,10 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from apps.catalog.models import TIER_PRICES
 from apps.catalog.providers.canonical import canonicalize
 from apps.catalog.providers.spec import ProviderSpec
-from apps.catalog.services.offers import Amounts
+from apps.catalog.services.offers import Amounts, TierAmounts
 from apps.catalog.snapshots import DATED
 from apps.common.money import divide_half_up, usd_to_nano
 
@@ -43,7 +45,6 @@ BILLABLE = frozenset(
         "storage_searches_kcount",
     }
 )
-BASE_TIER = "base tier of a price that rises with the context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,6 @@ class BookEntry:
     description: str
     context_length: int | None
     amounts: Amounts
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,13 @@ def _entries(
         if skipped or prices is None:
             yield Skipped(upstream_model, skipped)
             continue
-        amounts, tiered = _amounts(
-            prices, canonicalize(spec.slug, upstream_model, spec.namespace).id
-        )
+        model_id = canonicalize(spec.slug, upstream_model, spec.namespace).id
         yield BookEntry(
             upstream_model=upstream_model,
             name=(model.name or "") if upstream_model == model.id else "",
             description=model.description or "",
             context_length=model.context_window or None,
-            amounts=amounts,
-            note=BASE_TIER if tiered else "",
+            amounts=amounts_of(prices, model_id),
         )
 
 
@@ -129,16 +126,31 @@ def _why_not_billable(prices: ModelPrice) -> str:
     return f"also priced by {', '.join(foreign)}" if foreign else ""
 
 
-def _amounts(prices: ModelPrice, model_id: str) -> tuple[Amounts, bool]:
-    """The numbers, and whether they are the base of tiers."""
-    found: dict[str, int] = {}
-    tiered = False
-    for name, value in vars(prices).items():
-        if isinstance(value, TieredPrices):
-            tiered = True
-            found[name] = usd_to_nano(value.base)
-        elif isinstance(value, Decimal):
-            found[name] = usd_to_nano(value)
+def amounts_of(prices: ModelPrice, model_id: str) -> Amounts:
+    """Raises CatalogError for tiers that make no sense."""
+    base = _at(prices, model_id, 0)
+    starts = {
+        tier.start
+        for value in vars(prices).values()
+        if isinstance(value, TieredPrices)
+        for tier in value.tiers
+    }
+    return base.with_tiers(
+        TierAmounts(
+            above=start,
+            **{name: getattr(_at(prices, model_id, start + 1), name) for name in TIER_PRICES},
+        )
+        for start in sorted(starts)
+    )
+
+
+def _at(prices: ModelPrice, model_id: str, input_tokens: int) -> Amounts:
+    """What a request with so much input is rated by."""
+    found = {
+        name: usd_to_nano(_reached(value, input_tokens))
+        for name, value in vars(prices).items()
+        if isinstance(value, Decimal | TieredPrices)
+    }
     told = {
         "input": found["input_mtok"],
         "output": found["output_mtok"],
@@ -149,4 +161,11 @@ def _amounts(prices: ModelPrice, model_id: str) -> tuple[Amounts, bool]:
         "request": divide_half_up(found.get("requests_kcount", 0), 1000),
         "searches": divide_half_up(found.get("web_searches_kcount", 0), 1000),
     }
-    return Amounts.of_model(model_id, told), tiered
+    return Amounts.of_model(model_id, told)
+
+
+def _reached(value: Decimal | TieredPrices, input_tokens: int) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    reached = [tier.price for tier in value.tiers if input_tokens > tier.start]
+    return reached[-1] if reached else value.base

@@ -72,7 +72,6 @@ def _read_book(present: Collection[str]) -> tuple[list[intake.Found], list[Skipp
                     description=entry.description,
                     context_length=entry.context_length,
                     amounts=entry.amounts,
-                    note=entry.note,
                 )
             )
     return found, skipped

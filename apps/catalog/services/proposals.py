@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
-from apps.catalog.models import Offering, PriceProposal, PriceSource, ProposalState
+from apps.catalog.models import RANKS, Offering, PriceProposal, PriceSource, ProposalState
+from apps.catalog.selectors import prices_in_force
 from apps.catalog.services import offers
 from apps.catalog.services.offers import Amounts
 from apps.common import clock
 
+REOPENED = (ProposalState.SUPERSEDED, ProposalState.APPROVED)
 log = structlog.get_logger(__name__)
 
 
@@ -35,18 +39,27 @@ def propose(
     source: PriceSource,
     note: str = "",
 ) -> Quarantined:
-    """Keep it for staff, once: numbers that wait or were decided are not asked about again."""
-    _, is_new = PriceProposal.objects.get_or_create(
+    """Keep it for staff, once: numbers that wait or were rejected are not asked about again. What waited of the same source is
+    superseded; numbers that come back after others were in force are asked about anew."""
+    told = {
+        "former": former.as_json() if former else None,
+        "reason": reason[:300],
+        "source": source,
+        "note": note,
+    }
+    rows = PriceProposal.objects.filter(offering=offering)
+    proposal, is_new = rows.get_or_create(
         offering=offering,
         fingerprint=fingerprint(found),
-        defaults={
-            "former": asdict(former) if former else None,
-            "found": asdict(found),
-            "reason": reason[:300],
-            "source": source,
-            "note": note,
-        },
+        defaults={"found": found.as_json(), **told},
     )
+    if proposal.state in REOPENED:
+        is_new = True
+        rows.filter(pk=proposal.pk).update(
+            state=ProposalState.PENDING, decided_at=None, decided_by="", created_at=clock.now(), **told
+        )  # fmt: skip
+    others = rows.filter(source=source, state=ProposalState.PENDING).exclude(pk=proposal.pk)
+    _mark_superseded(others)
     if is_new:
         log.warning(
             "catalog.price_quarantined",
@@ -64,21 +77,55 @@ def propose(
 
 
 def fingerprint(amounts: Amounts) -> str:
-    return hashlib.sha256(json.dumps(asdict(amounts), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(amounts.as_json(), sort_keys=True).encode()).hexdigest()
+
+
+def supersede(settled: Collection[tuple[int, PriceSource]]) -> None:
+    """These offerings have the price that the source tells now: what it told before waits for nobody."""
+    waiting = PriceProposal.objects.filter(state=ProposalState.PENDING)
+    over = [
+        pk
+        for pk, offering, source in waiting.values_list("pk", "offering_id", "source")
+        if (offering, source) in settled
+    ]
+    _mark_superseded(waiting.filter(pk__in=over))
+
+
+def supersede_all(offering: Offering) -> None:
+    """A human has said what it costs."""
+    _mark_superseded(PriceProposal.objects.filter(offering=offering, state=ProposalState.PENDING))
+
+
+def _mark_superseded(rows: QuerySet[PriceProposal]) -> None:
+    rows.update(state=ProposalState.SUPERSEDED, decided_at=clock.now())
 
 
 @transaction.atomic
 def approve(proposal: PriceProposal, *, by: str) -> bool:
-    """Put the proposed price in force, as found by its source; False when it was decided already."""
+    """Put the proposed price in force, as found by its source; False when it was decided already, or a price of a higher rank
+    has come between."""
+    in_force = prices_in_force(clock.now()).filter(offering=proposal.offering).first()
+    if in_force is not None and RANKS[in_force.source] > RANKS[proposal.source]:
+        supersede_all(proposal.offering)
+        return False
     if not _decide(proposal, ProposalState.APPROVED, by=by):
         return False
     offers.post_price(
         proposal.offering,
-        Amounts(**proposal.found),
+        Amounts.from_json(proposal.found),
         source=PriceSource(proposal.source),
         note=f"approved by {by}"[:200],
+        by=by,
     )
     return True
+
+
+def approve_all(provider: str, *, by: str) -> int:
+    """All that waits of one provider; how many there were."""
+    waiting = PriceProposal.objects.filter(
+        offering__provider=provider, state=ProposalState.PENDING
+    ).select_related("offering")
+    return sum(approve(proposal, by=by) for proposal in waiting)
 
 
 @transaction.atomic

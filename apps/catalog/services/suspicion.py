@@ -3,14 +3,18 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict
 
+from django.conf import settings
+
+from apps.catalog.differences import Difference, differences
 from apps.catalog.models import Offering, Price
 from apps.catalog.providers.plausible import beyond_bounds
 from apps.catalog.services.offers import Amounts
 from apps.common.money import format_usd
+from apps.common.usage import WHOLE_BP
 
 SUSPICIOUS_FACTOR = 10
+"""Off the other hosts, and of a tier over the price below all tiers."""
 COMPARED = ("input", "output", "images", "characters", "seconds", "searches")
 
 Medians = dict[str, int]
@@ -54,8 +58,8 @@ def suspicion(
     even where there is no other host to compare it with.
     """
     kinds = tuple(makes)
-    reason = beyond_bounds(asdict(found), kinds)
-    if reason and not (former and beyond_bounds(asdict(former), kinds)):
+    reason = _beyond(found, kinds)
+    if reason and not (former and _beyond(former, kinds)):
         return reason
     if former is not None and (reason := changed_too_much(former, found)):
         return reason
@@ -64,20 +68,42 @@ def suspicion(
     return "" if may_be_free else off_the_median(found, medians)
 
 
+def _beyond(found: Amounts, kinds: tuple[str, ...]) -> str:
+    """Beyond what is ever sold, or with a tier that is beyond the price below it."""
+    if reason := beyond_bounds(found.numbers, kinds):
+        return reason
+    for tier in found.tiers:
+        if reason := beyond_bounds(tier.numbers, kinds):
+            return reason
+        for name, amount in tier.numbers.items():
+            if not is_near(getattr(found, name), amount):
+                return f"a tier more than {SUSPICIOUS_FACTOR} times off its base ({name}: {format_usd(amount)})"
+    return ""
+
+
 def changed_too_much(former: Amounts, found: Amounts) -> str:
-    new = asdict(found)
-    for name, old in asdict(former).items():
-        change = f"{name}: {format_usd(old)} before, {format_usd(new[name])} now"
-        if old and not new[name]:
-            return f"zero where it was not ({change})"
-        if old and not is_near(old, new[name]):
-            return f"more than {SUSPICIOUS_FACTOR} times different ({change})"
+    """Tiers that a price gets for the first time are judged by its base alone."""
+    for change in differences(former.as_json(), found.as_json()):
+        if change.above and not former.tiers:
+            continue
+        if reason := _too_much(change):
+            return reason
+    return ""
+
+
+def _too_much(change: Difference) -> str:
+    old, new = change.former or 0, change.found or 0
+    told = f"({change.name}: {format_usd(old)} before, {format_usd(new)} now)"
+    if old and not new:
+        return f"zero where it was not {told}"
+    if abs(new - old) * WHOLE_BP > old * settings.PRICE_CHANGE_BP:
+        return f"more than {settings.PRICE_CHANGE_BP / 100:g} % different {told}"
     return ""
 
 
 def off_the_median(found: Amounts, medians: Medians) -> str:
     """Hosts may bill one model by different units: what this one does not take is only compared when it takes nothing."""
-    takes_nothing = not any(asdict(found).values())
+    takes_nothing = not any(found.numbers.values())
     by_tokens = bool(found.input or found.output) or takes_nothing
     for name, median in medians.items():
         own = getattr(found, name)
