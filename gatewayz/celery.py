@@ -35,6 +35,10 @@ app.conf.beat_schedule = {
         "task": "apps.billing.tasks.expire_credit",
         "schedule": crontab(),
     },
+    "tell that budgets are nearly used up": {
+        "task": "apps.billing.tasks.tell_budget_alerts",
+        "schedule": crontab(),
+    },
     "read the balances at providers": {
         "task": "apps.catalog.tasks.read_balances",
         "schedule": crontab(minute=37),

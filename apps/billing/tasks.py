@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.billing.services import ledger
+from apps.billing.services import budgets, ledger
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.money import format_usd
@@ -26,3 +26,17 @@ def expire_credit() -> None:
     """Take back what was not used in time."""
     if expired := ledger.expire_credit(clock.now()):
         log.info("ledger.credit_expired", amount=format_usd(expired))
+
+
+@shared_task
+def tell_budget_alerts() -> None:
+    """Say once of each budget's window that it has reached a percentage."""
+    for told in budgets.tell_alerts(clock.now()):
+        log.warning(
+            "budget.alert",
+            budget=told.budget.pk,
+            organization=told.budget.organization_id,
+            percent=told.percent,
+            spent=format_usd(told.spent),
+            amount=format_usd(told.budget.amount),
+        )
