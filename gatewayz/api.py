@@ -13,6 +13,7 @@ from apps.catalog.google_api import router as google
 from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.inference.api import router as inference
+from apps.inference.budgets_api import router as budgets
 from apps.inference.models_api import router as observed_models
 from apps.inference.provider_keys_api import router as provider_keys
 from apps.inference.quotes_api import router as quotes
@@ -42,6 +43,7 @@ for router in (
     inference,
     quotes,
     provider_keys,
+    budgets,
 ):
     api.add_router("", router)
 

@@ -9,8 +9,8 @@ from functools import partial
 import orjson
 from msgspec.structs import replace
 
-from apps.billing.known_budgets import Spender, Terms, known_budgets, terms_for
 from apps.billing.services import budgets, rating
+from apps.billing.services.known_budgets import Spender, Terms, known_budgets, terms_for
 from apps.billing.services.values import HoldDecision, HoldRequest
 from apps.catalog.providers.spec import Wire
 from apps.common import clock, json

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.billing.known_budgets import known_budgets
+from apps.billing.services.known_budgets import known_budgets
 from apps.catalog.selectors import catalog
 from apps.common import background, cache, http, single
 from apps.common.db import run_db

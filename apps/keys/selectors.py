@@ -144,6 +144,10 @@ def remember(known: KnownKeys, key_hash: str, key: KeySnapshot) -> None:
         known[key_hash] = key
 
 
+def has_key(organization_id: int, key_id: int) -> bool:
+    return ApiKey.objects.filter(organization_id=organization_id, pk=key_id).exists()
+
+
 def list_keys(organization_id: int) -> list[ApiKey]:
     return list(ApiKey.objects.filter(organization_id=organization_id))
 

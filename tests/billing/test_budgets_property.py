@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import Organization
-from apps.billing.known_budgets import Spender, terms_now
 from apps.billing.models import Budget, BudgetWindow, Hold, Period
 from apps.billing.services import ledger
+from apps.billing.services.known_budgets import Spender, terms_now
 from apps.billing.services.periods import period_at
 from apps.billing.services.values import Extension, HoldRequest, Settlement
 from apps.billing.services.verification import verify

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from django.db.models import F, OuterRef, Q, Subquery
 
-from apps.billing.models import Budget, BudgetAlert, BudgetWindow, Period
+from apps.billing.models import Budget as Budget
+from apps.billing.models import BudgetAlert, BudgetWindow
+from apps.billing.models import Period as Period
+from apps.billing.models.budget import MOST_ALERTS as MOST_ALERTS
+from apps.billing.models.budget import usual_alerts as usual_alerts
+from apps.billing.services.known_budgets import Spender
+from apps.billing.services.ledger_budgets import open_window
 from apps.common import clock
 from apps.common.db import to_iso
 from apps.common.errors import BudgetExceeded
@@ -48,6 +54,50 @@ def end(budget: Budget) -> None:
     if budget.ended_at is None:
         budget.ended_at = clock.now()
         budget.save(update_fields=["ended_at", "updated_at"])
+
+
+def of(organization_id: int) -> list[Budget]:
+    """Those in force."""
+    return list(Budget.objects.filter(organization_id=organization_id, ended_at=None))
+
+
+def find(organization_id: int, budget_id: int) -> Budget | None:
+    return Budget.objects.filter(
+        organization_id=organization_id, pk=budget_id, ended_at=None
+    ).first()
+
+
+def limiting(spender: Spender) -> list[Budget]:
+    return [
+        budget
+        for budget in of(spender.organization_id)
+        if budget.api_key_id in (None, spender.api_key_id)
+        and budget.member_id in (None, spender.member_id)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is left of a budget now; nano-USD."""
+
+    spent: int
+    held: int
+    remaining: int
+    starts_at: datetime.datetime
+    resets_at: datetime.datetime
+
+
+def standing_of(budget: Budget, now: datetime.datetime) -> Standing:
+    window = budget.windows.filter(starts_at__lte=now, ends_at__gt=now).first() or open_window(
+        budget.pk, now
+    )
+    return Standing(
+        spent=window.spent,
+        held=window.held,
+        remaining=max(0, budget.amount - window.spent - window.held),
+        starts_at=window.starts_at,
+        resets_at=window.ends_at,
+    )
 
 
 def refusal(windows: Iterable[int], amount: int) -> BudgetExceeded:
