@@ -81,14 +81,14 @@ PLACE_HOLDS_IN_BUDGETS = _PLACE_HOLDS.format(
     FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
     WHERE w.id = ANY(ARRAY(SELECT window_id FROM needs))
     FOR UPDATE OF w
-), fitting AS (
-    SELECT n, bool_and(running <= room) AS fits
+), tight AS (
+    SELECT n
     FROM (
         SELECT needs.n, windows.room, sum(needs.amount) OVER (PARTITION BY window_id ORDER BY needs.n) AS running
         FROM needs JOIN windows USING (window_id)
-    ) AS each GROUP BY n
+    ) AS each WHERE running > room
 )""",
-    fits=" AND coalesce((SELECT fits FROM fitting WHERE fitting.n = ranked.n), true)",
+    fits=" AND n <> ALL(ARRAY(SELECT n FROM tight))",
     window_sums=""", window_sums AS (
     SELECT window_id, sum(needs.amount)::bigint AS amount
     FROM needs JOIN placed USING (request_id) GROUP BY window_id
@@ -96,11 +96,11 @@ PLACE_HOLDS_IN_BUDGETS = _PLACE_HOLDS.format(
     UPDATE billing_budgetwindow w SET spent = windows.spent, held = windows.held + window_sums.amount
     FROM window_sums JOIN windows USING (window_id) WHERE w.id = window_sums.window_id
 )""",
-    room="""
-    (SELECT min(room - coalesce(window_sums.amount, 0))::bigint
-     FROM needs JOIN windows USING (window_id) LEFT JOIN window_sums USING (window_id)
-     WHERE needs.n = answer.n)
-FROM answer""",
+    room="""rooms.room
+FROM answer LEFT JOIN (
+    SELECT n, min(room - coalesce(window_sums.amount, 0))::bigint AS room
+    FROM needs JOIN windows USING (window_id) LEFT JOIN window_sums USING (window_id) GROUP BY n
+) AS rooms USING (n)""",
 )
 """The same with running sums in each budget's window as well: a member is placed when its organisation's credit and all of
 its hard budgets have room for it."""
@@ -186,10 +186,11 @@ WITH asked AS MATERIALIZED (
     SELECT value::bigint AS window_id, released.amount AS freed, coalesce(posted.charged, 0) AS charged
     FROM released LEFT JOIN posted ON posted.request_id = released.request_id
     CROSS JOIN LATERAL jsonb_array_elements_text(released.windows)
+    WHERE released.windows IS NOT NULL
     UNION ALL
     SELECT w.id, 0, late.charged
     FROM (
-        SELECT * FROM posted WHERE charged > 0 AND NOT EXISTS (SELECT FROM released r WHERE r.request_id = posted.request_id)
+        SELECT * FROM posted WHERE charged > 0 AND request_id NOT IN (SELECT request_id FROM released)
     ) AS late
     JOIN billing_budget b ON b.organization_id = late.organization_id
         AND (b.api_key_id IS NULL OR b.api_key_id = late.api_key_id)
