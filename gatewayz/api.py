@@ -16,6 +16,7 @@ from apps.catalog.google_api import router as google
 from apps.catalog.providers_api import router as providers
 from apps.common.errors import GatewayzError, InvalidRequest
 from apps.inference.api import router as inference
+from apps.inference.budgets_api import router as budgets
 from apps.inference.models_api import router as observed_models
 from apps.inference.plan_usage_api import router as plan_usage
 from apps.inference.provider_keys_api import router as provider_keys
@@ -50,6 +51,7 @@ for router in (
     plan_usage,
     trials,
     codes,
+    budgets,
 ):
     api.add_router("", router)
 

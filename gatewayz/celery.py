@@ -59,6 +59,10 @@ app.conf.beat_schedule = {
         "schedule": crontab(),
         "options": {"expires": 50},
     },
+    "tell that budgets are nearly used up": {
+        "task": "apps.billing.tasks.tell_budget_alerts",
+        "schedule": crontab(),
+    },
     "read the balances at providers": {
         "task": "apps.catalog.tasks.read_balances",
         "schedule": crontab(minute=37),

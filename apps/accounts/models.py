@@ -1,8 +1,10 @@
 """Who uses the gateway: users, the organisations that own keys and credit, and who belongs to which."""
 
+import zoneinfo
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import Q
@@ -124,6 +126,12 @@ class OrganizationManager(models.Manager["Organization"]):
         return organization
 
 
+def check_time_zone(value: str) -> None:
+    """Raises ValidationError unless it is a name of the IANA database."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"'{value[:60]}' is no time zone, such as 'Europe/Berlin'.")
+
+
 class Organization(Timestamped):
     """The owner of keys, credit and usage. Every user has a personal one."""
 
@@ -139,6 +147,14 @@ class Organization(Timestamped):
         default=FIRST_PLAN,
         related_name="organizations",
     )
+    # Null, so that the table need not be made anew, which would cost SQLite its triggers.
+    time_zone = models.CharField(  # noqa: DJ001
+        max_length=60,
+        null=True,
+        blank=True,
+        validators=[check_time_zone],
+        help_text="In which its days, weeks and months begin: a name of the IANA database, such as Europe/Berlin. Empty: UTC.",
+    )
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
 
     objects: ClassVar[OrganizationManager] = OrganizationManager()
@@ -149,6 +165,10 @@ class Organization(Timestamped):
     @override
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone or "UTC")
 
 
 class Membership(Timestamped):

@@ -14,6 +14,10 @@ def personal_organization(user: User) -> Organization:
     return Organization.objects.get(memberships__user=user, is_personal=True)
 
 
+def is_member(user_id: int, organization_id: int) -> bool:
+    return Membership.objects.filter(user_id=user_id, organization_id=organization_id).exists()
+
+
 def plan_of(organization: Organization) -> Plan:
     return organization.plan or Plan.objects.get(pk=FIRST_PLAN)
 

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.billing.services import credit_watch, ledger, referrals
+from apps.billing.services import budgets, credit_watch, ledger, referrals
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.money import format_usd
@@ -40,3 +40,17 @@ def give_referral_credit() -> None:
     """Usually there is nothing left to give: it is given when the purchase is committed."""
     if given := referrals.give_earned():
         log.warning("referrals.given_late", number=given)
+
+
+@shared_task
+def tell_budget_alerts() -> None:
+    """Say once of each budget's window that it has reached a percentage."""
+    for told in budgets.tell_alerts(clock.now()):
+        log.warning(
+            "budget.alert",
+            budget=told.budget.pk,
+            organization=told.budget.organization_id,
+            percent=told.percent,
+            spent=format_usd(told.spent),
+            amount=format_usd(told.budget.amount),
+        )

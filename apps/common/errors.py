@@ -21,6 +21,8 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── IdempotencyMismatch    422  idempotency_mismatch
     ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
     │   └── TrialExpired       402  trial_expired: the trial was all the credit there was, and it has ended
+    ├── BudgetExceeded         402  budget_exceeded (needed_usd, remaining_usd, resets_at; never retried)
+    ├── CostLimitReached       402  max_cost_reached (only in the middle of an answer)
     ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
     ├── UpstreamInvalid        502  upstream_error
     ├── AllProvidersFailed     503  all_providers_failed
@@ -159,6 +161,18 @@ class TrialExpired(InsufficientCredits):
     code = "trial_expired"
 
 
+class BudgetExceeded(GatewayzError):
+    status = 402
+    code = "budget_exceeded"
+    type = "billing_error"
+
+
+class CostLimitReached(GatewayzError):
+    status = 402
+    code = "max_cost_reached"
+    type = "billing_error"
+
+
 class RateLimited(GatewayzError):
     status = 429
     code = "rate_limit_exceeded"
@@ -207,6 +221,7 @@ ERROR_CODES: frozenset[str] = frozenset(
         "already_referred",
         "api_key_expired",
         "api_key_revoked",
+        "budget_exceeded",
         "code_already_redeemed",
         "code_expired",
         "code_not_valid_yet",
@@ -228,6 +243,8 @@ ERROR_CODES: frozenset[str] = frozenset(
         "invalid_request",
         "invalid_type",
         "invalid_value",
+        "max_cost_reached",
+        "max_cost_too_low",
         "method_not_allowed",
         "missing_api_key",
         "missing_field",

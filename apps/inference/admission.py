@@ -5,15 +5,17 @@ key → body → (choosing.py: model and targets) → limits → hold
 
 import asyncio
 import datetime
+from functools import partial
 
 import orjson
 from msgspec.structs import replace
 
 from apps.billing.selectors import trial_that_ended
-from apps.billing.services import rating
-from apps.billing.services.values import HoldRequest
+from apps.billing.services import budgets, rating
+from apps.billing.services.known_budgets import Spender, Terms, known_budgets, terms_for
+from apps.billing.services.values import HoldDecision, HoldRequest
 from apps.catalog.providers.spec import Wire
-from apps.common import json
+from apps.common import clock, json
 from apps.common.db import run_db, to_iso
 from apps.common.errors import (
     InsufficientCredits,
@@ -24,6 +26,7 @@ from apps.common.errors import (
 )
 from apps.common.money import format_usd, nano_to_usd
 from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
+from apps.inference import cost_limit
 from apps.inference.context import RequestContext
 from apps.inference.cover import Cover
 from apps.inference.planner import Target
@@ -35,6 +38,8 @@ from apps.keys.authenticate import authenticate, read_secret
 from apps.keys.selectors import KeySnapshot
 
 MOST_NESTING = 200
+MOST_CHANGES = 3
+"""Times that a hold is asked for again because a budget was changed at that moment."""
 
 ANTHROPIC_VERSIONS: dict[str, tuple[str, ...]] = {
     "2023-06-01": (),
@@ -174,24 +179,24 @@ def hold_amount(context: RequestContext) -> int:
 
 
 async def place_hold(context: RequestContext, runtime: Runtime) -> None:
-    """Set the expected cost aside. Raises InsufficientCredits with what is needed and what there is."""
+    """Set the expected cost aside.
+
+    Raises InsufficientCredits with what is needed and what there is, BudgetExceeded with which budget and until when.
+    """
     assert context.key is not None
-    assert context.model is not None
     amount = hold_amount(context)
-    context.hold = runtime.books.hold(
-        HoldRequest(
-            request_id=context.id,
-            organization_id=context.key.organization_id,
-            amount=amount,
-            api_key_id=context.key.id,
-            model=context.model.id,
-        )
-    )
-    try:
-        decision = await asyncio.shield(context.hold)
-    except LEDGER_AWAY as error:
-        raise ServiceUnavailable("The ledger cannot be reached; nothing was charged.") from error
+    terms, decision = await _ask_for_hold(context, runtime, amount)
+    for _ in range(MOST_CHANGES):
+        if not decision.is_outdated:
+            break
+        # Its budgets have been changed since they were read here.
+        await run_db(known_budgets.check)
+        terms, decision = await _ask_for_hold(context, runtime, amount)
+    if decision.is_outdated:
+        raise ServiceUnavailable("The budgets of this key are being changed; nothing was charged.")
     if not decision.placed:
+        if amount <= decision.available:
+            raise await run_db(budgets.refusal, terms.windows, amount)
         # Only here does a trial matter: nothing that is served waits for this question.
         ended = await run_db(trial_that_ended, context.key.organization_id)
         raise too_dear(amount, available=decision.available, trial_ended=ended)
@@ -202,7 +207,37 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
             organization_id=context.key.organization_id,
             output_tokens=context.estimated_tokens - context.estimated_input,
             input_tokens=context.estimated_input,
+            most_output=None
+            if context.max_cost is None
+            else partial(cost_limit.affordable_output, context),
         )
+
+
+async def _ask_for_hold(
+    context: RequestContext, runtime: Runtime, amount: int
+) -> tuple[Terms, HoldDecision]:
+    assert context.key is not None
+    assert context.model is not None
+    key, moment = context.key, clock.now()
+    try:
+        terms = await terms_for(Spender(key.organization_id, key.id, key.created_by_id), moment)
+        context.held_at = moment
+        context.hold = runtime.books.hold(
+            HoldRequest(
+                request_id=context.id,
+                organization_id=key.organization_id,
+                amount=amount,
+                api_key_id=key.id,
+                model=context.model.id,
+                member_id=key.created_by_id,
+                held_at=moment,
+                budget_version=terms.version,
+                windows=terms.windows,
+            )
+        )
+        return terms, await asyncio.shield(context.hold)
+    except LEDGER_AWAY as error:
+        raise ServiceUnavailable("The ledger cannot be reached; nothing was charged.") from error
 
 
 def too_dear(

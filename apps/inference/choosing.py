@@ -21,7 +21,7 @@ from apps.common.errors import (
     PermissionDenied,
 )
 from apps.common.preferences import Sort
-from apps.inference import own_keys, tokens
+from apps.inference import cost_limit, own_keys, tokens
 from apps.inference.context import RequestContext
 from apps.inference.extras import extras_of
 from apps.inference.features import auto_router
@@ -71,6 +71,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
     context.hedges = routing.hedge
     context.deadlines = routing.deadlines
     context.extras = extras_of(body) if isinstance(body, dict) and surface.is_billed else ()
+    context.max_cost = routing.max_cost if isinstance(body, dict) else cost_limit.read(body)
     doing = [model for model in models if model.does(surface.operation)]
     if doing:
         is_conversation = surface.operation is Operation.CHAT
@@ -101,6 +102,8 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
         raise _nobody_can(context, model)
     context.estimated_input = tokens.estimate_input(facts)
     if context.targets:
+        if context.max_cost is not None and surface.is_billed:
+            cost_limit.apply(context, body, most=context.max_cost)
         context.estimated_tokens = context.estimated_input + _expected_output(context)
 
 

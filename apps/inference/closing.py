@@ -8,7 +8,6 @@ import asyncio
 
 import structlog
 
-from apps.billing.services import rating
 from apps.billing.services.values import HoldDecision, Settlement
 from apps.common import background, clock
 from apps.common.errors import GatewayzError
@@ -16,7 +15,7 @@ from apps.common.ratelimit import Release
 from apps.common.usage import BUCKETS, NOTHING, UsageSource
 from apps.inference import metrics
 from apps.inference.context import Recalled, RequestContext
-from apps.inference.costs import final_usage_of
+from apps.inference.costs import cost_of, final_usage_of
 from apps.inference.explaining import explain
 from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill, bill
@@ -115,14 +114,15 @@ def _settle(
         runtime.velocity.ended(failed=bool(failed))
     _release_slot(context, runtime, used=billed.usage.total)
     target = context.progress.target
-    cost = (
-        rating.cost(billed.usage, target.rates).total if target and billed.usage != NOTHING else 0
-    )
+    cost = cost_of(context, billed.usage, target) if target and billed.usage != NOTHING else 0
     settlement = Settlement(
         request_id=context.id,
         organization_id=context.key.organization_id,
         cost=cost,
         price_id=target.rates.price_id or None if target else None,
+        api_key_id=context.key.id,
+        member_id=context.key.created_by_id,
+        held_at=context.held_at,
     )
     row = _row(context, billed, error, cost=cost)
 

@@ -5,6 +5,7 @@ request ends, however it ends.
 """
 
 import asyncio
+import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -125,6 +126,8 @@ class RequestContext(msgspec.Struct):
     """A slot of the key's limits was asked for and not refused."""
     hold: asyncio.Future[HoldDecision] | None = None
     """Asked for; whether it was placed is known when it is done."""
+    held_at: datetime.datetime | None = None
+    """The moment that says in which windows of budgets it counts."""
     cover: Cover | None = None
     """How far the hold pays for a stream."""
     recover: Recover = Recover.OFF
@@ -133,6 +136,8 @@ class RequestContext(msgspec.Struct):
     """A second host is asked beside the first when that takes longer than it usually does."""
     deadlines: Deadlines = Deadlines()
     """What the client says of them."""
+    max_cost: int | None = None
+    """Nano-USD that it may cost at most."""
     sent: Sent | None = None
     """Kept while another host could go on with the stream."""
     limit_headers: list[tuple[bytes, bytes]] = field(default_factory=list)

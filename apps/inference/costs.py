@@ -26,13 +26,19 @@ def final_usage_of(context: RequestContext, target: Target, tally: Tally) -> Usa
     return usage
 
 
-def price_usage(target: Target) -> PriceUsage:
+def cost_of(context: RequestContext, usage: Usage, target: Target) -> int:
+    """Nano-USD. What a host says beyond the ``max_cost`` of the request is not the client's to pay."""
+    cost = rating.cost(usage, target.rates).total
+    return cost if context.max_cost is None else min(cost, context.max_cost)
+
+
+def price_usage(context: RequestContext, target: Target) -> PriceUsage:
     """Usage to the cost fields of the client's ``usage``: dollars, in all and by part."""
 
     def price(usage: Usage) -> Json:
         cost = rating.cost(usage, target.rates)
         return {
-            "cost": nano_to_usd(cost.total),
+            "cost": nano_to_usd(cost_of(context, usage, target)),
             # Told of every answer: a provider that is a gateway itself speaks of its own customer, the house.
             "is_byok": target.is_byok,
             "cost_details": {

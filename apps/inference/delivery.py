@@ -309,7 +309,7 @@ def shape_of(context: RequestContext, target: Target) -> AnswerShape:
             echo=context.echo,
         ),
         # Of the host that ends the answer, which may be another than the one that began it.
-        price=lambda usage: price_usage(context.progress.target or target)(usage),
+        price=lambda usage: price_usage(context, context.progress.target or target)(usage),
         include_usage=context.facts.include_usage,
         expected=context.facts.units,
     )

@@ -4,7 +4,7 @@ finished, provider sent usage        usage × price            provider
 finished, no usage                   counted × price          counted
 client gone after content            what was produced        provider or counted
 client gone before content           nothing                  none
-credit used up while streaming       what was delivered       provider or counted
+credit, budget or max_cost used up   what was delivered       provider or counted
 provider failed, before or after     nothing                  none
 empty answer                         nothing                  none
 """

@@ -12,6 +12,7 @@ from msgspec import Meta
 from msgspec.structs import asdict, replace
 
 from apps.common.errors import InvalidRequest
+from apps.common.money import usd_to_nano
 from apps.common.preferences import MaxPrice, Preferences, Sort, settle
 from apps.inference.requests.common import Name, explain
 from apps.keys.selectors import Recover
@@ -21,6 +22,10 @@ Seconds = Annotated[float, Meta(gt=0, le=600)]
 VARIANTS: Mapping[str, Sort] = {":floor": "price", ":nitro": "throughput"}
 """Ends of a model's name that say how its hosts are sorted."""
 MOST_MODELS = 10
+
+
+MostCost = Annotated[float, Meta(gt=0, le=1_000_000)]
+"""Dollars."""
 
 
 class Deadlines(msgspec.Struct, frozen=True):
@@ -44,6 +49,8 @@ class Routing(msgspec.Struct, frozen=True):
     hedge: bool = False
     """A second host is asked beside the first when that takes longer than it usually does."""
     deadlines: Deadlines = Deadlines()
+    max_cost: int | None = None
+    """Nano-USD that the request may cost at most."""
 
 
 DEFAULT = Routing()
@@ -57,6 +64,7 @@ class _Body(msgspec.Struct):
     recover: Literal["match", "continue", "off"] | None = None
     hedge: bool | None = None
     deadlines: Deadlines | None = None
+    max_cost: MostCost | None = None
 
 
 ROUTING_FIELDS = frozenset(_Body.__struct_fields__)
@@ -82,6 +90,8 @@ def read_routing(body: Mapping[str, Any]) -> Routing:
         recover=Recover(found.recover) if found.recover else None,
         hedge=bool(found.hedge),
         deadlines=found.deadlines or Deadlines(),
+        # As it was written: a float's digits beyond that are nobody's.
+        max_cost=None if found.max_cost is None else usd_to_nano(repr(found.max_cost)),
     )
 
 

@@ -22,6 +22,7 @@ from apps.inference.canonical.codec import Codec, StreamEncoder
 from apps.inference.canonical.events import Event, UsageReported
 from apps.inference.context import RequestContext
 from apps.inference.delivery import Client, Delivery, Lanes, shape_of
+from apps.inference.limits import LIMITS, WITHIN
 from apps.inference.planner import Target
 from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_responses.stream_encoder import ResponsesStreamEncoder
@@ -34,15 +35,6 @@ from apps.keys.selectors import Recover
 
 TRIMS = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.BEDROCK_CONVERSE})
 """Wires that refuse a beginning that ends in white space."""
-WITHIN = {Wire.GEMINI: "generationConfig"}
-"""The object of a request that holds its limits, where that is not the request itself."""
-LIMITS = {
-    Wire.OPENAI_CHAT: ("max_tokens", "max_completion_tokens"),
-    Wire.ANTHROPIC_MESSAGES: ("max_tokens",),
-    Wire.OPENAI_RESPONSES: ("max_output_tokens",),
-    Wire.GEMINI: ("maxOutputTokens",),
-}
-"""How a client says how many tokens an answer may have."""
 STOPS = ("stop", "stop_sequences", "stopSequences")
 
 

@@ -219,7 +219,7 @@ def _entry(context: RequestContext, answer: Answer) -> Entry | None:
     return Entry(
         answer=answer,
         id=context.id,
-        price=price_usage(progress.target)(progress.usage),
+        price=price_usage(context, progress.target)(progress.usage),
         recalled=Recalled(
             model=progress.target.offering.model_id,
             finish_reason=progress.tally.finish_reason,

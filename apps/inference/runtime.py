@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.billing.services.known_budgets import known_budgets
 from apps.catalog.selectors import catalog
 from apps.common import background, cache, http, single
 from apps.common.db import run_db
@@ -116,6 +117,7 @@ async def start() -> None:
     single.claim()
     await run_db(catalog.check)
     await run_db(known_keys.check)
+    await run_db(known_budgets.check)
     current()
 
 

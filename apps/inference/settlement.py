@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.billing.services import ledger
 from apps.billing.services.ledger_postgresql import settle_statement
-from apps.billing.services.values import HoldDecision, HoldRequest, Settlement
+from apps.billing.services.values import Extension, HoldDecision, HoldRequest, Settlement
 from apps.common import background
 from apps.common.db import is_postgresql, run_db
 from apps.common.groupcommit import GroupCommit
@@ -83,10 +83,10 @@ class Books:
         if decision.cancelled() or decision.exception() or not decision.result().placed:
             self._in_flight.discard(request_id)
 
-    async def extend(self, request_id: str, organization_id: int, amount: int) -> bool:
-        """Set nano-USD more aside. True while the ledger cannot be reached: the answer goes on, and is settled later."""
+    async def extend(self, request_id: str, organization_id: int, amount: int) -> Extension:
+        """Set nano-USD more aside. Placed while the ledger cannot be reached: the answer goes on, and is settled later."""
 
-        def work() -> bool:
+        def work() -> Extension:
             return ledger.extend_hold(request_id, organization_id, amount=amount)
 
         try:
@@ -95,7 +95,7 @@ class Books:
             return await asyncio.get_running_loop().run_in_executor(self._writer, work)
         except LEDGER_AWAY as error:
             log.warning("holds.extension_failed", request_id=request_id, error=type(error).__name__)
-            return True
+            return Extension.PLACED
 
     def close_request(self, closing: Closing) -> asyncio.Future[int]:
         """Settle and record; nano-USD really charged. Tried again while the database is away.

@@ -44,7 +44,7 @@ from apps.inference.verbatim_streams import (
     with_cost,
 )
 
-UNHEARD_FIELDS = frozenset({"transforms", "session_id", "max_cost"})
+UNHEARD_FIELDS = frozenset({"transforms", "session_id"})
 """Named as dropped for as long as nobody here acts on them."""
 GATEWAY_FIELDS = ROUTING_FIELDS | UNHEARD_FIELDS
 """Fields that speak to a gateway, not to a provider."""

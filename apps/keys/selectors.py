@@ -52,6 +52,8 @@ class KeySnapshot:
     recover: Recover
     last4: str
     created_at: datetime.datetime
+    created_by_id: int | None = None
+    """The user whose spending it is, too."""
     provider_policy: Preferences | None = None
     """What its requests can only narrow."""
     provider_keys: Mapping[str, ProviderKey] = field(default_factory=dict, repr=False)
@@ -87,6 +89,7 @@ def find_key(key_hash: str) -> KeySnapshot | None:
         recover=Recover(key.recover),
         last4=key.last4,
         created_at=key.created_at,
+        created_by_id=key.created_by_id,
         provider_policy=_policy(key),
         provider_keys=_provider_keys(key.organization_id) if key.has_own and not is_test else {},
     )
@@ -139,6 +142,10 @@ known_keys: Snapshot[KnownKeys] = Snapshot(
 def remember(known: KnownKeys, key_hash: str, key: KeySnapshot) -> None:
     if len(known) < MOST_KEYS:
         known[key_hash] = key
+
+
+def has_key(organization_id: int, key_id: int) -> bool:
+    return ApiKey.objects.filter(organization_id=organization_id, pk=key_id).exists()
 
 
 def list_keys(organization_id: int) -> list[ApiKey]:

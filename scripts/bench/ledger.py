@@ -35,6 +35,7 @@ def parse_arguments():
     parser.add_argument("--concurrency", default="1,64", help="requests at a time, comma separated (%(default)s)")
     parser.add_argument("--organizations", default="1,16", help="organisations that share them (%(default)s)")
     parser.add_argument("--idle", type=int, default=5000, help="organisations that only fill the tables (%(default)s)")
+    parser.add_argument("--budgets", action="store_true", help="every request counts in two hard budgets")
     parser.add_argument("--profile", metavar="FILE", help="write a cProfile of the whole run")
     return parser.parse_args()
 
@@ -69,18 +70,22 @@ def run_on_server(url, statement):
         connection.execute(statement)
 
 
-def make_organizations(number, *, idle):
+def make_organizations(number, *, idle, has_budgets):
     from apps.accounts.models import Organization
+    from apps.billing.models import Period
+    from apps.billing.services import budgets
     from apps.billing.services import ledger
 
     Organization.objects.bulk_create(Organization(name=f"idle {n}") for n in range(idle))
     organizations = [Organization.objects.create(name=f"bench {n}").pk for n in range(number)]
     for pk in organizations:
         ledger.grant_promo(pk, amount=CREDIT, reference=f"bench:{pk}", memo="")
+        for period in (Period.DAY, Period.MONTH) if has_budgets else ():
+            budgets.make(pk, period=period, amount=CREDIT, is_hard=True, alerts=[])
     return organizations
 
 
-def make_closing(request_id, organization):
+def make_closing(request_id, organization, moment):
     """The end of an ordinary request: as many columns as the pipeline fills."""
     from apps.billing.services.values import Settlement
     from apps.common import clock
@@ -112,12 +117,14 @@ def make_closing(request_id, organization):
         "app_title": "",
         "app_url": "",
     }
-    return Closing(Settlement(request_id, organization, COST, price_id=1), row)
+    return Closing(Settlement(request_id, organization, COST, price_id=1, held_at=moment), row)
 
 
 async def measure(books, organizations, *, concurrency, seconds):
     """(hold seconds, settle seconds) of every pair, and how long it all took."""
+    from apps.billing.services.known_budgets import Spender, terms_for
     from apps.billing.services.values import HoldRequest
+    from apps.common import clock
     from apps.common.ids import new_id
 
     times = []
@@ -126,11 +133,18 @@ async def measure(books, organizations, *, concurrency, seconds):
     async def work(organization):
         while (start := time.perf_counter()) < deadline:
             request_id = new_id("gen")
-            decision = await books.hold(HoldRequest(request_id, organization, QUOTE, None, "acme/large"))
+            moment = clock.now()
+            terms = await terms_for(Spender(organization), moment)
+            decision = await books.hold(
+                HoldRequest(
+                    request_id, organization, QUOTE, None, "acme/large",
+                    held_at=moment, budget_version=terms.version, windows=terms.windows,
+                )
+            )  # fmt: skip
             assert decision.placed
             held = time.perf_counter()
             # What close_request does, less the moment for which it may let a settlement linger for company.
-            assert await books._closings.submit(make_closing(request_id, organization)) == COST
+            assert await books._closings.submit(make_closing(request_id, organization, moment)) == COST
             books._in_flight.discard(request_id)
             times.append((held - start, time.perf_counter() - held))
 
@@ -140,11 +154,16 @@ async def measure(books, organizations, *, concurrency, seconds):
 
 
 async def measure_all(arguments, organizations):
+    from apps.billing.services.known_budgets import Spender, terms_for
+    from apps.common import cache, clock
     from apps.inference.settlement import Books
 
     print("| at a time | organisations | pairs/s | CPU µs/pair here | hold p50 / p99, ms | settle p50 / p99, ms |")
     print("|---|---|---|---|---|---|")
     books = Books()
+    for organization in organizations:  # what the first request of a day does
+        await terms_for(Spender(organization), clock.now())
+    beside = asyncio.create_task(cache.watch())  # as in a web process: snapshots need no look of their own
     await measure(books, organizations, concurrency=8, seconds=0.5)  # warm: connections, plans, pages
     for concurrency in map(int, arguments.concurrency.split(",")):
         for shared in map(int, arguments.organizations.split(",")):
@@ -159,6 +178,7 @@ async def measure_all(arguments, organizations):
                 f"| {quantiles(holds)} | {quantiles(settles)} |",
                 flush=True,
             )
+    beside.cancel()
     await books.shut()
 
 
@@ -177,7 +197,7 @@ def main():
 
         call_command("migrate", verbosity=0)
         organizations = make_organizations(
-            max(map(int, arguments.organizations.split(","))), idle=arguments.idle
+            max(map(int, arguments.organizations.split(","))), idle=arguments.idle, has_budgets=arguments.budgets
         )
         print(f"{connection.vendor}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
         profiler = cProfile.Profile()

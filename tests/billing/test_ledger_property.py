@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from apps.billing.models import AccountKind
 from apps.billing.services import ledger, ledger_portable
-from apps.billing.services.values import HoldDecision, HoldRequest, Settlement
+from apps.billing.services.values import Extension, HoldDecision, HoldRequest, Settlement
 from apps.billing.services.verification import verify
 from apps.common import clock
 from tests.billing.books import Books, lines_of, open_books
@@ -163,7 +163,7 @@ class Run:
         extended = ledger.extend_hold(
             request, self.books[organization].organization_id, amount=amount
         )
-        assert extended is fits
+        assert (extended is Extension.PLACED) == fits
         if fits and held is not None:
             self.model.holds[request] = (organization, held[1] + amount)
 

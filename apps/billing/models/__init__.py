@@ -1,6 +1,7 @@
 """The ledger's tables, and those of credit that is given away."""
 
 from apps.billing.models.account import Account, AccountKind, Balance
+from apps.billing.models.budget import Budget, BudgetAlert, BudgetEpoch, BudgetWindow, Period
 from apps.billing.models.coupon import Coupon, CouponRedemption
 from apps.billing.models.entry import EntryKind, EntryLine, JournalEntry
 from apps.billing.models.guess import CodeGuesses
@@ -15,6 +16,10 @@ __all__ = [
     "Account",
     "AccountKind",
     "Balance",
+    "Budget",
+    "BudgetAlert",
+    "BudgetEpoch",
+    "BudgetWindow",
     "CodeGuesses",
     "Coupon",
     "CouponRedemption",
@@ -26,6 +31,7 @@ __all__ = [
     "Hold",
     "JournalEntry",
     "PartnerOffer",
+    "Period",
     "RedemptionBatch",
     "RedemptionCode",
     "Referral",

@@ -1,7 +1,7 @@
 """Ledger accounts, and the cached balance of each organisation. All amounts are nano-USD."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from typing_extensions import override
 
 from apps.common.money import format_usd
@@ -71,6 +71,14 @@ class Balance(models.Model):
     promo = models.BigIntegerField(default=0)
     purchased = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0, help_text="Sum of the open holds.")
+    # Null, so that the table need not be made anew (SQLite's triggers); the default is the database's, whose trigger opens
+    # balances.
+    budget_version = models.BigIntegerField(
+        null=True,
+        db_default=Value(0),
+        editable=False,
+        help_text="Rises with every change of one of its budgets.",
+    )
 
     class Meta:
         constraints = [
@@ -90,6 +98,13 @@ class Balance(models.Model):
                 condition=Q(held__lte=F("allowance") + F("promo") + F("purchased")),
                 name="billing_balance_covers_holds",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization"],
+                condition=Q(budget_version__gt=0),
+                name="billing_balance_with_budgets",
+            )
         ]
 
     @override

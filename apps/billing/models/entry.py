@@ -29,6 +29,14 @@ class JournalEntry(models.Model):
     )
     memo = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_index=True)
+    # Of a settlement: who has spent, and when, so that budgets can be computed from the journal.
+    api_key_id = models.BigIntegerField(null=True, blank=True)
+    member_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The user who had made the key."
+    )
+    held_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its credit was set aside."
+    )
 
     class Meta:
         verbose_name_plural = "journal entries"

@@ -15,6 +15,10 @@ class Hold(models.Model):
     amount = models.BigIntegerField(help_text="Nano-USD.")
     owner = models.CharField(max_length=40, help_text="The web process that serves the request.")
     api_key_id = models.BigIntegerField(null=True)
+    member_id = models.BigIntegerField(null=True)
+    windows = models.JSONField(
+        null=True, help_text="Ids of the budgets' windows that it counts in."
+    )
     model = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)

@@ -22,9 +22,13 @@ from msgspec.structs import replace
 
 from apps.billing.models import AccountKind, Balance, CreditLot, EntryKind, Hold, JournalEntry
 from apps.billing.selectors import EXPIRING, open_lots
-from apps.billing.services import ledger_portable, lots
-from apps.billing.services.ledger_postgresql import PLACE_HOLDS, settle_statement
-from apps.billing.services.values import HoldDecision, HoldRequest, Posting, Settlement
+from apps.billing.services import ledger_budgets, ledger_portable, lots
+from apps.billing.services.ledger_postgresql import (
+    PLACE_HOLDS,
+    PLACE_HOLDS_IN_BUDGETS,
+    settle_statement,
+)
+from apps.billing.services.values import Extension, HoldDecision, HoldRequest, Posting, Settlement
 from apps.common import clock
 from apps.common.db import is_postgresql
 from apps.common.money import format_usd
@@ -159,10 +163,10 @@ def place_holds(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecisio
 
 
 def _place_holds_by_statement(batch: Sequence[HoldRequest], *, owner: str) -> list[HoldDecision]:
-    decisions = _read_decisions(_fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner)))
+    decisions = _read_decisions(_fetch(_placing(batch), _hold_parameters(batch, owner=owner)))
     while again := _undecided(batch, decisions):
         members = [batch[index] for index in again]
-        rows = _fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
+        rows = _fetch(_placing(members), _hold_parameters(members, owner=owner))
         if not _take_over(decisions, again, _read_decisions(rows), batch):
             break
     return decisions
@@ -172,18 +176,18 @@ async def place_holds_on(
     database: StatementConnection, batch: Sequence[HoldRequest], *, owner: str
 ) -> list[HoldDecision]:
     """``place_holds`` on an event loop's own PostgreSQL connection."""
-    rows = await database.fetch(PLACE_HOLDS, _hold_parameters(batch, owner=owner))
+    rows = await database.fetch(_placing(batch), _hold_parameters(batch, owner=owner))
     decisions = _read_decisions(rows)
     while again := _undecided(batch, decisions):
         members = [batch[index] for index in again]
-        rows = await database.fetch(PLACE_HOLDS, _hold_parameters(members, owner=owner))
+        rows = await database.fetch(_placing(members), _hold_parameters(members, owner=owner))
         if not _take_over(decisions, again, _read_decisions(rows), batch):
             break
     return decisions
 
 
-def extend_hold(request_id: str, organization_id: int, *, amount: int) -> bool:
-    """Set ``amount`` more aside for a request that is under way. False when the credit, or the hold, is not there."""
+def extend_hold(request_id: str, organization_id: int, *, amount: int) -> Extension:
+    """Set ``amount`` more aside for a request that is under way."""
     with transaction.atomic():
         return ledger_portable.extend_hold(request_id, organization_id, amount)
 
@@ -208,6 +212,9 @@ def settle_parameters(
             "organization_id": member.organization_id,
             "cost": member.cost,
             "price_id": member.price_id,
+            "api_key_id": member.api_key_id,
+            "member_id": member.member_id,
+            "held_at": member.held_at,
             **(more[n] if more else {}),
         }
         for n, member in enumerate(batch)
@@ -242,6 +249,7 @@ def release_expired() -> list[Hold]:
         for hold in released:
             balances[hold.organization_id].held -= hold.amount
         Hold.objects.filter(pk__in=[hold.pk for hold in released]).delete()
+        ledger_budgets.give_back(released)
         for balance in balances.values():
             balance.save(update_fields=["held"])
         return released
@@ -252,6 +260,10 @@ def _fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def _placing(batch: Sequence[HoldRequest]) -> str:
+    return PLACE_HOLDS_IN_BUDGETS if any(member.windows for member in batch) else PLACE_HOLDS
 
 
 def _hold_parameters(batch: Sequence[HoldRequest], *, owner: str) -> dict[str, Any]:
@@ -265,18 +277,18 @@ def _hold_parameters(batch: Sequence[HoldRequest], *, owner: str) -> dict[str, A
 
 
 def _read_decisions(rows: Sequence[tuple[Any, ...]]) -> list[HoldDecision]:
-    return [HoldDecision(placed=placed, available=available) for placed, available in rows]
+    return [HoldDecision(*row) for row in rows]
 
 
 def _undecided(batch: Sequence[HoldRequest], decisions: Sequence[HoldDecision]) -> list[int]:
-    """Members behind one too large for the credit left, who would still fit themselves.
+    """Members behind one too large for the credit or the budget left, who would still fit themselves.
 
     The statement serves the longest run of members that fits. Each further round serves at least its first member.
     """
     return [
         index
         for index, (member, decision) in enumerate(zip(batch, decisions, strict=True))
-        if not decision.placed and member.amount <= decision.available
+        if not decision.placed and not decision.is_outdated and decision.fits(member.amount)
     ]
 
 

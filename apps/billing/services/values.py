@@ -1,6 +1,7 @@
 """What the ledger is asked and what it answers: frozen values, all amounts in nano-USD."""
 
 import datetime
+import enum
 from dataclasses import dataclass
 
 import msgspec
@@ -14,12 +15,37 @@ class HoldRequest(msgspec.Struct, frozen=True, gc=False):
     amount: int
     api_key_id: int | None = None
     model: str = ""
+    member_id: int | None = None
+    """The user who has made the key."""
+    held_at: datetime.datetime | None = None
+    """The moment that chose the ``windows``; None: when it is written."""
+    budget_version: int = 0
+    """Of the budgets that the caller knows: a hold that knows others than the balance does is not placed."""
+    windows: tuple[int, ...] = ()
+    """Of the budgets that apply."""
 
 
 class HoldDecision(msgspec.Struct, frozen=True, gc=False):
     placed: bool
     available: int
     """What the organisation could still hold after this batch."""
+    is_outdated: bool = False
+    """Not placed because the organisation's budgets have changed: to be asked again."""
+    room: int | None = None
+    """What the tightest of its hard budgets still leaves after this batch; None: it has none."""
+
+    def fits(self, amount: int) -> bool:
+        """Whether so much could be held after this batch."""
+        return amount <= self.available and (self.room is None or amount <= self.room)
+
+
+class Extension(enum.Enum):
+    """What became of a hold that was to grow."""
+
+    PLACED = "placed"
+    NO_CREDIT = "no_credit"
+    """Or the hold is not there any more."""
+    NO_BUDGET = "no_budget"
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +55,9 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     organization_id: int
     cost: int
     price_id: int | None = None
+    api_key_id: int | None = None
+    member_id: int | None = None
+    held_at: datetime.datetime | None = None
 
     @property
     def reference(self) -> str:

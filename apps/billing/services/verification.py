@@ -1,5 +1,6 @@
 """Proof that the books are right: what ``manage.py verify_ledger`` prints and the nightly job checks."""
 
+import datetime
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,23 @@ from django.conf import settings
 from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from apps.billing.models import AccountKind, Balance, CreditLot, EntryLine, Hold, JournalEntry
+from apps.billing.models import (
+    AccountKind,
+    Balance,
+    BudgetWindow,
+    CreditLot,
+    EntryLine,
+    Hold,
+    JournalEntry,
+)
 from apps.billing.selectors import EXPIRING
+from apps.billing.services.ledger_budgets import with_truth
 from apps.billing.services.ledger_portable import SPEND_ORDER
 from apps.common import clock
 from apps.common.money import format_usd
+
+STILL_PROVED = datetime.timedelta(days=2)
+"""After a window's end; what it was no longer matters to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,8 @@ class Verification:
 
 
 def verify(*organizations: int) -> Verification:
-    """Σ of each entry = 0, Σ of the lines = balances, Σ of the holds = held, no hold older than its expiry.
+    """Σ of each entry = 0, Σ of the lines = balances, Σ of the holds = held, no hold older than its expiry,
+    and the windows of budgets = the entries and holds of their time.
 
     Of these organisations, or of all. Each proof is one query, so it sees one moment of the books without a lock:
     settlements go on meanwhile.
@@ -36,7 +50,16 @@ def verify(*organizations: int) -> Verification:
     entries = JournalEntry.objects.filter(chosen)
     balances = Balance.objects.filter(chosen)
     holds = Hold.objects.filter(chosen)
-    problems = [*_unbalanced(entries), *_wrong(balances), *_without_lot(balances), *_stale(holds)]
+    windows = BudgetWindow.objects.filter(
+        Q(budget__organization_id__in=organizations) if organizations else Q()
+    )
+    problems = [
+        *_unbalanced(entries),
+        *_wrong(balances),
+        *_without_lot(balances),
+        *_stale(holds),
+        *_wrong_windows(windows),
+    ]
     return Verification(
         entries=entries.count(),
         organizations=balances.count(),
@@ -94,6 +117,17 @@ def _without_lot(balances: QuerySet[Balance]) -> list[str]:
         for row in balances.annotate(**sums).filter(short)
         for kind in EXPIRING
         if getattr(row, f"{kind}_lots") < getattr(row, kind)
+    ]
+
+
+def _wrong_windows(windows: QuerySet[BudgetWindow]) -> list[str]:
+    """Of the budgets in force, as long as a request can still be under way in the window."""
+    recent = windows.filter(budget__ended_at=None, ends_at__gt=clock.now() - STILL_PROVED)
+    wrong = with_truth(recent).exclude(spent=F("true_spent"), held=F("true_held"))
+    return [
+        f"window {row.pk} of budget {row.budget_id}: {format_usd(row.spent)} spent and {format_usd(row.held)} held, "
+        f"its entries sum to {format_usd(row.true_spent)} and its holds to {format_usd(row.true_held)}"
+        for row in wrong
     ]
 
 
