@@ -112,6 +112,21 @@ VARIABLES: dict[str, Variable] = {
     "LOW_UPSTREAM_BALANCE_USD": Variable(
         "10", "Warn when less than so many dollars are left at a provider that tells its balance"
     ),
+    "STRIPE_SECRET_KEY": Variable("", "Stripe's secret key; empty: no payments"),
+    "STRIPE_PUBLISHABLE_KEY": Variable(
+        "", "Stripe's publishable key, handed to pages that take cards themselves"
+    ),
+    "STRIPE_WEBHOOK_SECRET": Variable(
+        "",
+        "Signing secret of the webhook /api/stripe/webhook; several, comma separated, while it is changed",
+    ),
+    "STRIPE_API_BASE": Variable("https://api.stripe.com", "Where Stripe's API is asked"),
+    "TOP_UP_FEE_PERCENT": Variable(
+        "5", "Fee on top of bought credit, in percent of its price; 0 to 100, two decimals"
+    ),
+    "REFUND_DAYS": Variable(
+        "14", "How many days after a payment its customer may take unspent credit back"
+    ),
     "OPENAI_API_KEY": Variable("", "House key for OpenAI"),
     "ANTHROPIC_API_KEY": Variable("", "House key for Anthropic"),
     "OPENROUTER_API_KEY": Variable("", "House key for OpenRouter"),

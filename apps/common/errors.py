@@ -18,12 +18,15 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── AnswerNotKept          409  idempotency_not_kept
     ├── IdempotencyMismatch    422  idempotency_mismatch
     ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
+    │   └── SpendingFrozen     402  spending_frozen
+    ├── PaymentDeclined        402  payment_declined
     ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
     ├── UpstreamInvalid        502  upstream_error
     ├── AllProvidersFailed     503  all_providers_failed
     ├── UpstreamTimeout        504  upstream_timeout
     ├── ServiceUnavailable     503  service_unavailable
-    │   └── Overloaded         503  overloaded
+    │   ├── Overloaded         503  overloaded
+    │   └── PaymentsNotConfigured 503  payments_not_configured
     └── InternalError          500  internal_error
 """
 
@@ -144,6 +147,16 @@ class InsufficientCredits(GatewayzError):
     type = "billing_error"
 
 
+class SpendingFrozen(InsufficientCredits):
+    code = "spending_frozen"
+
+
+class PaymentDeclined(GatewayzError):
+    status = 402
+    code = "payment_declined"
+    type = "billing_error"
+
+
 class RateLimited(GatewayzError):
     status = 429
     code = "rate_limit_exceeded"
@@ -182,6 +195,11 @@ class Overloaded(ServiceUnavailable):
     code = "overloaded"
 
 
+class PaymentsNotConfigured(ServiceUnavailable):
+    code = "payments_not_configured"
+    retryable = False
+
+
 class InternalError(GatewayzError):
     retryable = True
 
@@ -214,11 +232,14 @@ ERROR_CODES: frozenset[str] = frozenset(
         "no_provider_allowed",
         "not_found",
         "overloaded",
+        "payment_declined",
+        "payments_not_configured",
         "permission_denied",
         "previous_response_not_found",
         "rate_limit_exceeded",
         "request_too_large",
         "service_unavailable",
+        "spending_frozen",
         "token_limit_exceeded",
         "upstream_error",
         "upstream_timeout",

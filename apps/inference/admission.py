@@ -17,6 +17,7 @@ from apps.common.errors import (
     InvalidRequest,
     RateLimited,
     ServiceUnavailable,
+    SpendingFrozen,
 )
 from apps.common.money import format_usd, nano_to_usd
 from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
@@ -172,6 +173,8 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
     assert context.key is not None
     assert context.model is not None
     amount = hold_amount(context)
+    if amount and context.key.is_frozen:
+        raise spending_frozen()
     context.hold = runtime.books.hold(
         HoldRequest(
             request_id=context.id,
@@ -194,6 +197,12 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
             organization_id=context.key.organization_id,
             output_tokens=context.estimated_tokens - context.estimated_input,
         )
+
+
+def spending_frozen() -> SpendingFrozen:
+    return SpendingFrozen(
+        "A payment of this organisation was taken back after its credit had been spent. Write to support."
+    )
 
 
 def too_dear(amount: int, *, available: int) -> InsufficientCredits:

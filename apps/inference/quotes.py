@@ -179,6 +179,8 @@ def _refused(context: RequestContext, hold: int, *, available: int) -> GatewayzE
     """What the request would be refused with before any host is asked, by the order of the pipeline."""
     if beyond := admission.beyond_limit(context):
         return beyond
+    if hold and context.key is not None and context.key.is_frozen:
+        return admission.spending_frozen()
     return admission.too_dear(hold, available=available) if hold > available else None
 
 

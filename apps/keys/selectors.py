@@ -52,6 +52,8 @@ class KeySnapshot:
     recover: Recover
     last4: str
     created_at: datetime.datetime
+    is_frozen: bool = False
+    """The organisation may not spend: nothing that costs is served."""
     provider_policy: Preferences | None = None
     """What its requests can only narrow."""
     provider_keys: Mapping[str, ProviderKey] = field(default_factory=dict, repr=False)
@@ -87,6 +89,7 @@ def find_key(key_hash: str) -> KeySnapshot | None:
         recover=Recover(key.recover),
         last4=key.last4,
         created_at=key.created_at,
+        is_frozen=key.organization.spending_frozen_at is not None,
         provider_policy=_policy(key),
         provider_keys=_provider_keys(key.organization_id) if key.has_own and not is_test else {},
     )

@@ -25,13 +25,23 @@ PUBLIC = {
     "/v1/gateway/{slug}/stats",
     "/v1/routers",
     "/v1/ranking/models",
+    "/api/stripe/credit-packages",
+    "/api/stripe/webhook",
     "/openapi.json",
     "/health",
     "/health/ready",
     "/metrics",
 }
 PUBLIC_PREFIXES = ("/v1/models", "/v1beta/models")
-PAGES_AND_NAMES = {"/", "/admin/", "/v1/", "/v1beta/", "/v1/docs", "/v1/openapi.json"}
+PAGES_AND_NAMES = {
+    "/",
+    "/admin/",
+    "/v1/",
+    "/v1beta/",
+    "/api/stripe/",
+    "/v1/docs",
+    "/v1/openapi.json",
+}
 
 
 @pytest.fixture
