@@ -6,7 +6,15 @@ from django.contrib.auth.models import Group
 
 from apps.accounts import services as signup
 from apps.accounts.models import Membership
-from apps.billing.services import ledger
+from apps.billing.models import (
+    AutoTopUp,
+    OrderKind,
+    Reversal,
+    ReversalKind,
+    StripeCustomer,
+    StripeEvent,
+)
+from apps.billing.services import ledger, orders
 from apps.catalog.models import Feed, ModelAlias, PriceProposal, UpstreamBalance
 from apps.catalog.services import offers, providers
 from apps.common import clock
@@ -82,3 +90,25 @@ def every_table(books):
     Probe.objects.create(**host, tier="standard", succeeded=True, at=clock.now())
     Watch.objects.create(**host, tier="standard")
     totals.count([("acme", "standard", "answered", 21_450)])
+    make_payment(books)
+
+
+def make_payment(books):
+    """An order of Alice's that is open, and everything else about payments."""
+    mine = {"organization_id": books.organization_id}
+    order = orders.begin(
+        **mine, kind=OrderKind.CHECKOUT, wanted=orders.Wanted(1000, 10**10), request={}
+    )
+    Reversal.objects.create(
+        id="rev_1",
+        order=order,
+        kind=ReversalKind.REFUND,
+        amount_cents=5,
+        created_at=clock.now(),
+    )
+    StripeCustomer.objects.create(**mine, token="cust_1", stripe_id="cus_1")
+    AutoTopUp.objects.create(**mine, threshold=10**9, price_cents=1000, card_id="pm_1")
+    StripeEvent.objects.create(
+        id="evt_1", type="charge.refunded", payload="{}", received_at=clock.now()
+    )
+    return order
