@@ -31,7 +31,7 @@ def test_event_waits_again_when_it_is_to_be_processed_again(staff, order):
     page = act(staff, "stripeevent", "process_again", "evt_1")
 
     event = StripeEvent.objects.get(pk="evt_1")
-    assert texts(page) == ["1 will be processed."]
+    assert texts(page) == ["1 will be processed within a minute."]
     assert (event.status, event.attempts, event.problem) == (EventStatus.RECEIVED, 0, "")
 
 

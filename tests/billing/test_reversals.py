@@ -133,6 +133,24 @@ def test_refund_is_one_when_stripes_answer_was_lost(shop, settings):
     assert shop.is_sound()
 
 
+def test_credit_comes_back_when_stripe_refuses_the_refund(shop):
+    order = shop.buy(amount_usd=10)
+    shop.fake.control("disputes", payment_intent=order.intent_id)  # not told of yet
+    key = {"headers": {"idempotency-key": "k"}}
+    body = {"payment_id": order.pk}
+
+    refused = shop.call("POST", "refund", body, **key)
+    again = shop.post("refund", body, **key)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream_error")
+    assert "charged back" not in refused.text
+    assert (again["status"], shop.purchased) == ("returned", 10 * USD)
+    assert shop.fake.objects().get("refund", []) == []
+    shop.deliver()
+    assert shop.purchased == 0
+    assert shop.is_sound()
+
+
 def test_credit_comes_back_when_the_refund_fails(shop):
     order = shop.buy(amount_usd=10)
     refund(shop, order)

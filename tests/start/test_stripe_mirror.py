@@ -61,10 +61,12 @@ def test_objects_are_copied_with_what_they_name(installation, fake, paid):
         "from djstripe.models import Charge, Customer, PaymentIntent, PaymentMethod\n"
         f"intent = PaymentIntent.objects.get(id={paid.id!r})\n"
         "rows = [kind.objects.count() for kind in (PaymentIntent, Charge, Customer, PaymentMethod)]\n"
-        "print(json.dumps([copied, rows, intent.customer.id, intent.stripe_data['amount']]))"
+        "from djstripe.models import APIKey\n"
+        "kept = APIKey.objects.count()  # it would be in plain text\n"
+        "print(json.dumps([copied, rows, intent.customer.id, intent.stripe_data['amount'], kept]))"
     )
 
-    assert found == [[True] * len(told), [1, 1, 1, 1], paid.customer, 1050]
+    assert found == [[True] * len(told), [1, 1, 1, 1], paid.customer, 1050, 0]
 
 
 def test_what_cannot_be_copied_is_only_told(installation):
@@ -86,9 +88,11 @@ def test_staff_see_the_copies(installation, paid):
         "from django.contrib.auth import get_user_model\n"
         "from django.test import Client\n"
         "staff = Client()\n"
-        "staff.force_login(get_user_model().objects.filter(is_superuser=True).first())\n"
+        "staff.force_login(get_user_model().objects.create_superuser('b@example.com', 'pw'))\n"
         "page = staff.get('/admin/djstripe/paymentintent/')\n"
-        f"print(json.dumps([page.status_code, {paid.id!r} in page.content.decode()]))"
+        "others = ['/admin/djstripe/apikey/', '/admin/djstripe/paymentintent/add/']\n"
+        "refused = [staff.get(path).status_code for path in others]\n"
+        f"print(json.dumps([page.status_code, {paid.id!r} in page.content.decode(), refused]))"
     )
 
-    assert found == [200, True]
+    assert found == [200, True, [404, 403]]

@@ -62,7 +62,7 @@ def request_refund(
         idempotency_key=idempotency_key,
         is_staff=is_staff,
     )
-    if is_new or reversal.stripe_id is None:
+    if is_new or reversal.status == ReversalStatus.REQUESTED:
         try:
             send_refund(reversal)
         except StripeAway:
@@ -297,7 +297,7 @@ def _find_or_take(
     locked = Order.objects.select_for_update().get(pk=order.pk)
     reversal = (
         locked.reversals.filter(stripe_id=found["id"]).first()
-        or locked.reversals.filter(pk=known, stripe_id=None).first()
+        or locked.reversals.filter(pk=known, status=ReversalStatus.REQUESTED).first()
     )
     if reversal is not None:
         if reversal.status == ReversalStatus.REQUESTED:

@@ -92,7 +92,7 @@ def ask(work: "Callable[[stripe.StripeClient], Any]") -> Json:
         raise _away(error) from error
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
-            raise NotFound("Stripe knows nothing of that name.", param=error.param) from error
+            raise NotFound("The payment service knows nothing of that name.") from error
         raise _refused(error) from error
     except stripe.IdempotencyError as error:
         # In use: the same call is under way elsewhere. Otherwise two different calls have one key, a mistake of ours.
