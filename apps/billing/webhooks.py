@@ -4,21 +4,21 @@ import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from apps.billing.services import inbox
 from apps.billing.stripe.client import SignatureWrong, read_event
 from apps.billing.tasks import process_stripe_event
-from apps.common.errors import InvalidRequest, MethodNotAllowed
+from apps.common.errors import InvalidRequest
 
 log = structlog.get_logger(__name__)
 
 
 @csrf_exempt
 @no_append_slash
+@require_POST
 def stripe_webhook(request: HttpRequest) -> HttpResponse:
     """What was stored is acknowledged; a job does the rest. Stripe sends everything else again, for three days."""
-    if request.method != "POST":
-        raise MethodNotAllowed(f"{request.method} is not possible here.")
     body = request.body
     try:
         event = read_event(body, request.headers.get("stripe-signature", ""))

@@ -36,9 +36,8 @@ class MirrorAdmin(Large, ModelAdmin):  # type: ignore[misc]
 def register() -> None:
     """Called once every app's pages are known."""
     config = apps.get_app_config("djstripe")
-    for model in config.get_models():
+    models: list[Any] = list(config.get_models())
+    for model in models:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
-    for name in SHOWN:
-        model: Any = config.get_model(name)
-        admin.site.register(model, MirrorAdmin)
+    admin.site.register([model for model in models if model.__name__ in SHOWN], MirrorAdmin)
