@@ -1,6 +1,6 @@
 """The user API under /v1: one NinjaAPI, a router per app, every route behind a key unless it says otherwise.
 
-A second one under /v1beta holds what Google's clients read.
+A second one under /v1beta holds what Google's clients read, a third under /api/stripe how credit is bought.
 """
 
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,9 @@ from ninja.errors import HttpError, ValidationError
 
 from apps.accounts.plans_api import router as plans
 from apps.billing.api import router as billing
+from apps.billing.cards_api import router as cards
 from apps.billing.codes_api import router as codes
+from apps.billing.payments_api import router as payments
 from apps.billing.trials_api import router as trials
 from apps.catalog.api import router as catalog
 from apps.catalog.google_api import router as google
@@ -63,17 +65,29 @@ google_api = NinjaAPI(
     urls_namespace="v1beta",
 )
 google_api.add_router("", google)
-api.beside = google_api
+
+stripe_api = NinjaAPI(
+    title="Payments",
+    auth=KeyAuth(),
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="stripe",
+)
+for router in (payments, cards):
+    stripe_api.add_router("", router)
+api.beside = {google_api: "GoogleErrorBody", stripe_api: "ErrorBody"}
 
 
 @api.exception_handler(GatewayzError)
 @google_api.exception_handler(GatewayzError)
+@stripe_api.exception_handler(GatewayzError)
 def answer_error(request: HttpRequest, error: GatewayzError | type[GatewayzError]) -> HttpResponse:
     assert isinstance(error, GatewayzError)
     return envelope(request, error)
 
 
 @api.exception_handler(HttpError)
+@stripe_api.exception_handler(HttpError)
 def answer_unreadable_body(
     request: HttpRequest, error: HttpError | type[HttpError]
 ) -> HttpResponse:
@@ -83,6 +97,7 @@ def answer_unreadable_body(
 
 @api.exception_handler(ValidationError)
 @google_api.exception_handler(ValidationError)
+@stripe_api.exception_handler(ValidationError)
 def answer_validation_error(
     request: HttpRequest, error: ValidationError | type[ValidationError]
 ) -> HttpResponse:

@@ -63,6 +63,16 @@ app.conf.beat_schedule = {
         "task": "apps.billing.tasks.tell_budget_alerts",
         "schedule": crontab(),
     },
+    "hear of payments that nobody told us of": {
+        "task": "apps.billing.tasks.sweep_payments",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
+    "buy credit where little is left": {
+        "task": "apps.billing.tasks.top_up",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
     "read the balances at providers": {
         "task": "apps.catalog.tasks.read_balances",
         "schedule": crontab(minute=37),

@@ -43,6 +43,8 @@ WITH_A_CODE = (
 """Refuse a code that is not there, and whoever tries too many of those."""
 TRIALS = ("/v1/trial/start", "/v1/partner-trials/start")
 """Refuse whoever had one."""
+BUYING = "/api/stripe/"
+"""Refuses a test key, declined cards, and everything while payments are not set up."""
 ABOUT_A_REQUEST = ("/v1/quote", "/v1/route")
 """Refuse what the request inside would be refused for."""
 
@@ -58,32 +60,37 @@ MODEL_IN_PATH: Json = {
 class DocumentedAPI(NinjaAPI):
     """A NinjaAPI whose document also holds what is served beside it."""
 
-    beside: NinjaAPI
-    """Its operations are shown too, at its own paths."""
+    beside: dict[NinjaAPI, str]
+    """Their operations are shown too, at their own paths, each with its error envelope."""
 
     @override
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: Json | None = None
     ) -> OpenAPISchema:
         schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        other = self.beside.get_openapi_schema()
+        others = {other: other.get_openapi_schema() for other in self.beside}
         components = schema.setdefault("components", {})
         components["securitySchemes"] = SECURITY_SCHEMES
         components["schemas"] = {
             **components.get("schemas", {}),
-            **other["components"]["schemas"],
+            **{
+                name: found
+                for other in others.values()
+                for name, found in other["components"]["schemas"].items()
+            },
             **error_schemas(),
         }
         for api, paths, envelope in (
             (self, schema["paths"], "ErrorBody"),
-            (self.beside, other["paths"], "GoogleErrorBody"),
+            *((api, others[api]["paths"], envelope) for api, envelope in self.beside.items()),
         ):
             public = _public_operations(api)
             for path, item in paths.items():
                 for operation in item.values():
                     is_public = operation["operationId"] in public
                     _complete(operation, path, envelope, is_public=is_public)
-        schema["paths"].update(other["paths"])
+        for other in others.values():
+            schema["paths"].update(other["paths"])
         for surface in SURFACES:
             for path in surface.paths:
                 operation, schemas = describe(surface, path)
@@ -112,6 +119,11 @@ def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> 
         found += [errors.NotFound, errors.RateLimited]
     if path in TRIALS:
         found.append(errors.TrialRefused)
+    if path.startswith(BUYING) and not is_public:
+        found += [errors.PermissionDenied, errors.PaymentDeclined, errors.PaymentsNotConfigured]
+        found += [errors.NotFound, errors.UpstreamInvalid]
+        if operation.get("requestBody"):
+            found.append(errors.IdempotencyMismatch)
     if path in ABOUT_A_REQUEST:
         found = list(REFUSALS)
     operation["responses"].update(refusals(found, envelope))

@@ -163,6 +163,22 @@ OTHER_PATHS: Json = {
             },
         )
     },
+    "/api/stripe/webhook": {
+        "post": {
+            **_described(
+                "stripe_webhook",
+                "Stripe tells what happened; signed by it",
+                {
+                    200: _json("Kept, or here already."),
+                    **refusals(
+                        [errors.InvalidRequest, errors.InternalError, errors.PaymentsNotConfigured],
+                        "ErrorBody",
+                    ),
+                },
+            ),
+            "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+        }
+    },
     "/admin/refresh-providers": {
         "post": {
             **_described(

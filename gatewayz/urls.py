@@ -11,12 +11,13 @@ from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from apps.billing.webhooks import stripe_webhook
 from apps.catalog import staff as catalog
 from apps.common.conditional import answer
 from apps.common.prepared import Prepared
 from apps.monitoring import views as monitoring
 from apps.web import views as web
-from gatewayz.api import api, google_api
+from gatewayz.api import api, google_api, stripe_api
 from gatewayz.staff_api import router as staff_api
 
 
@@ -52,5 +53,8 @@ urlpatterns = [
     path("admin/", include(staff_api.urls)),
     path("v1beta/", nothing),
     path("v1beta/", google_api.urls),
+    path("api/stripe/", nothing),
+    path("api/stripe/webhook", stripe_webhook),
+    path("api/stripe/", stripe_api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -88,9 +88,22 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Organization)
 class OrganizationAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "plan", "is_personal", "is_active", "created_at")
+    list_display = (
+        "name",
+        "plan",
+        "is_personal",
+        "is_active",
+        "spending_frozen_at",
+        "created_at",
+    )
     list_select_related = ("plan",)
-    list_filter = ("is_active", "plan", "is_personal", "created_at")
+    list_filter = (
+        "is_active",
+        ("spending_frozen_at", admin.EmptyFieldListFilter),
+        "plan",
+        "is_personal",
+        "created_at",
+    )
     search_fields = ("name", "memberships__user__email")
     inlines = (MembershipInline,)
     readonly_fields = ("created_at", "updated_at")

@@ -140,6 +140,11 @@ class Organization(Timestamped):
     is_active = models.BooleanField(
         default=True, help_text="Keys of an inactive organisation are refused."
     )
+    spending_frozen_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Set: nothing that costs is served. A payment was taken back whose credit had been spent.",
+    )
     plan = models.ForeignKey(
         Plan,
         on_delete=models.PROTECT,

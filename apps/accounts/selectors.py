@@ -104,3 +104,30 @@ def _card(plan: Plan) -> PlanCard:
         tokens_per_minute=plan.tokens_per_minute,
         concurrency=plan.concurrency,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BillingContact:
+    """Who gets an organisation's receipts."""
+
+    name: str
+    email: str
+    """Its first owner's; empty when it has none."""
+    is_frozen: bool
+
+
+def billing_contact(organization_id: int) -> BillingContact:
+    """Raises Organization.DoesNotExist."""
+    organization = Organization.objects.get(pk=organization_id)
+    owner = (
+        User.objects.filter(
+            memberships__organization=organization, memberships__role=Role.OWNER, is_active=True
+        )
+        .order_by("memberships__created_at")
+        .first()
+    )
+    return BillingContact(
+        name=organization.name,
+        email=owner.email if owner else "",
+        is_frozen=organization.spending_frozen_at is not None,
+    )

@@ -1,4 +1,4 @@
-"""The one form that writes to the ledger from the back office."""
+"""The forms that write to the ledger from the back office."""
 
 import datetime
 import uuid
@@ -52,3 +52,29 @@ class GrantForm(forms.Form):
         if amount <= 0:
             raise forms.ValidationError("Give more than nothing.")
         return amount
+
+
+class RefundForm(forms.Form):
+    """Money of an order. Sent twice, it is refunded once: ``token`` belongs to the page that was filled in."""
+
+    amount_usd = forms.DecimalField(
+        label="Amount in dollars",
+        required=False,
+        min_value=0,
+        decimal_places=2,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="Of what was charged, the fee included; empty: all that is left. Spent credit is written off.",
+    )
+    reason = forms.CharField(
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Why; stays with the refund for good.",
+    )
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def clean_amount_usd(self) -> int | None:
+        """Cents."""
+        amount = self.cleaned_data["amount_usd"]
+        if amount is not None and amount <= 0:
+            raise forms.ValidationError("Refund more than nothing.")
+        return None if amount is None else int(amount * 100)

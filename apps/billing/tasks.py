@@ -3,7 +3,16 @@
 import structlog
 from celery import shared_task
 
-from apps.billing.services import budgets, credit_watch, ledger, referrals
+from apps.billing.services import (
+    auto_top_up,
+    budgets,
+    credit_watch,
+    inbox,
+    ledger,
+    mirror,
+    referrals,
+    sweep,
+)
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.money import format_usd
@@ -54,3 +63,32 @@ def tell_budget_alerts() -> None:
             spent=format_usd(told.spent),
             amount=format_usd(told.budget.amount),
         )
+
+
+@shared_task
+def process_stripe_event(event_id: str) -> None:
+    """A webhook that has just come."""
+    if inbox.process(event_id):
+        mirror_stripe_event.delay(event_id)
+
+
+@shared_task
+def mirror_stripe_event(event_id: str) -> None:
+    """Show staff the object as Stripe has it. Nothing depends on it, so a failure is only told."""
+    if found := inbox.object_of(event_id):
+        mirror.update(found)
+
+
+@shared_task
+def sweep_payments() -> None:
+    """Webhooks that failed or were never queued, orders and refunds that nobody told us of."""
+    for event_id in inbox.due_events():
+        process_stripe_event(event_id)
+    sweep.compare_open_orders()
+    sweep.send_waiting_refunds()
+
+
+@shared_task
+def top_up() -> None:
+    """Buy credit for those who want it bought when little is left."""
+    auto_top_up.charge_due()

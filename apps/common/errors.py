@@ -21,6 +21,8 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── IdempotencyMismatch    422  idempotency_mismatch
     ├── InsufficientCredits    402  insufficient_credits (needed_usd, available_usd; never retried)
     │   └── TrialExpired       402  trial_expired: the trial was all the credit there was, and it has ended
+    │   └── SpendingFrozen     402  spending_frozen
+    ├── PaymentDeclined        402  payment_declined
     ├── BudgetExceeded         402  budget_exceeded (needed_usd, remaining_usd, resets_at; never retried)
     ├── CostLimitReached       402  max_cost_reached (only in the middle of an answer)
     ├── RateLimited            429  rate_limit_exceeded | token_limit_exceeded | concurrency_limit_exceeded
@@ -28,7 +30,8 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── AllProvidersFailed     503  all_providers_failed
     ├── UpstreamTimeout        504  upstream_timeout
     ├── ServiceUnavailable     503  service_unavailable
-    │   └── Overloaded         503  overloaded
+    │   ├── Overloaded         503  overloaded
+    │   └── PaymentsNotConfigured 503  payments_not_configured
     └── InternalError          500  internal_error
 """
 
@@ -173,6 +176,16 @@ class CostLimitReached(GatewayzError):
     type = "billing_error"
 
 
+class SpendingFrozen(InsufficientCredits):
+    code = "spending_frozen"
+
+
+class PaymentDeclined(GatewayzError):
+    status = 402
+    code = "payment_declined"
+    type = "billing_error"
+
+
 class RateLimited(GatewayzError):
     status = 429
     code = "rate_limit_exceeded"
@@ -209,6 +222,11 @@ class ServiceUnavailable(GatewayzError):
 
 class Overloaded(ServiceUnavailable):
     code = "overloaded"
+
+
+class PaymentsNotConfigured(ServiceUnavailable):
+    code = "payments_not_configured"
+    retryable = False
 
 
 class InternalError(GatewayzError):
@@ -255,12 +273,15 @@ ERROR_CODES: frozenset[str] = frozenset(
         "not_found",
         "overloaded",
         "own_code",
+        "payment_declined",
+        "payments_not_configured",
         "permission_denied",
         "previous_response_not_found",
         "rate_limit_exceeded",
         "referral_too_late",
         "request_too_large",
         "service_unavailable",
+        "spending_frozen",
         "token_limit_exceeded",
         "trial_already_used",
         "trial_expired",

@@ -22,6 +22,7 @@ from apps.common.errors import (
     InvalidRequest,
     RateLimited,
     ServiceUnavailable,
+    SpendingFrozen,
     TrialExpired,
 )
 from apps.common.money import format_usd, nano_to_usd
@@ -185,6 +186,8 @@ async def place_hold(context: RequestContext, runtime: Runtime) -> None:
     """
     assert context.key is not None
     amount = hold_amount(context)
+    if amount and context.key.is_frozen:
+        raise spending_frozen()
     terms, decision = await _ask_for_hold(context, runtime, amount)
     for _ in range(MOST_CHANGES):
         if not decision.is_outdated:
@@ -238,6 +241,12 @@ async def _ask_for_hold(
         return terms, await asyncio.shield(context.hold)
     except LEDGER_AWAY as error:
         raise ServiceUnavailable("The ledger cannot be reached; nothing was charged.") from error
+
+
+def spending_frozen() -> SpendingFrozen:
+    return SpendingFrozen(
+        "A payment of this organisation was taken back after its credit had been spent. Write to support."
+    )
 
 
 def too_dear(

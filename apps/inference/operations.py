@@ -274,4 +274,6 @@ def find_surface(path: str) -> tuple[Surface, dict[str, Any]] | None:
 
 def is_api(path: str) -> bool:
     """Whether a client of the API is asking: then every answer is JSON. A slash at the end is a slip of the same client."""
-    return f"{path}/".startswith(("/v1/", "/v1beta/")) or path.rstrip("/") == "/openapi.json"
+    return (
+        f"{path}/".startswith(("/v1/", "/v1beta/", "/api/")) or path.rstrip("/") == "/openapi.json"
+    )

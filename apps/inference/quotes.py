@@ -182,6 +182,8 @@ async def _refused(context: RequestContext, hold: int, *, available: int) -> Gat
     """What the request would be refused with before any host is asked, by the order of the pipeline."""
     if beyond := admission.beyond_limit(context):
         return beyond
+    if hold and context.key is not None and context.key.is_frozen:
+        return admission.spending_frozen()
     if hold <= available:
         return None
     assert context.key is not None

@@ -54,6 +54,8 @@ class KeySnapshot:
     created_at: datetime.datetime
     created_by_id: int | None = None
     """The user whose spending it is, too."""
+    is_frozen: bool = False
+    """The organisation may not spend: nothing that costs is served."""
     provider_policy: Preferences | None = None
     """What its requests can only narrow."""
     provider_keys: Mapping[str, ProviderKey] = field(default_factory=dict, repr=False)
@@ -90,6 +92,7 @@ def find_key(key_hash: str) -> KeySnapshot | None:
         last4=key.last4,
         created_at=key.created_at,
         created_by_id=key.created_by_id,
+        is_frozen=key.organization.spending_frozen_at is not None,
         provider_policy=_policy(key),
         provider_keys=_provider_keys(key.organization_id) if key.has_own and not is_test else {},
     )

@@ -67,6 +67,29 @@ PRICE_CHANGE_BP = env.basis_points("PRICE_CHANGE_PERCENT")
 # Of an organisation: after each, every process reads the API keys in use anew.
 PROVIDER_KEY_CHANGES_PER_MINUTE = 30
 
+# Payments (docs/payments.md). Without the secret key and the webhook's secret there are none.
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+STRIPE_PUBLISHABLE_KEY = env.text("STRIPE_PUBLISHABLE_KEY")
+STRIPE_WEBHOOK_SECRETS = env.items("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE").rstrip("/")
+STRIPE_TIMEOUT_SECONDS = 20.0
+STRIPE_RETRIES = 2
+TOP_UP_FEE_BP = env.basis_points("TOP_UP_FEE_PERCENT")
+TOP_UP_LEAST_CENTS = 5_00
+TOP_UP_MOST_CENTS = 10_000_00
+REFUND_DAYS = env.integer("REFUND_DAYS", least=0)
+# A webhook whose processing fails is tried again after 30 s, then twice as long each time, so often.
+EVENT_ATTEMPTS = 12
+EVENT_RETRY_SECONDS = 30
+# An order that is still open after so long is compared with Stripe, and again each time it has passed.
+ORDER_CHECKED_AFTER = timedelta(minutes=10)
+# Stripe keeps an idempotency key for a day: after that a call whose answer was lost is looked up, not repeated.
+ORDER_REPEATED_FOR = timedelta(hours=20)
+# A payment intent that nobody confirms has no end of its own.
+ORDER_EXPIRES_AFTER = timedelta(days=7)
+AUTO_TOP_UP_FAILURES = 3
+AUTO_TOP_UP_RETRY = timedelta(hours=1)
+
 HOLD_LEASE = timedelta(seconds=env.integer("HOLD_LEASE_SECONDS", least=2))
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 

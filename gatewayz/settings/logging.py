@@ -51,6 +51,7 @@ LOGGING = {
         # A foreign Host is the client's mistake, or a scanner's; the line of the request tells of it.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "ERROR"},
     },

@@ -17,6 +17,7 @@ os.environ.update(  # noqa: TID251
     KEYRING="RfiGyZjEI4AP3LpXfkRbzZWMHUiiYQAx5sD0E0ot5pE=",
     GATEWAYZ_DATA_DIR=_data_dir,
     SANDBOX="true",
+    STRIPE_SECRET_KEY="",
 )
 
 from gatewayz.settings.main import *

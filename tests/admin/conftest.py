@@ -7,10 +7,21 @@ from django.contrib.auth.models import Group
 from apps.accounts import notices
 from apps.accounts import services as signup
 from apps.accounts.models import EmailDomainRule, Membership
-from apps.billing.models import CodeGuesses, CreditLevel, CreditWatch
+from apps.billing.models import (
+    AutoTopUp,
+    CodeGuesses,
+    CreditLevel,
+    CreditWatch,
+    OrderKind,
+    Reversal,
+    ReversalKind,
+    StripeCustomer,
+    StripeEvent,
+)
 from apps.billing.services import (
     coupons,
     ledger,
+    orders,
     partner_trials,
     redemption_codes,
     referrals,
@@ -103,6 +114,7 @@ def every_table(books):
     Watch.objects.create(**host, tier="standard")
     totals.count([("acme", "standard", "answered", 21_450)])
     add_promotions(books)
+    make_payment(books)
 
 
 def add_promotions(books: Books) -> None:
@@ -115,3 +127,24 @@ def add_promotions(books: Books) -> None:
     code = referrals.make_code(books.organization_id)
     referrals.refer(friend.organization_id, code=code)
     CodeGuesses.objects.create(organization_id=books.organization_id, since=clock.now())
+
+
+def make_payment(books):
+    """An order of Alice's that is open, and everything else about payments."""
+    mine = {"organization_id": books.organization_id}
+    order = orders.begin(
+        **mine, kind=OrderKind.CHECKOUT, wanted=orders.Wanted(1000, 10**10), request={}
+    )
+    Reversal.objects.create(
+        id="rev_1",
+        order=order,
+        kind=ReversalKind.REFUND,
+        amount_cents=5,
+        created_at=clock.now(),
+    )
+    StripeCustomer.objects.create(**mine, token="cust_1", stripe_id="cus_1")
+    AutoTopUp.objects.create(**mine, threshold=10**9, price_cents=1000, card_id="pm_1")
+    StripeEvent.objects.create(
+        id="evt_1", type="charge.refunded", payload="{}", received_at=clock.now()
+    )
+    return order

@@ -31,13 +31,23 @@ PUBLIC = {
     "/v1/subscription/plans",
     "/v1/partner-trials/config/{code}",
     "/v1/partner-trials/check/{code}",
+    "/api/stripe/credit-packages",
+    "/api/stripe/webhook",
     "/openapi.json",
     "/health",
     "/health/ready",
     "/metrics",
 }
 PUBLIC_PREFIXES = ("/v1/models", "/v1beta/models")
-PAGES_AND_NAMES = {"/", "/admin/", "/v1/", "/v1beta/", "/v1/docs", "/v1/openapi.json"}
+PAGES_AND_NAMES = {
+    "/",
+    "/admin/",
+    "/v1/",
+    "/v1beta/",
+    "/api/stripe/",
+    "/v1/docs",
+    "/v1/openapi.json",
+}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.inference.operations import SURFACES
-from gatewayz.api import api, google_api
+from gatewayz.api import api, google_api, stripe_api
 from gatewayz.staff_api import PREFIXES
 from gatewayz.staff_api import router as staff_api
 
@@ -75,6 +75,23 @@ ROUTES = {
     "/v1/referral/stats": KEY,
     "/v1/referral/validate": KEY,
     "/v1/referral/apply": KEY,
+    "/api/stripe/": PUBLIC,  # and again
+    "/api/stripe/webhook": PUBLIC,  # signed by Stripe: tests/billing/test_webhook.py
+    "/api/stripe/credit-packages": PUBLIC,
+    "/api/stripe/checkout-session": KEY,
+    "/api/stripe/checkout-session/<session_id>": KEY,
+    "/api/stripe/payment-intent": KEY,
+    "/api/stripe/payment-intent/<intent_id>": KEY,
+    "/api/stripe/payments": KEY,
+    "/api/stripe/payments/<payment_id>": KEY,
+    "/api/stripe/payments/<payment_id>/receipt": KEY,
+    "/api/stripe/refund": KEY,
+    "/api/stripe/cards": KEY,
+    "/api/stripe/cards/<card_id>": KEY,
+    "/api/stripe/cards/<card_id>/default": KEY,
+    "/api/stripe/tax-ids": KEY,
+    "/api/stripe/tax-ids/<tax_id>": KEY,
+    "/api/stripe/auto-top-up": KEY,
     "/v1/credits": KEY,
     "/v1/user/credit-transactions": KEY,
     "/v1/user/statements/<day>": KEY,
@@ -124,9 +141,17 @@ POSTED = {
     "/v1/referral/generate",
     "/v1/referral/validate",
     "/v1/referral/apply",
+    "/api/stripe/checkout-session",
+    "/api/stripe/payment-intent",
+    "/api/stripe/refund",
+    "/api/stripe/cards/<card_id>/default",
 }
 """Routes of Django's that are posted to; the others are read."""
-DELETED = {"/v1/user/provider-keys/<slug>"}
+DELETED = {
+    "/v1/user/provider-keys/<slug>",
+    "/api/stripe/cards/<card_id>",
+    "/api/stripe/tax-ids/<tax_id>",
+}
 """Those that can only be deleted."""
 OPEN_TO_STRANGERS_IN_ADMIN = {"/admin/login/"}
 
@@ -186,7 +211,11 @@ def test_ninja_operation_has_the_declared_authentication_when_walked():
         prefix + path.replace("{", "<").replace("}", ">"): (
             PUBLIC if operation.auth_param is None else KEY
         )
-        for prefix, whole in (("/v1", api), ("/v1beta", google_api))
+        for prefix, whole in (
+            ("/v1", api),
+            ("/v1beta", google_api),
+            ("/api/stripe", stripe_api),
+        )
         for _, router in whole._routers
         for path, view in router.path_operations.items()
         for operation in view.operations
@@ -194,6 +223,7 @@ def test_ninja_operation_has_the_declared_authentication_when_walked():
 
     assert api.auth is not None
     assert google_api.auth is not None
+    assert stripe_api.auth is not None
     assert found == {path: ROUTES[path] for path in found}
 
 

@@ -2,7 +2,10 @@
 
 import pytest
 
+from gatewayz.celery import app
 from tests.billing.books import open_books
+from tests.billing.stripe_shop import SECRET, Shop
+from tests.fakes.stripe.process import start_fake_stripe
 
 
 @pytest.fixture
@@ -14,3 +17,31 @@ def make_books(db):
 def books(make_books):
     """An organisation with 1,000 nano-dollars of purchased credit."""
     return make_books(purchased=1_000)
+
+
+@pytest.fixture(scope="session")
+def stripe_process():
+    with start_fake_stripe() as process:
+        yield process
+
+
+@pytest.fixture
+def eager_jobs():
+    """Jobs run where they are queued: there is no worker beside the tests."""
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def shop(gateway, make_customer, stripe_process, settings, eager_jobs):
+    """A customer without credit, in front of a fake Stripe that tells the gateway what happens when a test says so."""
+    stripe_process.reset()
+    settings.STRIPE_SECRET_KEY = "sk_test_gatewayz"
+    settings.STRIPE_PUBLISHABLE_KEY = "pk_test_gatewayz"
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
+    settings.STRIPE_API_BASE = stripe_process.url
+    settings.STRIPE_TIMEOUT_SECONDS = 5.0
+    settings.STRIPE_RETRIES = 0
+    stripe_process.control("webhook", url=f"{gateway.url}/api/stripe/webhook", secret=SECRET)
+    return Shop(gateway, stripe_process, make_customer(credit_usd="0"))

@@ -1,6 +1,7 @@
 """Budgets on the hot path: what they refuse, what they stop, and that nobody pays or is asked for a refusal."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ CENT = 10**7
 
 
 def limit(customer, amount, **fields) -> Budget:
-    wanted = {"period": Period.MONTH, "is_hard": True, "alerts": [50, 80, 100]} | fields
+    wanted: Any = {"period": Period.MONTH, "is_hard": True, "alerts": [50, 80, 100]} | fields
     return budgets.make(customer.organization_id, amount=amount, **wanted)
 
 

@@ -220,6 +220,11 @@ def included_tax_ids(world: World, customer: Json) -> Json:
     return as_list(rows, f"/v1/customers/{customer['id']}/tax_ids")
 
 
+def included_sources(world: World, customer: Json) -> Json:
+    """What came before payment methods; nobody has any."""
+    return as_list([], f"/v1/customers/{customer['id']}/sources")
+
+
 ROUTES = (
     Route("POST", "/v1/customers", create, CREATE),
     Route("GET", "/v1/customers", list_customers, {**PAGING, "email": text}),

@@ -69,6 +69,7 @@ ROUTES = Routes(
 INCLUDED: dict[tuple[str, str], Included] = {
     ("checkout.session", "line_items"): checkout.included_line_items,
     ("charge", "refunds"): refunds.included_refunds,
+    ("customer", "sources"): customers.included_sources,
     ("customer", "tax_ids"): customers.included_tax_ids,
     ("customer", "subscriptions"): subscriptions.included_subscriptions,
     ("invoice", "payments"): paying.included_payments,

@@ -1,0 +1,1 @@
+"""Stripe: the one client, and what its objects say about our orders."""
