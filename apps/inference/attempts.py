@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from django.conf import settings
 
@@ -24,7 +25,7 @@ from apps.inference import credentials, metrics, recovery
 from apps.inference.breaker import Standing
 from apps.inference.context import Attempt, RequestContext, Sent
 from apps.inference.delivery import Client, Delivery, Lanes, Race
-from apps.inference.faults import FaultKind, UpstreamFault
+from apps.inference.faults import NO_FAILURES, FaultKind, UpstreamFault
 from apps.inference.planner import Target
 from apps.inference.relay import Body
 from apps.inference.resting import rest_for
@@ -34,10 +35,6 @@ HEDGE_AFTER_SECONDS = 2.0
 """Where it is not known yet how long a host usually takes."""
 LEAST_PATIENCE_SECONDS = 0.25
 """A second call for less gains nothing that anybody would see."""
-NO_FAILURES = frozenset({FaultKind.DIVERGED, FaultKind.OUTRUN})
-"""Faults that say nothing of the host."""
-
-
 KEY_REFUSED = frozenset({401, 402, 403})
 """Asking again with the same key is of no use."""
 
@@ -131,13 +128,13 @@ class Attempts:
             delivery.most_wait = self._most_wait(delivery)
         return delivery
 
-    def _most_wait(self, delivery: Delivery) -> float | None:
+    def _most_wait(self, delivery: Delivery) -> float:
         """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
         facts = self.context.facts
         assert facts is not None
         usual = self.runtime.health.of(delivery.target.key).usual_wait
         if facts.reasoning or facts.is_slow or (delivery.may_think and usual is None):
-            return None
+            return inf
         return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
 
     async def _attempt_hedged(self, targets: list[Target]) -> None:

@@ -23,6 +23,8 @@ SHORT_PAUSE_SECONDS = 0.15
 class FaultKind(StrEnum):
     CONNECTION = "connection"
     TIMEOUT = "timeout"
+    DEADLINE = "deadline"
+    """The client waits for less than the provider has, and no longer. That is no failure of the host's."""
     STATUS = "status"
     ERROR_IN_BODY = "error_in_body"
     EMPTY = "empty"
@@ -34,6 +36,10 @@ class FaultKind(StrEnum):
     """Another host, asked beside this one, began to answer first. That is no failure of its own."""
     DIVERGED = "diverged"
     """Asked to go on with another host's answer, it gives another one. That is no failure of its own."""
+
+
+NO_FAILURES = frozenset({FaultKind.DEADLINE, FaultKind.OUTRUN, FaultKind.DIVERGED})
+"""Faults that say nothing of the host."""
 
 
 class UpstreamFault(Exception):
