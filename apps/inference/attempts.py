@@ -59,6 +59,8 @@ class Attempts:
     body: Body
     runtime: Runtime
     lanes: Lanes = field(default_factory=dict)
+    _calls: int = 0
+    """Begun, whether they have ended or not."""
     _retried: set[str] = field(default_factory=set)
     """Keys of the hosts that were asked again."""
 
@@ -70,7 +72,7 @@ class Attempts:
             self.context.sent = Sent()
         while targets and self._may_ask():
             target = targets[0]
-            if not await self._claim(target):
+            if not await self.runtime.breaker.claim(target.key):
                 # Its breaker has opened since the plan, or somebody else is the probe.
                 targets.pop(0)
                 continue
@@ -94,14 +96,6 @@ class Attempts:
                 if not await self._is_due_again(target, fault):
                     targets.pop(0)
         raise _all_failed(last, self.context.progress.attempts)
-
-    async def _claim(self, target: Target) -> bool:
-        """Whether this host may be asked now."""
-        if not await self.runtime.breaker.claim(target.key):
-            return False
-        if target.key not in self._retried:
-            self.runtime.retries.earn(target.key)
-        return True
 
     async def _is_due_again(self, target: Target, fault: UpstreamFault) -> bool:
         """Whether this host is asked once more, when it has had its pause."""
@@ -138,32 +132,39 @@ class Attempts:
         return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
 
     async def _attempt_hedged(self, targets: list[Target]) -> None:
-        """Ask the first host and, when it takes longer than it usually does, the second one beside it.
+        """Ask the first host and, when it takes longer than it usually does, another one beside it.
 
-        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; the
-        second one is no target any more then.
+        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; one that
+        was asked beside it is no target any more then.
         """
         race = Race()
         first = race.start(self._delivery(targets[0], is_last=len(targets) == 1), self._attempt)
-        second: Target | None = None
+        beside: Target | None = None
         try:
             usual = self.runtime.health.of(targets[0].key).usual_wait
             patience = HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
             await asyncio.wait([first], timeout=patience)
-            if not first.done() and race.winner is None and len(targets) > 1:
-                second = targets[1]
-                spare = self._may_ask() and self.runtime.retries.spend(second.key)
-                if spare and await self.runtime.breaker.claim(second.key):
-                    race.start(self._delivery(second, is_last=len(targets) == 2), self._attempt)
+            if not first.done() and race.winner is None:
+                beside = self._spare(targets) if self._may_ask() else None
+            if beside is not None:
+                race.start(self._delivery(beside, is_last=len(targets) == 2), self._attempt)
             await race.finish()
         finally:
             await race.end()
-        if race.winner is None and second is not None:
-            targets.remove(second)
+        if race.winner is None and beside is not None:
+            targets.remove(beside)
         (race.tasks[race.winner] if race.winner else first).result()
 
+    def _spare(self, targets: Sequence[Target]) -> Target | None:
+        """Who can be asked beside the first of these, its call paid for: nobody who is only just coming back."""
+        for target in _others_of(targets[0], targets):
+            is_up = self.runtime.breaker.standing(target.key) is Standing.CLOSED
+            if is_up and self.runtime.retries.spend(target.key):
+                return target
+        return None
+
     def _may_ask(self) -> bool:
-        return len(self.context.progress.attempts) < settings.MAX_ATTEMPTS
+        return self._calls < settings.MAX_ATTEMPTS
 
     async def _recover(self, others: Sequence[Target], fault: UpstreamFault) -> None:
         """Go on with another host of the same model. Raises AnswerBroken when none can."""
@@ -174,7 +175,7 @@ class Attempts:
             if target.offering.model_id != begun.model_id:
                 continue
             ways = list(begun.ways(self.client, self.lanes, target))
-            while ways and self._may_ask() and await self._claim(target):
+            while ways and self._may_ask() and await self.runtime.breaker.claim(target.key):
                 delivery = ways[0]
                 try:
                     await self._attempt(delivery)
@@ -196,6 +197,9 @@ class Attempts:
 
     async def _attempt(self, delivery: Delivery) -> None:
         progress = self.context.progress
+        self._calls += 1
+        if delivery.target.key not in self._retried:
+            self.runtime.retries.earn(delivery.target.key)
         started = clock.monotonic()
         fault: UpstreamFault | None = None
         verdict: bool | None = None
@@ -255,6 +259,17 @@ class Attempts:
         )
         if len(self.context.targets) > 1 and self.context.model is not None:
             health.stick(self.context.key.id, self.context.model.id, target.offering.id)
+
+
+def _others_of(first: Target, targets: Sequence[Target]) -> list[Target]:
+    """Who else has the model of ``first``: other providers, or the same one with another key where there is none."""
+    others = [
+        target
+        for target in targets
+        if target is not first and target.offering.model_id == first.offering.model_id
+    ]
+    provider = first.offering.provider.slug
+    return [other for other in others if other.offering.provider.slug != provider] or others
 
 
 def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
