@@ -136,9 +136,12 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
             try:
                 await _require_stream(response, relay)
                 while not relay.tally.ended and (data := await response.read_some()):
+                    read_before = relay.tally.records
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
+                    if not piece and relay.tally.records == read_before:
+                        continue  # a comment, or part of a record: whoever sends no more has stalled
                     if piece:
                         deadline.move(None)
                         waiting = loop.time()

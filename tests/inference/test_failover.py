@@ -255,6 +255,7 @@ def test_names_the_field_that_the_host_rejected_when_it_is_known(gateway, custom
 BREAKS = {
     "cut": ("cut=3", "cut"),
     "stalled": ("stall=3", "stalled"),
+    "stalled, with comments": ("stall=3+comments", "stalled"),
     "error in the stream": ("midstream_error=3", "error_in_body"),
     "malformed": ("malformed=3", "malformed"),
     "ended without a reason": ("nofinish", "cut"),

@@ -92,6 +92,18 @@ def test_answer_ends_with_an_error_when_the_other_host_says_something_else(
     assert not Hold.objects.filter(organization_id=customer.organization_id).exists()
 
 
+def test_host_that_repeats_what_the_client_has_for_long_is_not_stalled(
+    gateway, customer, make_model
+):
+    slow = Host("echo+chunks=6+interval=250", seconds=seconds(idle=0.5))
+    model = make_model(broken("cut=5"), slow)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body_of(model))
+
+    assert (answer.text, answer.is_finished) == (WHOLE, True)
+    assert note_of(answer)["provider"] == slug_of(1)
+
+
 def test_third_host_is_asked_when_the_second_fails_or_differs(gateway, customer, make_model):
     model = make_model(broken(), "echo+status=503", "long", "echo")
 
