@@ -85,8 +85,7 @@ class Attempts:
             except UpstreamFault as fault:
                 last = fault
                 if self.context.progress.delivered:
-                    failed = self.context.progress.target
-                    await self._recover([other for other in targets if other is not failed], fault)
+                    await self._recover(targets, fault)
                     return
                 if fault.client_error is not None:
                     targets = _roomier(targets, fault.client_error)
@@ -115,12 +114,7 @@ class Attempts:
         return True
 
     def _delivery(self, target: Target, *, is_last: bool) -> Delivery:
-        delivery = Delivery(
-            self.context, self.client, self.body, self.lanes, target, is_last=is_last
-        )
-        if not is_last and self.runtime.breaker.standing(target.key) is Standing.HALF_OPEN:
-            delivery.most_wait = self._most_wait(delivery)
-        return delivery
+        return Delivery(self.context, self.client, self.body, self.lanes, target, is_last=is_last)
 
     def _most_wait(self, delivery: Delivery) -> float:
         """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
@@ -157,7 +151,9 @@ class Attempts:
 
     def _spare(self, targets: Sequence[Target]) -> Target | None:
         """Who can be asked beside the first of these, its call paid for: nobody who is only just coming back."""
-        for target in _others_of(targets[0], targets):
+        others = _others_of(targets[0], targets)
+        elsewhere = [other for other in others if not _is_at_home(other, targets[0])]
+        for target in elsewhere or others:
             is_up = self.runtime.breaker.standing(target.key) is Standing.CLOSED
             if is_up and self.runtime.retries.spend(target.key):
                 return target
@@ -166,15 +162,15 @@ class Attempts:
     def _may_ask(self) -> bool:
         return self._calls < settings.MAX_ATTEMPTS
 
-    async def _recover(self, others: Sequence[Target], fault: UpstreamFault) -> None:
+    async def _recover(self, targets: Sequence[Target], fault: UpstreamFault) -> None:
         """Go on with another host of the same model. Raises AnswerBroken when none can."""
         begun = recovery.begin(self.context, self.body)
         if begun is None:
             raise AnswerBroken(fault) from fault
+        others = _others_of(begun.by, targets)
         for target in others:
-            if target.offering.model_id != begun.model_id:
-                continue
-            ways = list(begun.ways(self.client, self.lanes, target))
+            is_last = target is others[-1]
+            ways = list(begun.ways(self.client, self.lanes, target, is_last=is_last))
             while ways and self._may_ask() and await self.runtime.breaker.claim(target.key):
                 delivery = ways[0]
                 try:
@@ -197,9 +193,12 @@ class Attempts:
 
     async def _attempt(self, delivery: Delivery) -> None:
         progress = self.context.progress
+        key = delivery.target.key
         self._calls += 1
-        if delivery.target.key not in self._retried:
-            self.runtime.retries.earn(delivery.target.key)
+        if key not in self._retried:
+            self.runtime.retries.earn(key)
+        if not delivery.is_last and self.runtime.breaker.standing(key) is Standing.HALF_OPEN:
+            delivery.most_wait = self._most_wait(delivery)
         started = clock.monotonic()
         fault: UpstreamFault | None = None
         verdict: bool | None = None
@@ -261,15 +260,19 @@ class Attempts:
             health.stick(self.context.key.id, self.context.model.id, target.offering.id)
 
 
-def _others_of(first: Target, targets: Sequence[Target]) -> list[Target]:
-    """Who else has the model of ``first``: other providers, or the same one with another key where there is none."""
+def _others_of(host: Target, targets: Sequence[Target]) -> list[Target]:
+    """Who else has its model: first other providers, then the same one with another key."""
     others = [
         target
         for target in targets
-        if target is not first and target.offering.model_id == first.offering.model_id
+        if target is not host and target.offering.model_id == host.offering.model_id
     ]
-    provider = first.offering.provider.slug
-    return [other for other in others if other.offering.provider.slug != provider] or others
+    return sorted(others, key=lambda other: _is_at_home(other, host))
+
+
+def _is_at_home(target: Target, host: Target) -> bool:
+    """Whether both are of one provider."""
+    return target.offering.provider.slug == host.offering.provider.slug
 
 
 def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:

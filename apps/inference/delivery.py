@@ -111,7 +111,7 @@ class Delivery:
         self._client = client
         self._body = body
         self._lanes = lanes
-        self._is_last = is_last
+        self.is_last = is_last
         self.race: Race | None = None
         self.most_wait = inf
         """Seconds for the first content of a stream, of a host that has just been down."""
@@ -168,7 +168,7 @@ class Delivery:
         assert self._context.facts is not None
         facts, asked = self._context.facts, self._context.deadlines
         # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
-        patient = self._is_last or not facts.stream or facts.is_slow
+        patient = self.is_last or not facts.stream or facts.is_slow
         first_content = timeouts.first_content_last if patient else timeouts.first_content
         idle = first_content if facts.is_slow else timeouts.idle
         if self.may_think and not facts.is_slow:
