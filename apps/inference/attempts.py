@@ -6,7 +6,6 @@ with an in-band error: a stream never pretends to be complete.
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -94,6 +93,11 @@ class Attempts:
                     continue
                 if not await self._is_due_again(target, fault):
                     targets.pop(0)
+        if last is None:
+            raise AllProvidersFailed(
+                "Every provider of this model has just failed. Nothing was charged.",
+                retry_after_ms=self.runtime.retry_after_ms(t.key for t in self.context.targets),
+            )
         raise _all_failed(last, self.context.progress.attempts)
 
     async def _is_due_again(self, target: Target, fault: UpstreamFault) -> bool:
@@ -109,8 +113,7 @@ class Attempts:
         ):
             return False
         self._retried.add(target.key)
-        # Jitter, so that a crowd that was turned away together does not come back together.
-        await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
+        await asyncio.sleep(pause)
         return True
 
     def _delivery(self, target: Target, *, is_last: bool) -> Delivery:
@@ -287,9 +290,7 @@ def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
     ]
 
 
-def _all_failed(last: UpstreamFault | None, attempts: Sequence[Attempt]) -> GatewayzError:
-    if last is None:
-        return AllProvidersFailed("No provider can serve this model now.")
+def _all_failed(last: UpstreamFault, attempts: Sequence[Attempt]) -> GatewayzError:
     if all(attempt.is_byok and attempt.status in KEY_REFUSED for attempt in attempts):
         places = ", ".join(sorted({f"'{attempt.provider}'" for attempt in attempts}))
         return PermissionDenied(

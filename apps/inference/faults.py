@@ -6,6 +6,7 @@ tables; it never reaches a client.
 """
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -201,9 +202,14 @@ def _from_rejection(status: int, detail: str, param: str | None) -> UpstreamFaul
     )
 
 
+def short_pause() -> float:
+    """Jittered, so that a crowd that was turned away together does not come back together."""
+    return SHORT_PAUSE_SECONDS * (1 + secrets.randbelow(100) / 400)
+
+
 def _pause(meaning: _Meaning, wait: float | None) -> float | None:
     if meaning is _Meaning.AGAIN:
-        return SHORT_PAUSE_SECONDS
+        return short_pause()
     if meaning is _Meaning.LIMITED:
         return wait if wait is not None and wait <= LONGEST_PAUSE_SECONDS else None
     return None

@@ -16,7 +16,7 @@ from apps.common.deadline import Deadline
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
 from apps.inference import credentials, faults
 from apps.inference.canonical.surrogates import mend_whole
-from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
+from apps.inference.faults import FaultKind, UpstreamFault, short_pause
 from apps.inference.planner import Target
 from apps.inference.relay import JSON_TYPE, UNREADABLE, JsonRelay, Outgoing, StreamRelay
 
@@ -218,6 +218,4 @@ def _late(kind: FaultKind, *, is_hasty: bool) -> UpstreamFault:
 
 
 def _broken(error: Exception) -> UpstreamFault:
-    return UpstreamFault(
-        FaultKind.CONNECTION, detail=type(error).__name__, pause=SHORT_PAUSE_SECONDS
-    )
+    return UpstreamFault(FaultKind.CONNECTION, detail=type(error).__name__, pause=short_pause())

@@ -1,5 +1,6 @@
 """Failover: which failures of a host move a request on to the next, unseen by the client, and what happens after content."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -198,6 +199,17 @@ def test_waits_as_long_as_the_host_says_when_it_is_short(gateway, customer, make
 
     (record,) = customer.settled(requests=1)
     assert record.latency_ms >= 300
+
+
+@pytest.mark.alone
+def test_waits_no_longer_than_the_host_says(gateway, customer, make_model, monkeypatch):
+    monkeypatch.setattr(secrets, "randbelow", lambda bound: bound - 1)
+    model = make_model("echo+status=429+retry_after=2+first=1")
+
+    ask(gateway.client(customer), Surface.CHAT, Surface.CHAT.body(model))
+
+    (record,) = customer.settled(requests=1)
+    assert 2000 <= record.latency_ms < 2400
 
 
 def test_asks_at_most_six_times_when_more_hosts_are_left(gateway, customer, make_model, upstream):
