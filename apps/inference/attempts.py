@@ -6,9 +6,9 @@ with an in-band error: a stream never pretends to be complete.
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from django.conf import settings
 
@@ -24,7 +24,7 @@ from apps.inference import credentials, metrics, recovery
 from apps.inference.breaker import Standing
 from apps.inference.context import Attempt, RequestContext, Sent
 from apps.inference.delivery import Client, Delivery, Lanes, Race
-from apps.inference.faults import FaultKind, UpstreamFault
+from apps.inference.faults import NO_FAILURES, FaultKind, UpstreamFault
 from apps.inference.planner import Target
 from apps.inference.relay import Body
 from apps.inference.resting import rest_for
@@ -34,10 +34,6 @@ HEDGE_AFTER_SECONDS = 2.0
 """Where it is not known yet how long a host usually takes."""
 LEAST_PATIENCE_SECONDS = 0.25
 """A second call for less gains nothing that anybody would see."""
-NO_FAILURES = frozenset({FaultKind.DIVERGED, FaultKind.OUTRUN})
-"""Faults that say nothing of the host."""
-
-
 KEY_REFUSED = frozenset({401, 402, 403})
 """Asking again with the same key is of no use."""
 
@@ -62,6 +58,8 @@ class Attempts:
     body: Body
     runtime: Runtime
     lanes: Lanes = field(default_factory=dict)
+    _calls: int = 0
+    """Begun, whether they have ended or not."""
     _retried: set[str] = field(default_factory=set)
     """Keys of the hosts that were asked again."""
 
@@ -73,7 +71,7 @@ class Attempts:
             self.context.sent = Sent()
         while targets and self._may_ask():
             target = targets[0]
-            if not await self._claim(target):
+            if not await self.runtime.breaker.claim(target.key):
                 # Its breaker has opened since the plan, or somebody else is the probe.
                 targets.pop(0)
                 continue
@@ -86,8 +84,7 @@ class Attempts:
             except UpstreamFault as fault:
                 last = fault
                 if self.context.progress.delivered:
-                    failed = self.context.progress.target
-                    await self._recover([other for other in targets if other is not failed], fault)
+                    await self._recover(targets, fault)
                     return
                 if fault.client_error is not None:
                     targets = _roomier(targets, fault.client_error)
@@ -96,15 +93,12 @@ class Attempts:
                     continue
                 if not await self._is_due_again(target, fault):
                     targets.pop(0)
+        if last is None:
+            raise AllProvidersFailed(
+                "Every provider of this model has just failed. Nothing was charged.",
+                retry_after_ms=self.runtime.retry_after_ms(t.key for t in self.context.targets),
+            )
         raise _all_failed(last, self.context.progress.attempts)
-
-    async def _claim(self, target: Target) -> bool:
-        """Whether this host may be asked now."""
-        if not await self.runtime.breaker.claim(target.key):
-            return False
-        if target.key not in self._retried:
-            self.runtime.retries.earn(target.key)
-        return True
 
     async def _is_due_again(self, target: Target, fault: UpstreamFault) -> bool:
         """Whether this host is asked once more, when it has had its pause."""
@@ -119,65 +113,68 @@ class Attempts:
         ):
             return False
         self._retried.add(target.key)
-        # Jitter, so that a crowd that was turned away together does not come back together.
-        await asyncio.sleep(pause * (1 + secrets.randbelow(100) / 400))
+        await asyncio.sleep(pause)
         return True
 
     def _delivery(self, target: Target, *, is_last: bool) -> Delivery:
-        delivery = Delivery(
-            self.context, self.client, self.body, self.lanes, target, is_last=is_last
-        )
-        if not is_last and self.runtime.breaker.standing(target.key) is Standing.HALF_OPEN:
-            delivery.most_wait = self._most_wait(delivery)
-        return delivery
+        return Delivery(self.context, self.client, self.body, self.lanes, target, is_last=is_last)
 
-    def _most_wait(self, delivery: Delivery) -> float | None:
+    def _most_wait(self, delivery: Delivery) -> float:
         """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
         facts = self.context.facts
         assert facts is not None
         usual = self.runtime.health.of(delivery.target.key).usual_wait
         if facts.reasoning or facts.is_slow or (delivery.may_think and usual is None):
-            return None
+            return inf
         return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
 
     async def _attempt_hedged(self, targets: list[Target]) -> None:
-        """Ask the first host and, when it takes longer than it usually does, the second one beside it.
+        """Ask the first host and, when it takes longer than it usually does, another one beside it.
 
-        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; the
-        second one is no target any more then.
+        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; one that
+        was asked beside it is no target any more then.
         """
         race = Race()
         first = race.start(self._delivery(targets[0], is_last=len(targets) == 1), self._attempt)
-        second: Target | None = None
+        beside: Target | None = None
         try:
             usual = self.runtime.health.of(targets[0].key).usual_wait
             patience = HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
             await asyncio.wait([first], timeout=patience)
-            if not first.done() and race.winner is None and len(targets) > 1:
-                second = targets[1]
-                spare = self._may_ask() and self.runtime.retries.spend(second.key)
-                if spare and await self.runtime.breaker.claim(second.key):
-                    race.start(self._delivery(second, is_last=len(targets) == 2), self._attempt)
+            if not first.done() and race.winner is None:
+                beside = self._spare(targets) if self._may_ask() else None
+            if beside is not None:
+                race.start(self._delivery(beside, is_last=len(targets) == 2), self._attempt)
             await race.finish()
         finally:
             await race.end()
-        if race.winner is None and second is not None:
-            targets.remove(second)
+        if race.winner is None and beside is not None:
+            targets.remove(beside)
         (race.tasks[race.winner] if race.winner else first).result()
 
-    def _may_ask(self) -> bool:
-        return len(self.context.progress.attempts) < settings.MAX_ATTEMPTS
+    def _spare(self, targets: Sequence[Target]) -> Target | None:
+        """Who can be asked beside the first of these, its call paid for: nobody who is only just coming back."""
+        others = _others_of(targets[0], targets)
+        elsewhere = [other for other in others if not _is_at_home(other, targets[0])]
+        for target in elsewhere or others:
+            is_up = self.runtime.breaker.standing(target.key) is Standing.CLOSED
+            if is_up and self.runtime.retries.spend(target.key):
+                return target
+        return None
 
-    async def _recover(self, others: Sequence[Target], fault: UpstreamFault) -> None:
+    def _may_ask(self) -> bool:
+        return self._calls < settings.MAX_ATTEMPTS
+
+    async def _recover(self, targets: Sequence[Target], fault: UpstreamFault) -> None:
         """Go on with another host of the same model. Raises AnswerBroken when none can."""
         begun = recovery.begin(self.context, self.body)
         if begun is None:
             raise AnswerBroken(fault) from fault
+        others = _others_of(begun.by, targets)
         for target in others:
-            if target.offering.model_id != begun.model_id:
-                continue
-            ways = list(begun.ways(self.client, self.lanes, target))
-            while ways and self._may_ask() and await self._claim(target):
+            is_last = target is others[-1]
+            ways = list(begun.ways(self.client, self.lanes, target, is_last=is_last))
+            while ways and self._may_ask() and await self.runtime.breaker.claim(target.key):
                 delivery = ways[0]
                 try:
                     await self._attempt(delivery)
@@ -199,6 +196,12 @@ class Attempts:
 
     async def _attempt(self, delivery: Delivery) -> None:
         progress = self.context.progress
+        key = delivery.target.key
+        self._calls += 1
+        if key not in self._retried:
+            self.runtime.retries.earn(key)
+        if not delivery.is_last and self.runtime.breaker.standing(key) is Standing.HALF_OPEN:
+            delivery.most_wait = self._most_wait(delivery)
         started = clock.monotonic()
         fault: UpstreamFault | None = None
         verdict: bool | None = None
@@ -260,6 +263,21 @@ class Attempts:
             health.stick(self.context.key.id, self.context.model.id, target.offering.id)
 
 
+def _others_of(host: Target, targets: Sequence[Target]) -> list[Target]:
+    """Who else has its model: first other providers, then the same one with another key."""
+    others = [
+        target
+        for target in targets
+        if target is not host and target.offering.model_id == host.offering.model_id
+    ]
+    return sorted(others, key=lambda other: _is_at_home(other, host))
+
+
+def _is_at_home(target: Target, host: Target) -> bool:
+    """Whether both are of one provider."""
+    return target.offering.provider.slug == host.offering.provider.slug
+
+
 def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
     """Who else may be asked after a mistake of the client's: a model with more room, when its input was too long."""
     if not isinstance(error, ContextTooLong):
@@ -272,9 +290,7 @@ def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
     ]
 
 
-def _all_failed(last: UpstreamFault | None, attempts: Sequence[Attempt]) -> GatewayzError:
-    if last is None:
-        return AllProvidersFailed("No provider can serve this model now.")
+def _all_failed(last: UpstreamFault, attempts: Sequence[Attempt]) -> GatewayzError:
     if all(attempt.is_byok and attempt.status in KEY_REFUSED for attempt in attempts):
         places = ", ".join(sorted({f"'{attempt.provider}'" for attempt in attempts}))
         return PermissionDenied(

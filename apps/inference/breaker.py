@@ -134,6 +134,10 @@ class Breaker(Protocol):
         """From memory: what this process knows."""
         ...
 
+    def seconds_left(self, key: str) -> float:
+        """Until a host that is open is half open; 0 for any other. From memory."""
+        ...
+
     async def claim(self, key: str) -> bool:
         """Whether this request may go there; only a host that is half open is worth a question to others."""
         ...
@@ -158,6 +162,12 @@ class LocalBreaker:
         if circuit is None or circuit.opened_at is None:
             return Standing.CLOSED
         return circuit.standing(self._rules, self._now())
+
+    def seconds_left(self, key: str) -> float:
+        circuit = self._circuits.get(key)
+        if circuit is None or circuit.opened_at is None:
+            return 0.0
+        return max(0.0, circuit.opened_at + self._rules.cool_down - self._now())
 
     async def claim(self, key: str) -> bool:
         circuit = self._circuits.get(key)

@@ -67,6 +67,9 @@ class BorrowedBreaker:
                 return standing
         return Standing.CLOSED
 
+    def seconds_left(self, key: str) -> float:
+        return max(found.breaker.seconds_left(key) for _, found in self._served)
+
     async def claim(self, key: str) -> bool:
         for at, (loop, found) in enumerate(self._served):
             asked = asyncio.run_coroutine_threadsafe(found.breaker.claim(key), loop)

@@ -131,6 +131,11 @@ class RedisBreaker:
             return Standing.CLOSED
         return Standing.OPEN if clock.monotonic() < cool_until else Standing.HALF_OPEN
 
+    def seconds_left(self, key: str) -> float:
+        if self._is_away:
+            return self._local.seconds_left(key)
+        return max(0.0, self._not_closed.get(key, 0.0) - clock.monotonic())
+
     async def claim(self, key: str) -> bool:
         if key not in self._not_closed and not self._is_away:
             return True

@@ -99,7 +99,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
         context.sorted_by = routing.provider.sort or routing.sort or "default"
         context.considered = consider(found, wants, runtime)
     if not context.targets and (surface.is_billed or not doing):
-        raise _nobody_can(context, model)
+        raise _nobody_can(context, model, runtime)
     context.estimated_input = tokens.estimate_input(facts)
     if context.targets:
         if context.max_cost is not None and surface.is_billed:
@@ -213,7 +213,7 @@ def _parameters(facts: RequestFacts, body: Body, routing: Routing) -> frozenset[
     return parameters_of(body) | facts.needs
 
 
-def _nobody_can(context: RequestContext, model: ModelSnapshot) -> GatewayzError:
+def _nobody_can(context: RequestContext, model: ModelSnapshot, runtime: Runtime) -> GatewayzError:
     """Why no host is asked: the model is not for this, the key is not, the request's own wishes, or nobody is there now."""
     surface = context.surface
     hosts = [host.endpoint(surface.operation, surface.wire) for host in model.offerings]
@@ -225,19 +225,23 @@ def _nobody_can(context: RequestContext, model: ModelSnapshot) -> GatewayzError:
         )
     assert context.key is not None
     if context.rejected:
-        return _refusal(context, context.rejected)
+        return _refusal(context, context.rejected, runtime)
     if context.key.is_test and model.offerings:
         return PermissionDenied("A test key reaches only the sandbox's models.", param="model")
     return AllProvidersFailed("No provider can serve this model now.")
 
 
-def _refusal(context: RequestContext, rejected: Sequence[Rejection]) -> GatewayzError:
+def _refusal(
+    context: RequestContext, rejected: Sequence[Rejection], runtime: Runtime
+) -> GatewayzError:
     """The reason of the host that came nearest."""
     by_why = {rejection.why: rejection for rejection in rejected}
     if Why.BREAKER_OPEN in by_why:
         return AllProvidersFailed(
             "Every provider of this model has just failed. Nothing was charged.",
-            retry_after_ms=round(settings.BREAKER_COOL_DOWN_SECONDS * 1000),
+            retry_after_ms=runtime.retry_after_ms(
+                rejection.target.key for rejection in rejected if rejection.why is Why.BREAKER_OPEN
+            ),
         )
     if Why.NO_ROOM in by_why:
         return too_long(context, [r.target for r in rejected if r.why is Why.NO_ROOM])

@@ -17,6 +17,7 @@ from apps.inference import metrics
 from apps.inference.context import Recalled, RequestContext
 from apps.inference.costs import cost_of, final_usage_of
 from apps.inference.explaining import explain
+from apps.inference.faults import FaultKind
 from apps.inference.models import Outcome
 from apps.inference.outcomes import Bill, bill
 from apps.inference.recorder import Row
@@ -110,8 +111,7 @@ def _settle(
     assert context.key is not None
     billed = _bill(context, outcome)
     if _tells_of_providers(context):
-        failed = error is not None and error.status >= 500 and context.progress.attempts[-1].fault
-        runtime.velocity.ended(failed=bool(failed))
+        runtime.velocity.ended(failed=error is not None and _is_of_providers(context, error))
     _release_slot(context, runtime, used=billed.usage.total)
     target = context.progress.target
     cost = cost_of(context, billed.usage, target) if target and billed.usage != NOTHING else 0
@@ -138,6 +138,12 @@ def _tells_of_providers(context: RequestContext) -> bool:
     """Whether a provider was asked that does not fail to order."""
     asked = context.progress.attempts
     return bool(asked) and not context.targets[0].offering.provider.is_sandbox
+
+
+def _is_of_providers(context: RequestContext, error: GatewayzError) -> bool:
+    """Whether they failed: not when the client did not wait for one that might have answered."""
+    faults = [attempt.fault for attempt in context.progress.attempts]
+    return error.status >= 500 and bool(faults[-1]) and FaultKind.DEADLINE not in faults
 
 
 def _bill(context: RequestContext, outcome: Outcome) -> Bill:

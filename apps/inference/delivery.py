@@ -7,6 +7,7 @@ may be asked instead.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from math import inf
 from typing import Any, Protocol
 
 from apps.catalog.providers.spec import Timeouts, Wire
@@ -30,6 +31,7 @@ from apps.inference.relay import (
     StreamRelay,
     without_unheard,
 )
+from apps.inference.upstream import Waits
 
 Lanes = dict[tuple[Wire, int | None], Lane]
 """By wire and most output tokens: a body is written once for all hosts that take it so."""
@@ -109,9 +111,9 @@ class Delivery:
         self._client = client
         self._body = body
         self._lanes = lanes
-        self._is_last = is_last
+        self.is_last = is_last
         self.race: Race | None = None
-        self.most_wait: float | None = None
+        self.most_wait = inf
         """Seconds for the first content of a stream, of a host that has just been down."""
 
     @property
@@ -148,37 +150,45 @@ class Delivery:
             # What the client asks of Anthropic itself: its version of the API, and what is in preview.
             names = ("anthropic-version", "anthropic-beta")
             asked = {name: text for name in names if (text := context.headers.get(name))}
-        first_content, idle = self._deadlines(target.offering.provider.timeouts)
+        waits, own = self._waits(target.offering.provider.timeouts)
         return await upstream.prepare(
             target,
             outgoing,
             stream=context.facts.stream,
-            first_content=first_content,
-            idle=idle,
-            connect=context.deadlines.connect,
-            total=context.deadlines.total,
+            waits=waits,
+            own=own,
             asked_headers=asked,
         )
 
     def _answers_a_tool(self) -> bool:
         return isinstance(self._body, dict) and answers_a_tool(self._body)
 
-    def _deadlines(self, timeouts: Timeouts) -> tuple[float, float]:
-        """Seconds for the first content and between chunks."""
+    def _waits(self, timeouts: Timeouts) -> tuple[Waits, Waits]:
+        """With the client's word, and without it."""
         assert self._context.facts is not None
         facts, asked = self._context.facts, self._context.deadlines
         # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
-        patient = self._is_last or not facts.stream or facts.is_slow
+        patient = self.is_last or not facts.stream or facts.is_slow
         first_content = timeouts.first_content_last if patient else timeouts.first_content
         idle = first_content if facts.is_slow else timeouts.idle
         if self.may_think and not facts.is_slow:
             first_content = max(first_content, timeouts.reasoning)
             idle = max(idle, timeouts.reasoning)
-        if facts.stream:
-            first_content = asked.first_content or first_content
-            if self.most_wait is not None:
-                first_content = min(first_content, self.most_wait)
-        return first_content, asked.idle or idle
+        most = self.most_wait if facts.stream else inf
+        own = Waits(
+            connect=timeouts.connect,
+            first_content=min(first_content, most),
+            idle=idle,
+            total=timeouts.total,
+        )
+        asked_content = asked.first_content if facts.stream else None
+        waits = Waits(
+            connect=asked.connect or own.connect,
+            first_content=min(asked_content or first_content, most),
+            idle=asked.idle or own.idle,
+            total=asked.total or own.total,
+        )
+        return waits, own
 
     async def _deliver_whole(self, call: upstream.Call) -> None:
         progress = self._context.progress

@@ -6,6 +6,7 @@ tables; it never reaches a client.
 """
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -23,6 +24,8 @@ SHORT_PAUSE_SECONDS = 0.15
 class FaultKind(StrEnum):
     CONNECTION = "connection"
     TIMEOUT = "timeout"
+    DEADLINE = "deadline"
+    """The client waits for less than the provider has, and no longer. That is no failure of the host's."""
     STATUS = "status"
     ERROR_IN_BODY = "error_in_body"
     EMPTY = "empty"
@@ -34,6 +37,10 @@ class FaultKind(StrEnum):
     """Another host, asked beside this one, began to answer first. That is no failure of its own."""
     DIVERGED = "diverged"
     """Asked to go on with another host's answer, it gives another one. That is no failure of its own."""
+
+
+NO_FAILURES = frozenset({FaultKind.DEADLINE, FaultKind.OUTRUN, FaultKind.DIVERGED})
+"""Faults that say nothing of the host."""
 
 
 class UpstreamFault(Exception):
@@ -201,9 +208,14 @@ def _from_rejection(status: int, detail: str, param: str | None) -> UpstreamFaul
     )
 
 
+def short_pause() -> float:
+    """Jittered, so that a crowd that was turned away together does not come back together."""
+    return SHORT_PAUSE_SECONDS * (1 + secrets.randbelow(100) / 400)
+
+
 def _pause(meaning: _Meaning, wait: float | None) -> float | None:
     if meaning is _Meaning.AGAIN:
-        return SHORT_PAUSE_SECONDS
+        return short_pause()
     if meaning is _Meaning.LIMITED:
         return wait if wait is not None and wait <= LONGEST_PAUSE_SECONDS else None
     return None

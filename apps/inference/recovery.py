@@ -60,11 +60,14 @@ class Begun(msgspec.Struct, frozen=True):
 
     context: RequestContext
     body: Json
-    model_id: str
+    by: Target
+    """Its host."""
     said: Said
     encoder: StreamEncoder
 
-    def ways(self, client: Client, lanes: Lanes, target: Target) -> Iterator["RecoveredDelivery"]:
+    def ways(
+        self, client: Client, lanes: Lanes, target: Target, *, is_last: bool
+    ) -> Iterator["RecoveredDelivery"]:
         """How this host may go on, the cheaper way first: a host may refuse the beginning that it is given."""
         text = self.said.open_text
         if target.endpoint.wire in TRIMS:
@@ -72,8 +75,8 @@ class Begun(msgspec.Struct, frozen=True):
         if self.context.recover is Recover.CONTINUE and target.offering.takes_prefill and text:
             body = continued(self.context.surface.wire, self.body, text)
             if body is not None:
-                yield RecoveredDelivery(self, client, body, {}, target, given=text)
-        yield RecoveredDelivery(self, client, self.body, lanes, target)
+                yield RecoveredDelivery(self, client, body, {}, target, is_last=is_last, given=text)
+        yield RecoveredDelivery(self, client, self.body, lanes, target, is_last=is_last)
 
 
 def begin(context: RequestContext, body: Body) -> Begun | None:
@@ -92,7 +95,7 @@ def begin(context: RequestContext, body: Body) -> Begun | None:
     except InvalidRequest:  # a host of the client's wire may know what we do not
         echo = {}
     encoder = encoder_after(said, wire, told(shape_of(context, target), echo))
-    return Begun(context, body, target.offering.model_id, said, encoder)
+    return Begun(context, body, target, said, encoder)
 
 
 def encoder_after(said: Said, wire: Wire, shape: AnswerShape) -> StreamEncoder:
@@ -120,9 +123,10 @@ class RecoveredDelivery(Delivery):
         lanes: Lanes,
         target: Target,
         *,
+        is_last: bool,
         given: str = "",
     ) -> None:
-        super().__init__(begun.context, client, body, lanes, target, is_last=True)
+        super().__init__(begun.context, client, body, lanes, target, is_last=is_last)
         self.mode = Recover.CONTINUE if given else Recover.MATCH
         self._begun = begun
         self._given = given

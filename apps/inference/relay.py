@@ -67,6 +67,8 @@ class Tally(msgspec.Struct):
     """Answers of a request for several that have begun and not said why they ended."""
     ended: bool = False
     """The provider has sent its end marker: whatever follows is no part of the answer."""
+    records: int = 0
+    """Records that were read, on the lane that does not pass each on: a sign of life in itself, which a comment is not."""
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
 

@@ -33,10 +33,10 @@ class Resting:
             self._until.popitem(last=False)
 
     def is_resting(self, key: str) -> bool:
-        until = self._until.get(key)
-        if until is None:
-            return False
-        if self._now() < until:
+        if self.seconds_left(key):
             return True
-        del self._until[key]
+        self._until.pop(key, None)
         return False
+
+    def seconds_left(self, key: str) -> float:
+        return max(0.0, self._until[key] - self._now()) if key in self._until else 0.0

@@ -1,7 +1,9 @@
 """Runtime: what the requests of one event loop share, and the tasks that run beside them."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +53,11 @@ class Runtime:
     def standing(self, key: str) -> Standing:
         """With ``of`` what the planner knows of a host."""
         return Standing.OPEN if self.resting.is_resting(key) else self.breaker.standing(key)
+
+    def retry_after_ms(self, keys: Iterable[str]) -> int:
+        """Until the first of these hosts may be asked; one that somebody is trying now may be back in a second."""
+        left = (max(self.resting.seconds_left(k), self.breaker.seconds_left(k)) for k in keys)
+        return max(1000, ceil(1000 * min(left)))
 
     def of(self, key: str) -> Health:
         return self.health.of(key)

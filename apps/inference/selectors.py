@@ -10,7 +10,7 @@ from django.db.models import Case, Count, F, FloatField, Sum, Value, When, Windo
 from django.db.models.functions import Cast, RowNumber
 
 from apps.common import clock
-from apps.inference.faults import FaultKind
+from apps.inference.faults import NO_FAILURES, FaultKind
 from apps.inference.models import Outcome, RequestRecord
 
 PERCENTILES = (50, 75, 90, 95, 99)
@@ -163,8 +163,8 @@ def _measured(
 def read_calls(period: datetime.timedelta) -> dict[tuple[str, ...], Calls]:
     """By provider and the model's name there, since ``period`` ago; one query.
 
-    Over the attempts, so a host that was failed over counts too. What the client sent wrong or gave up is in neither number,
-    nor is what was asked with a customer's own key: a key that is refused there says nothing of the host.
+    Over the attempts, so a host that was failed over counts too. What the client sent wrong or gave up, or had no time or no
+    more use for, is in neither number, nor is what was asked with a customer's own key: a key that is refused there says nothing of the host.
     """
     each, field = _ATTEMPTS[connection.vendor]
     host, model, fault, is_byok = (
@@ -173,7 +173,7 @@ def read_calls(period: datetime.timedelta) -> dict[tuple[str, ...], Calls]:
     statement = (
         f"SELECT {host}, {model}, "  # noqa: S608
         f"SUM(CASE WHEN {fault} = '' AND outcome = '{Outcome.COMPLETED}' THEN 1 ELSE 0 END), "
-        f"SUM(CASE WHEN {fault} IN ('', '{FaultKind.REJECTED}') THEN 0 ELSE 1 END) "
+        f"SUM(CASE WHEN {fault} IN ({_BLAMELESS}) THEN 0 ELSE 1 END) "
         f"FROM inference_requestrecord, {each} WHERE created_at >= %s AND {is_byok} IS NULL GROUP BY 1, 2"
     )
     since = connection.ops.adapt_datetimefield_value(clock.now() - period)
@@ -203,6 +203,8 @@ def _as_utc(moment: datetime.datetime | str) -> datetime.datetime:
     return moment
 
 
+_BLAMELESS = ", ".join(f"'{fault}'" for fault in sorted({"", FaultKind.REJECTED, *NO_FAILURES}))
+"""How a call ended that did not fail by its host, as SQL."""
 _ATTEMPTS = {
     "postgresql": ("jsonb_array_elements(attempts) AS attempt", "attempt ->> '{}'"),
     "sqlite": ("json_each(attempts) AS attempt", "json_extract(attempt.value, '$.{}')"),

@@ -152,6 +152,7 @@ class TranslatedStream(EventRelay):
         for record in records:
             if self._decoder.ended:
                 break
+            self.tally.records += bool(record.data)
             ready += [self._event(event) for event in self._decoder.feed(record)]
         self.tally.ended = self._decoder.ended
         return b"".join(ready)

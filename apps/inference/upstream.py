@@ -16,22 +16,37 @@ from apps.common.deadline import Deadline
 from apps.common.http import TransportError, UpstreamResponse, open_upstream
 from apps.inference import credentials, faults
 from apps.inference.canonical.surrogates import mend_whole
-from apps.inference.faults import SHORT_PAUSE_SECONDS, FaultKind, UpstreamFault
+from apps.inference.faults import FaultKind, UpstreamFault, short_pause
 from apps.inference.planner import Target
 from apps.inference.relay import JSON_TYPE, UNREADABLE, JsonRelay, Outgoing, StreamRelay
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """How long a call waits, in seconds."""
+
+    connect: float
+    first_content: float
+    idle: float
+    total: float
+
+    def until_content(self) -> float:
+        return min(self.first_content, self.total)
+
+    def until_next(self, spent: float) -> float:
+        """Once there is content, and ``spent`` seconds of the provider's time are over."""
+        return min(self.idle, self.total - spent)
+
+
 class Call(msgspec.Struct, frozen=True):
-    """What to send where, and how long to wait, in seconds."""
+    """What to send where, and how long to wait."""
 
     target: Target
     url: str
     body: bytes
     headers: dict[str, str]
-    first_content: float
-    idle: float
-    connect: float
-    total: float
+    waits: Waits
+    own: Waits
+    """How long it would wait if the client had said nothing of it."""
 
 
 async def prepare(
@@ -39,15 +54,13 @@ async def prepare(
     outgoing: Outgoing,
     *,
     stream: bool,
-    first_content: float,
-    idle: float,
-    connect: float | None = None,
-    total: float | None = None,
+    waits: Waits,
+    own: Waits | None = None,
     asked_headers: Mapping[str, str] = {},
 ) -> Call:
     """The call of this host, with the key that its target has. ``asked_headers`` are the client's own wishes.
 
-    ``connect`` and ``total`` are the provider's unless somebody knows better.
+    ``own`` is what ``waits`` would be without the client's word, where it has any.
     """
     provider = target.offering.provider
     headers = {
@@ -72,28 +85,29 @@ async def prepare(
         url=url,
         body=outgoing.body,
         headers=headers,
-        first_content=first_content,
-        idle=idle,
-        connect=connect or provider.timeouts.connect,
-        total=total or provider.timeouts.total,
+        waits=waits,
+        own=own or waits,
     )
 
 
 async def fetch(call: Call, relay: JsonRelay) -> None:
     """Read a whole answer into the relay."""
     started = asyncio.get_running_loop().time()
+    waits, own = call.waits, call.own
+    is_hasty = waits.until_content() < own.until_content()
     try:
-        async with Deadline(min(call.first_content, call.total)) as deadline:
+        async with Deadline(waits.until_content()) as deadline:
             response = await _open(call)
             try:
-                deadline.move(started + call.total - asyncio.get_running_loop().time())
+                deadline.move(started + waits.total - asyncio.get_running_loop().time())
+                is_hasty = waits.total < own.total
                 body = await response.read()
             finally:
                 response.close()
             if response.status != 200:
                 raise faults.from_status(response.status, response.headers, body)
     except TimeoutError as error:
-        raise UpstreamFault(FaultKind.TIMEOUT, detail="no answer in time") from error
+        raise _late(FaultKind.TIMEOUT, is_hasty=is_hasty) from error
     except TransportError as error:
         raise _broken(error) from error
     try:
@@ -114,37 +128,42 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    first_content = min(call.first_content, call.total)
-    end_of_time = started + call.total
+    waits, own = call.waits, call.own
+    spent = reading = 0.0
     try:
-        async with Deadline(first_content) as deadline:
+        async with Deadline(waits.until_content()) as deadline:
             response = await _open(call)
             try:
                 await _require_stream(response, relay)
                 while not relay.tally.ended and (data := await response.read_some()):
+                    read_before = relay.tally.records
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
-                    now = loop.time()
+                    if not piece and relay.tally.records == read_before:
+                        continue  # a comment, or part of a record: whoever sends no more has stalled
                     if piece:
                         deadline.move(None)
-                        waiting = now
+                        waiting = loop.time()
                         yield piece
                         # What the client takes to read is not the provider's time.
-                        now = loop.time()
-                        end_of_time += now - waiting
+                        reading += loop.time() - waiting
+                    spent = loop.time() - started - reading
                     if relay.tally.has_content:
-                        deadline.move(min(call.idle, end_of_time - now))
+                        deadline.move(waits.until_next(spent))
                     else:
-                        deadline.move(started + first_content - now)
+                        deadline.move(waits.until_content() - spent)
             finally:
                 response.close()
             deadline.move(None)
             if piece := relay.end():
                 yield piece
     except TimeoutError as error:
-        kind = FaultKind.STALLED if relay.tally.has_content else FaultKind.TIMEOUT
-        raise UpstreamFault(kind, detail="the provider fell silent") from error
+        if relay.tally.has_content:
+            is_hasty = waits.until_next(spent) < own.until_next(spent)
+            raise _late(FaultKind.STALLED, is_hasty=is_hasty) from error
+        is_hasty = waits.until_content() < own.until_content()
+        raise _late(FaultKind.TIMEOUT, is_hasty=is_hasty) from error
     except TransportError as error:
         if relay.tally.has_content:
             raise UpstreamFault(FaultKind.CUT, detail=type(error).__name__) from error
@@ -155,12 +174,16 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
 
 
 async def _open(call: Call) -> UpstreamResponse:
-    return await open_upstream(
-        call.url,
-        headers=call.headers,
-        body=call.body,
-        connect_timeout=call.connect,
-    )
+    try:
+        return await open_upstream(
+            call.url,
+            headers=call.headers,
+            body=call.body,
+            connect_timeout=call.waits.connect,
+        )
+    except TimeoutError as error:
+        is_hasty = call.waits.connect < call.own.connect
+        raise _late(FaultKind.TIMEOUT, is_hasty=is_hasty) from error
 
 
 async def _require_stream(response: UpstreamResponse, relay: StreamRelay) -> None:
@@ -187,7 +210,12 @@ def _require_complete(relay: StreamRelay) -> None:
     raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
 
 
+def _late(kind: FaultKind, *, is_hasty: bool) -> UpstreamFault:
+    """``is_hasty``: the deadline that has passed is the client's, and the provider's own is later."""
+    if is_hasty:
+        return UpstreamFault(FaultKind.DEADLINE, detail="the client waits no longer")
+    return UpstreamFault(kind, detail="the provider was silent for too long")
+
+
 def _broken(error: Exception) -> UpstreamFault:
-    return UpstreamFault(
-        FaultKind.CONNECTION, detail=type(error).__name__, pause=SHORT_PAUSE_SECONDS
-    )
+    return UpstreamFault(FaultKind.CONNECTION, detail=type(error).__name__, pause=short_pause())

@@ -92,6 +92,8 @@ async def test_hosts_are_judged_apart_when_one_fails():
         breaker.record("one", succeeded=False)
 
     assert breaker.standing("one") is Standing.OPEN
+    assert breaker.seconds_left("one") == 15
+    assert breaker.seconds_left("other") == 0
     assert not await breaker.claim("one")
     assert breaker.standing("other") is Standing.CLOSED
     assert await breaker.claim("other")
@@ -132,7 +134,9 @@ async def test_both_processes_know_when_one_saw_the_host_fail(pair):
 
     await eventually(lambda: here.standing("host") is not Standing.CLOSED)
     await eventually(lambda: there.standing("host") is not Standing.CLOSED)
+    assert all(breaker.seconds_left("host") <= QUICK.cool_down for breaker in (here, there))
     await eventually(lambda: here.standing("host") is Standing.HALF_OPEN)
+    assert here.seconds_left("host") == 0
     claims = await asyncio.gather(
         *[breaker.claim("host") for breaker in (here, there, here, there)]
     )

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from apps.common.money import divide_half_up
+from apps.inference import attempts
 from tests.hosting import Host, seconds, slug_of
 from tests.surfaces import Surface, ask, check_error
 
@@ -171,13 +172,13 @@ def test_nothing_is_charged_when_the_own_key_breaks_off_and_nobody_can_go_on(
 
 
 @pytest.mark.alone
-def test_winner_of_a_race_is_paid_for_as_what_it_is(gateway, customer, make_model):
+def test_winner_of_a_race_is_paid_for_as_what_it_is(gateway, customer, make_model, upstream):
     slow = "echo+delay=2500+every=11"
     model = make_model(slow, Host("echo", input_usd="10", output_usd="20"))
     customer.bring_key(slug_of(0))
     client = gateway.client(customer)
     body = body_of(model, hedge=True, provider={"order": [slug_of(0), slug_of(1)]})
-    # The same provider's own host is behind the customer's, so that it is the one that is asked beside.
+    # Our key at the same provider comes second, but its host is the one that is slow: the other provider is asked beside.
     for _ in range(10):
         assert ask(client, CHAT, body).usage["is_byok"] is True
 
@@ -188,8 +189,37 @@ def test_winner_of_a_race_is_paid_for_as_what_it_is(gateway, customer, make_mode
     assert answer.usage["is_byok"] is False
     *former, hedged = sorted(customer.settled(requests=11), key=lambda record: record.created_at)
     assert all(record.is_byok for record in former)
-    assert (hedged.provider, hedged.is_byok) == (slug_of(0), False)
-    assert hedged.charged == hedged.input_tokens * 1000 + hedged.output_tokens * 2000
+    assert (hedged.provider, hedged.is_byok) == (slug_of(1), False)
+    assert hedged.charged == hedged.input_tokens * 10_000 + hedged.output_tokens * 20_000
+    assert upstream.stats()["by_model"] == {slow: 11, "echo": 1}
+
+
+def test_same_provider_is_asked_beside_with_our_key_where_there_is_no_other(
+    gateway, customer, make_model, monkeypatch
+):
+    monkeypatch.setattr(attempts, "HEDGE_AFTER_SECONDS", 0.1)
+    model = make_model("echo+delay=1500+first=1")
+    customer.bring_key(slug_of(0))
+
+    answer = ask(gateway.client(customer), CHAT, body_of(model, hedge=True))
+
+    assert answer.usage["is_byok"] is False
+    (record,) = customer.settled(requests=1)
+    assert {attempt["fault"] for attempt in record.attempts} == {"outrun", ""}
+
+
+def test_other_provider_goes_on_with_an_answer_before_our_key_at_the_same_one(
+    gateway, customer, make_model, upstream
+):
+    model = make_model(broken(), "echo")
+    customer.bring_key(slug_of(0))
+    body = body_of(model, streamed=True, provider={"order": [slug_of(0), slug_of(1)]})
+
+    answer = ask(gateway.client(customer), CHAT, body)
+
+    assert answer.is_finished
+    (record,) = customer.settled(requests=1)
+    assert [attempt["provider"] for attempt in record.attempts] == [slug_of(0), slug_of(1)]
 
 
 def test_answer_from_the_cache_costs_nothing_and_is_nobodys_key(gateway, customer, make_model):

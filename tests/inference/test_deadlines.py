@@ -1,11 +1,19 @@
 """Deadlines: those that a request sets for itself, and the longer ones of models that think."""
 
+import datetime
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from apps.catalog.models import Model
+from apps.inference import runtime
+from apps.inference.breaker import LocalBreaker, Rules
+from apps.inference.health import HealthBook
+from apps.inference.runtime import Runtime
+from apps.inference.selectors import read_calls
+from apps.inference.velocity import Velocity
 from tests.hosting import Host, publish, seconds, slug_of
 from tests.surfaces import SURFACES, Surface, ask, check_error
 
@@ -88,7 +96,84 @@ def test_answer_ends_at_the_clients_deadline_whatever_the_providers_is(
     assert answer.error
     assert waited < 3
     (record,) = customer.settled(requests=1)
-    assert {attempt["fault"] for attempt in record.attempts} <= {"timeout", "stalled"}
+    assert {attempt["fault"] for attempt in record.attempts} == {"deadline"}
+
+
+@pytest.fixture
+def known(gateway, settings) -> Iterator[Runtime]:
+    """The gateway's own, with the breaker's shipped numbers, nothing known of any host and velocity mode near."""
+    settings.VELOCITY_LEAST_REQUESTS = 5
+    (served,) = runtime._runtimes.values()
+    former = served.breaker, served.health, served.velocity
+    rules = Rules(failures=5, share=0.5, least=10, window=60.0, cool_down=15.0, successes=2)
+    served.breaker, served.health, served.velocity = LocalBreaker(rules), HealthBook(), Velocity()
+    yield served
+    served.breaker, served.health, served.velocity = former
+
+
+def failures_of(provider: str, upstream_model: str) -> int:
+    """As its public uptime counts them."""
+    calls = read_calls(datetime.timedelta(hours=1)).get((provider, upstream_model))
+    return calls.failed if calls else 0
+
+
+@pytest.mark.parametrize(
+    ("told", "deadlines", "streamed"),
+    [
+        ("ttft=400", {"first_content": 0.1}, True),
+        ("delay=400", {"first_content": 5, "total": 0.1}, True),
+        ("delay=400", {"total": 0.1}, False),
+        ("words=5", {"total": 0.0001}, False),
+        ("chunks=3+interval=300", {"idle": 0.1}, True),
+        ("chunks=3+interval=300", {"total": 0.4}, True),
+    ],
+    ids=str,
+)
+def test_nobody_else_loses_a_host_for_which_one_client_does_not_wait(
+    gateway, customer, make_customer, make_model, known, told, deadlines, streamed
+):
+    model = make_model(f"echo+{told}")
+    failed_before = failures_of(slug_of(0), f"echo+{told}")
+
+    for _ in range(6):
+        answer, _ = taken(gateway.client(customer), model, streamed=streamed, deadlines=deadlines)
+        assert answer.error
+    other = make_customer()
+    answer, _ = taken(gateway.client(other), model, streamed=streamed)
+
+    assert (answer.status, answer.error) == (200, None)
+    other.settled(requests=1)
+    records = customer.settled(requests=6)
+    assert {attempt["fault"] for record in records for attempt in record.attempts} == {"deadline"}
+    assert {record.charged for record in records} == {0}
+    assert not known.velocity.is_on
+    (health,) = known.health._hosts.values()
+    assert (health.requests, health.errors) == (1, 0)
+    assert failures_of(slug_of(0), f"echo+{told}") == failed_before
+
+
+@pytest.mark.parametrize(
+    ("told", "own", "deadlines", "fault"),
+    [
+        ("hang", {"first_content": 0.1}, {"first_content": 0.2}, "timeout"),
+        ("hang", {"first_content": 0.1}, {"connect": 0.05, "total": 20}, "timeout"),
+        ("stall=2", {"idle": 0.1}, {"first_content": 0.2, "idle": 0.2}, "stalled"),
+    ],
+    ids=str,
+)
+def test_silence_that_nobody_waits_for_is_held_against_the_host_all_the_same(
+    gateway, customer, make_model, known, told, own, deadlines, fault
+):
+    model = make_model(Host(f"echo+{told}", seconds=seconds(**own)), "echo")
+
+    for _ in range(5):
+        taken(gateway.client(customer), model, deadlines=deadlines)
+
+    records = customer.settled(requests=5)
+    assert {record.attempts[0]["fault"] for record in records} == {fault}
+    answer, _ = taken(gateway.client(customer), model)
+    assert answer.headers["x-gatewayz-provider"] == slug_of(1)
+    assert answer.headers["x-gatewayz-attempts"] == "1"
 
 
 def test_client_may_be_more_patient_than_the_provider(gateway, customer, make_model):

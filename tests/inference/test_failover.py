@@ -1,5 +1,6 @@
 """Failover: which failures of a host move a request on to the next, unseen by the client, and what happens after content."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -200,6 +201,17 @@ def test_waits_as_long_as_the_host_says_when_it_is_short(gateway, customer, make
     assert record.latency_ms >= 300
 
 
+@pytest.mark.alone
+def test_waits_no_longer_than_the_host_says(gateway, customer, make_model, monkeypatch):
+    monkeypatch.setattr(secrets, "randbelow", lambda bound: bound - 1)
+    model = make_model("echo+status=429+retry_after=2+first=1")
+
+    ask(gateway.client(customer), Surface.CHAT, Surface.CHAT.body(model))
+
+    (record,) = customer.settled(requests=1)
+    assert 2000 <= record.latency_ms < 2400
+
+
 def test_asks_at_most_six_times_when_more_hosts_are_left(gateway, customer, make_model, upstream):
     model = make_model(*[f"echo+status=503+words={number}" for number in range(1, 9)])
 
@@ -255,6 +267,7 @@ def test_names_the_field_that_the_host_rejected_when_it_is_known(gateway, custom
 BREAKS = {
     "cut": ("cut=3", "cut"),
     "stalled": ("stall=3", "stalled"),
+    "stalled, with comments": ("stall=3+comments", "stalled"),
     "error in the stream": ("midstream_error=3", "error_in_body"),
     "malformed": ("malformed=3", "malformed"),
     "ended without a reason": ("nofinish", "cut"),

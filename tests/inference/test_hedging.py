@@ -4,9 +4,11 @@ import time
 
 import pytest
 
-from apps.inference import runtime
+from apps.catalog.models import Offering
+from apps.inference import attempts, runtime
+from apps.inference.breaker import LocalBreaker, Rules
 from apps.inference.retry_budget import RetryBudget
-from tests.hosting import Host, slug_of
+from tests.hosting import Host, seconds, slug_of
 from tests.surfaces import SURFACES, Surface, ask, check_error
 
 pytestmark = pytest.mark.alone
@@ -127,6 +129,104 @@ def test_load_of_the_second_host_is_bounded_by_its_budget(gateway, customer, mak
 
     assert answer.headers["x-gatewayz-provider"] == slug_of(0)
     assert "echo+words=7" not in upstream.stats()["by_model"]
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """A second host is asked after a tenth of a second, as long as the first has never answered."""
+    monkeypatch.setattr(attempts, "HEDGE_AFTER_SECONDS", 0.1)
+
+
+@pytest.fixture
+def retries(gateway):
+    """Sets the gateway's retry budget."""
+    (served,) = runtime._runtimes.values()
+    former = served.retries
+
+    def put(budget):
+        served.retries = budget
+        return budget
+
+    yield put
+    served.retries = former
+
+
+def silent(told="echo+hang"):
+    return Host(told, seconds=seconds(first_content=0.5, first_content_last=0.5))
+
+
+@both_ways
+@pytest.mark.parametrize("others", [("echo+words=9",), ("echo+words=9", "echo+words=8")], ids=len)
+def test_host_without_a_call_to_spare_is_asked_once_the_first_has_failed(
+    gateway, customer, make_model, hasty, retries, streamed, others
+):
+    retries(Spent())
+    body = Surface.CHAT.body(make_model(silent(), *others), stream=streamed, hedge=True)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body)
+
+    assert (answer.status, answer.is_finished) == (200, True)
+    assert answer.headers["x-gatewayz-provider"] == slug_of(1)
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["timeout", ""]
+
+
+def test_host_that_is_only_just_coming_back_is_not_asked_beside_another(
+    gateway, customer, make_model, upstream, hasty
+):
+    (served,) = runtime._runtimes.values()
+    former = served.breaker
+    rules = Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=0.0, successes=1)
+    body = Surface.CHAT.body(make_model(silent(), "echo+words=6"), hedge=True)
+    plan = {"request": body, "path": Surface.CHAT.path}
+    client = gateway.client(customer)
+    try:
+        served.breaker = LocalBreaker(rules)
+        assert len(client.post("/v1/route", json=plan).json()["data"]["candidates"]) == 2
+        served.breaker.record(_key_of("echo+words=6"), succeeded=False)
+        answer = ask(client, Surface.CHAT, body)
+    finally:
+        served.breaker = former
+
+    assert (answer.status, answer.headers["x-gatewayz-provider"]) == (200, slug_of(1))
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["timeout", ""]
+
+
+def _key_of(upstream_model):
+    offering = Offering.objects.filter(upstream_model=upstream_model).latest("pk")
+    return f"{offering.pk}:{upstream_model}"
+
+
+def test_host_that_is_asked_beside_another_earns_as_for_any_request(
+    gateway, customer, make_model, hasty, retries
+):
+    budget = retries(RetryBudget())
+    body = Surface.CHAT.body(make_model(silent(), "echo+words=5"), hedge=True)
+
+    for _ in range(6):
+        answer = ask(gateway.client(customer), Surface.CHAT, body)
+        assert answer.headers["x-gatewayz-provider"] == slug_of(1)
+
+    # Ten were saved, six spent, and six requests earned one and a fifth.
+    key = _key_of("echo+words=5")
+    assert [budget.spend(key) for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_six_calls_are_made_at_most_with_those_beside_another(
+    gateway, customer, make_model, upstream, monkeypatch
+):
+    monkeypatch.setattr(attempts, "HEDGE_AFTER_SECONDS", 0.3)
+    failing = [f"echo+status=503+words={number}" for number in range(11, 16)]
+    last = Host("echo+hang+words=2", seconds=seconds(first_content=1.0, first_content_last=1.0))
+    body = Surface.CHAT.body(make_model(*failing, last, "echo+words=7"), hedge=True)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body)
+
+    assert answer.status == 503
+    assert upstream.stats()["requests"] == 6
+    (record,) = customer.settled(requests=1)
+    assert len(record.attempts) == 6
 
 
 @pytest.mark.parametrize("value", ["yes", 1, []])

@@ -69,6 +69,37 @@ def test_flapping_host_is_passed_by_and_back_soon(gateway, customer, make_model,
     assert {provider for moment, provider in served if moment > back + 1} == {slug_of(0)}
 
 
+def test_client_is_told_when_the_host_may_be_asked_again(gateway, customer, make_model, breaker):
+    body = Surface.CHAT.body(make_model("echo+status=503+words=9"), TEXT)
+    client = gateway.client(customer)
+    for _ in range(5):
+        ask(client, Surface.CHAT, body)
+
+    told = []
+    for moment in (1000, 1013, 1014.5):
+        breaker.clock.moment = moment
+        told.append(ask(client, Surface.CHAT, body).headers["retry-after-ms"])
+
+    assert told == ["15000", "2000", "1000"]
+
+
+def test_client_is_told_to_come_back_while_somebody_else_tries_the_only_host(
+    gateway, customer, make_model, breaker
+):
+    body = Surface.CHAT.body(make_model("echo+status=503+words=8"), TEXT)
+    client = gateway.client(customer)
+    for _ in range(5):
+        ask(client, Surface.CHAT, body)
+    breaker.clock.moment += 15
+    (key,) = breaker._circuits
+    assert asyncio.run(breaker.claim(key)), "somebody else's probe"
+
+    answer = ask(client, Surface.CHAT, body)
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert "x-gatewayz-attempts" not in answer.headers
+
+
 @pytest.mark.alone
 def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, settings):
     """In a tenth of the shipped times: its probes wait less than a first call does, on a real socket."""
@@ -203,7 +234,7 @@ def test_client_says_how_long_connecting_may_take(gateway, customer, make_model)
 
     assert answer.text == WHOLE
     (record,) = customer.settled(requests=1)
-    assert record.attempts[0]["fault"]
+    assert record.attempts[0]["fault"] == "deadline", "the client waits for less than the host has"
     assert all(attempt["ms"] < 2000 for attempt in record.attempts)
 
 

@@ -92,6 +92,41 @@ def test_answer_ends_with_an_error_when_the_other_host_says_something_else(
     assert not Hold.objects.filter(organization_id=customer.organization_id).exists()
 
 
+def test_silent_host_is_not_waited_for_as_the_last_while_another_is_left(
+    gateway, customer, make_model
+):
+    silent = Host("echo+hang", seconds=seconds(first_content=0.3, first_content_last=20))
+    model = make_model(broken(), silent, "echo")
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body_of(model))
+
+    assert (answer.text, answer.is_finished) == (WHOLE, True)
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["cut", "timeout", ""]
+    assert 300 <= record.attempts[1]["ms"] < 5000
+
+
+def test_last_host_is_waited_for_longer(gateway, customer, make_model):
+    slow = Host("echo+ttft=600", seconds=seconds(first_content=0.2, first_content_last=20))
+    model = make_model(broken(), slow)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body_of(model))
+
+    assert (answer.text, answer.is_finished) == (WHOLE, True)
+
+
+def test_host_that_repeats_what_the_client_has_for_long_is_not_stalled(
+    gateway, customer, make_model
+):
+    slow = Host("echo+chunks=6+interval=250", seconds=seconds(idle=0.5))
+    model = make_model(broken("cut=5"), slow)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body_of(model))
+
+    assert (answer.text, answer.is_finished) == (WHOLE, True)
+    assert note_of(answer)["provider"] == slug_of(1)
+
+
 def test_third_host_is_asked_when_the_second_fails_or_differs(gateway, customer, make_model):
     model = make_model(broken(), "echo+status=503", "long", "echo")
 

@@ -145,8 +145,12 @@ async def _ask(question: Question) -> Finding:
                 question.host.target,
                 outgoing,
                 stream=True,
-                first_content=question.timeout,
-                idle=question.timeout,
+                waits=upstream.Waits(
+                    connect=provider.timeouts.connect,
+                    first_content=question.timeout,
+                    idle=question.timeout,
+                    total=provider.timeouts.total,
+                ),
             )
             async with aclosing(upstream.stream(call, relay)) as pieces:
                 async for _ in pieces:
