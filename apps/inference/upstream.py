@@ -139,9 +139,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         deadline.move(started + first_content - now)
             finally:
                 response.close()
-            deadline.move(None)
-            if piece := relay.end():
-                yield piece
+            last = relay.end()
     except TimeoutError as error:
         kind = FaultKind.STALLED if relay.tally.has_content else FaultKind.TIMEOUT
         raise UpstreamFault(kind, detail="the provider fell silent") from error
@@ -151,7 +149,10 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
         raise _broken(error) from error
     except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+    # What a reader takes for the end of a block or a call is none where the stream was cut.
     _require_complete(relay)
+    if last:
+        yield last
 
 
 async def _open(call: Call) -> UpstreamResponse:
