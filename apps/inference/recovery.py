@@ -22,6 +22,7 @@ from apps.inference.canonical.codec import Codec, StreamEncoder
 from apps.inference.canonical.events import Event, UsageReported
 from apps.inference.context import RequestContext
 from apps.inference.delivery import Client, Delivery, Lanes, shape_of
+from apps.inference.needs import STOPS
 from apps.inference.planner import Target
 from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_responses.stream_encoder import ResponsesStreamEncoder
@@ -43,7 +44,6 @@ LIMITS = {
     Wire.GEMINI: ("maxOutputTokens",),
 }
 """How a client says how many tokens an answer may have."""
-STOPS = ("stop", "stop_sequences", "stopSequences")
 
 
 def is_possible(context: RequestContext, body: Body) -> bool:
