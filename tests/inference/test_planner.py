@@ -1,5 +1,6 @@
 """The planner, without a database: who is asked, in which order, and why not the others."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from types import MappingProxyType
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.catalog.provider_cards import DEFAULT_POLICY
 from apps.catalog.providers.spec import (
     Bearer,
     Endpoint,
@@ -327,6 +329,42 @@ def test_own_keys_go_first_unless_the_request_says_otherwise(asked, order):
         offerings = tuple(replace(offering, weight=None) for offering in offerings)
 
     assert names(plan([replace(BOTH, offerings=offerings)], asked, Known())) == order
+
+
+BETTER_AND_WORSE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "own_key": ({"own_key": "7.1"}, {}),
+    "account_has_credit": ({}, {"is_spent": True}),
+    "not_failing": ({}, {"ails": True}),
+    "offering_priority": ({"offered": 1}, {"offered": 2}),
+    "provider_priority": ({"priority": 1}, {"priority": 2}),
+    "price": ({"price": 1.0}, {"price": 2.0}),
+    "latency": ({"waits": 100}, {"waits": 200}),
+    "provider_name": ({"slug": "a"}, {"slug": "b"}),
+}
+"""Two hosts of which the first is the better, by what ``GET /v1/routers`` says decides."""
+
+
+@pytest.mark.parametrize(
+    ("name", "less"), [*itertools.pairwise(DEFAULT_POLICY["order"])], ids=lambda name: name
+)
+def test_hosts_stand_in_the_order_that_is_told(name, less):
+    (better, worse), (good, bad) = BETTER_AND_WORSE[name], BETTER_AND_WORSE[less]
+    # What decides less is the other way round.
+    facts = [{"slug": "m", **bad, **better}, {"slug": "n", **good, **worse}]
+    slow = {one["slug"]: one.pop("waits", None) for one in facts}
+    ails = [one["slug"] for one in facts if one.pop("ails", False)]
+    hosts = [replace(host(**one), priority=one_offered) for one, one_offered in offered(facts)]
+    # As a snapshot has them: a customer's own first, the others by name.
+    hosts.sort(key=lambda one: (not one.provider.own_key, one.provider.slug))
+    health = {slug: Health(first_content_ms=wait) for slug, wait in slow.items() if wait}
+
+    found = plan([model(*hosts)], wants(), Known(health=health, ailing=ails))
+
+    assert slugs(found)[0] == facts[0]["slug"]
+
+
+def offered(facts: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    return [(one, one.pop("offered", 0)) for one in facts]
 
 
 def test_own_key_goes_first_though_it_fails_often_until_its_breaker_opens():
