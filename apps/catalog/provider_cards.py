@@ -15,9 +15,18 @@ Json = dict[str, Any]
 DEFAULT_POLICY: Json = {
     "id": "default",
     "description": "Every host of the model, one after another until one answers.",
-    "order": ["offering_priority", "provider_priority", "price", "provider_name"],
+    "order": [
+        "own_key",
+        "account_has_credit",
+        "not_failing",
+        "offering_priority",
+        "provider_priority",
+        "price",
+        "latency",
+        "provider_name",
+    ],
 }
-"""``OfferingSnapshot.preference`` in words."""
+"""The planner's default order in words: what of two hosts decides first. A test compares them."""
 
 
 def provider_card(provider: ListedProvider) -> Json:

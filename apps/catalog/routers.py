@@ -134,7 +134,7 @@ def find_router(name: str) -> Named | None:
     """What a model's name asks for when it is a router's; None for a model. Raises InvalidRequest for a mode that is not there."""
     lowered = name.lower()
     named = NAMES.get(lowered)
-    if named is None and lowered.startswith(PREFIX):
+    if named is None and is_router(name):
         valid = ", ".join(known for known in sorted(NAMES) if known.startswith(PREFIX))
         raise InvalidRequest(
             f"There is no router '{name[:60]}'; there are {valid}.",
@@ -147,7 +147,8 @@ def find_router(name: str) -> Named | None:
 def is_router(name: str) -> bool:
     """Whether it is meant to be one, in whatever mode."""
     lowered = name.lower()
-    return lowered in NAMES or lowered.startswith(PREFIX)
+    base = lowered.rpartition(":")[0]
+    return lowered in NAMES or lowered.startswith(PREFIX) or base in NAMES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

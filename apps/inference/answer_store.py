@@ -25,6 +25,8 @@ T = TypeVar("T")
 REDIS_TIMEOUT_SECONDS = 0.5
 REDIS_PAUSE_SECONDS = 1.0
 """After a failure Redis is not asked for so long, so that a slow one delays a request in a second, not every one."""
+_away_until: dict[str, float] = {}
+"""By address: whichever store of this process finds it away spares the others the wait."""
 
 
 class AnswerStore(Protocol):
@@ -111,7 +113,7 @@ class RedisAnswerStore:
             socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._away_until = 0.0
+        self._url = url
 
     async def get(self, name: str) -> bytes | None:
         async def work() -> bytes | None:
@@ -151,7 +153,7 @@ class RedisAnswerStore:
         await self._redis.aclose()
 
     async def _ask(self, work: Callable[[], Awaitable[T]], *, otherwise: T) -> T:
-        if clock.monotonic() < self._away_until:
+        if clock.monotonic() < _away_until.get(self._url, 0.0):
             metrics.answer_store_failures.inc()
             return otherwise
         try:
@@ -160,7 +162,7 @@ class RedisAnswerStore:
         except (TimeoutError, RedisError, OSError) as error:
             log.warning("answers.redis_away", error=type(error).__name__)
             metrics.answer_store_failures.inc()
-            self._away_until = clock.monotonic() + REDIS_PAUSE_SECONDS
+            _away_until[self._url] = clock.monotonic() + REDIS_PAUSE_SECONDS
             return otherwise
 
 

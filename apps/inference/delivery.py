@@ -19,7 +19,7 @@ from apps.inference.context import RequestContext
 from apps.inference.costs import final_usage_of, price_usage
 from apps.inference.faults import FaultKind, UpstreamFault
 from apps.inference.lanes import lane_for
-from apps.inference.needs import answers_a_tool
+from apps.inference.needs import answers_a_tool, names_its_end
 from apps.inference.planner import Target
 from apps.inference.relay import (
     UNREADABLE,
@@ -160,8 +160,10 @@ class Delivery:
             asked_headers=asked,
         )
 
-    def _answers_a_tool(self) -> bool:
-        return isinstance(self._body, dict) and answers_a_tool(self._body)
+    @property
+    def _may_be_silent(self) -> bool:
+        body = self._body
+        return isinstance(body, dict) and (answers_a_tool(body) or names_its_end(body))
 
     def _waits(self, timeouts: Timeouts) -> tuple[Waits, Waits]:
         """With the client's word, and without it."""
@@ -193,7 +195,7 @@ class Delivery:
     async def _deliver_whole(self, call: upstream.Call) -> None:
         progress = self._context.progress
         relay = self._lane.answer(self._shape)
-        relay.tally.may_be_silent = self._answers_a_tool()
+        relay.tally.may_be_silent = self._may_be_silent
         progress.target, progress.tally = self.target, relay.tally
         await upstream.fetch(call, relay)
         if self.race is not None:
@@ -217,7 +219,7 @@ class Delivery:
     async def _deliver_stream(self, call: upstream.Call) -> None:
         progress = self._context.progress
         relay = self._lane.stream(self._shape)
-        relay.tally.may_be_silent = self._answers_a_tool()
+        relay.tally.may_be_silent = self._may_be_silent
         progress.target, progress.relay, progress.tally = self.target, relay, relay.tally
         cover = self._context.cover
         held: list[bytes] = []

@@ -23,6 +23,10 @@ PARAMETERS: Mapping[str, str] = {
 """A field of a body → the catalogue's name of the parameter; OpenRouter's words."""
 
 
+STOPS = ("stop", "stop_sequences", "stopSequences")
+"""A request's stop sequences, on every wire."""
+
+
 def needs_of(facts: RequestFacts, body: Mapping[str, Any]) -> frozenset[str]:
     """What must be there, or the answer would be another one."""
     found = set()
@@ -55,6 +59,13 @@ def answers_a_tool(body: Mapping[str, Any]) -> bool:
         return True
     parts = last.get("content") or last.get("parts")
     return isinstance(parts, list) and any(_is_result(part) for part in parts)
+
+
+def names_its_end(body: Mapping[str, Any]) -> bool:
+    """Whether it has stop sequences: an answer may end at the first word, and not every wire says that this is why."""
+    settings = body.get("generationConfig") or body.get("generation_config")
+    limits = {**body, **settings} if isinstance(settings, dict) else body
+    return any(limits.get(name) for name in STOPS)
 
 
 def _is_result(part: Any) -> bool:

@@ -20,7 +20,12 @@ import asyncio
 import structlog
 
 from apps.common.consumers import ClientTooSlow
-from apps.common.errors import GatewayzError, InternalError, ServiceUnavailable
+from apps.common.errors import (
+    AllProvidersFailed,
+    GatewayzError,
+    InternalError,
+    ServiceUnavailable,
+)
 from apps.inference import (
     admission,
     choosing,
@@ -64,10 +69,18 @@ async def serve(context: RequestContext, client: Client) -> None:
         if context.surface.is_kept:
             assert isinstance(body, dict)
             body = await conversations.expand(context, body)
-        await choosing.choose(context, body, runtime)
+        nobody: AllProvidersFailed | None = None
+        try:
+            await choosing.choose(context, body, runtime)
+        except AllProvidersFailed as refusal:
+            if not response_cache.is_asked_for(context):
+                raise
+            nobody = refusal
         if not context.is_within:
             await admission.take_slot(context, runtime)
         client = await response_cache.enter(context, body, client, runtime, serve)
+        if nobody is not None:  # and no answer was kept
+            raise nobody
         if context.surface.is_billed:
             await admission.place_hold(context, runtime)
         if context.targets:

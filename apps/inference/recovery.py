@@ -23,6 +23,7 @@ from apps.inference.canonical.events import Event, UsageReported
 from apps.inference.context import RequestContext
 from apps.inference.delivery import Client, Delivery, Lanes, shape_of
 from apps.inference.limits import LIMITS, WITHIN
+from apps.inference.needs import STOPS
 from apps.inference.planner import Target
 from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_responses.stream_encoder import ResponsesStreamEncoder
@@ -35,7 +36,6 @@ from apps.keys.selectors import Recover
 
 TRIMS = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.BEDROCK_CONVERSE})
 """Wires that refuse a beginning that ends in white space."""
-STOPS = ("stop", "stop_sequences", "stopSequences")
 
 
 def is_possible(context: RequestContext, body: Body) -> bool:

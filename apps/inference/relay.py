@@ -75,7 +75,7 @@ class Tally(msgspec.Struct):
     is_explained: bool = False
     """The finish reason is an answer in itself."""
     may_be_silent: bool = False
-    """So is any: the request gave a tool's result, to which there may be nothing to add."""
+    """So is any: the request gave a tool's result, to which there may be nothing to add, or named where to end."""
 
     def take_usage(self, usage: Usage | None, *, reported: bool) -> None:
         """``usage`` is None when nothing was reported, or something that cannot be true."""

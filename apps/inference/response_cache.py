@@ -79,6 +79,14 @@ class Question(msgspec.Struct, frozen=True):
     vector: Vector
 
 
+def is_asked_for(context: RequestContext) -> bool:
+    """Whether the key or a header says anything of keeping answers."""
+    assert context.key is not None
+    return context.key.cache_ttl is not None or any(
+        name in context.headers for name in (SWITCH, TTL, COALESCE)
+    )
+
+
 async def enter(
     context: RequestContext, body: Body, client: Client, runtime: Runtime, serve: Serve
 ) -> Client:
@@ -86,9 +94,7 @@ async def enter(
 
     Raises Answered when it got what was kept, InvalidRequest for a header that is wrong.
     """
-    assert context.key is not None
-    headers = context.headers
-    if context.key.cache_ttl is None and SWITCH not in headers and COALESCE not in headers:
+    if not is_asked_for(context):
         return client
     seconds = _seconds(context)
     coalesces = _value(context, COALESCE, MODES[:2]) == "on"

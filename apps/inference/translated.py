@@ -207,6 +207,8 @@ class TranslatedAnswer:
         self.tally.take_usage(response.usage, reported=response.usage_reported)
         self.tally.finish(response.finish and response.finish.value)
         self._count(response)
+        if response.finish is None and self.tally.has_content:
+            raise MalformedUpstream("the answer does not say why it ended")
 
     def finish(self, usage: Usage) -> bytes:
         assert self._response is not None

@@ -155,9 +155,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         deadline.move(waits.until_content() - spent)
             finally:
                 response.close()
-            deadline.move(None)
-            if piece := relay.end():
-                yield piece
+            last = relay.end()
     except TimeoutError as error:
         if relay.tally.has_content:
             is_hasty = waits.until_next(spent) < own.until_next(spent)
@@ -170,7 +168,10 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
         raise _broken(error) from error
     except UNREADABLE as error:
         raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+    # What a reader takes for the end of a block or a call is none where the stream was cut.
     _require_complete(relay)
+    if last:
+        yield last
 
 
 async def _open(call: Call) -> UpstreamResponse:

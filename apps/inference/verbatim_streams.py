@@ -88,6 +88,8 @@ class MessagesStream(EventRelay):
             "type": "message_delta",
             "delta": {"stop_reason": None, "stop_sequence": None},
         }
+        self._block_stop = b""
+        """The end of the last block, held back: a host that breaks off may close what it has not said to its end."""
 
     def feed(self, data: bytes) -> bytes:
         return b"".join([self._record(record) for record in self._sse.feed(data)])
@@ -99,8 +101,10 @@ class MessagesStream(EventRelay):
         self._message_delta["usage"] = with_cost(
             self._codec, self._raw_usage, self.tally, usage, self._shape
         )
-        return encode_record(orjson.dumps(self._message_delta), "message_delta") + encode_record(
-            b'{"type":"message_stop"}', "message_stop"
+        return (
+            self._block_stop
+            + encode_record(orjson.dumps(self._message_delta), "message_delta")
+            + encode_record(b'{"type":"message_stop"}', "message_stop")
         )
 
     def fail(self, error: GatewayzError) -> bytes:
@@ -126,10 +130,16 @@ class MessagesStream(EventRelay):
             case "error":
                 self.tally.error = read_error(event.error)
                 return b""
+            case "content_block_stop":
+                self._block_stop += encode_record(record.data, event.type)
+                return b""
         self._count(event)
         if not event.type:
             raise MalformedUpstream("a message event without a type")
-        return encode_record(record.data, event.type)
+        shown = encode_record(record.data, event.type)
+        if event.type == "content_block_start":
+            shown, self._block_stop = self._block_stop + shown, b""
+        return shown
 
     def _start(self, data: bytes) -> bytes:
         start = orjson.loads(data)

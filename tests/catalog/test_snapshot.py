@@ -1,11 +1,14 @@
 """What gets into the snapshot, in which order, and at what cost."""
 
+import datetime
+
 import pytest
 
-from apps.catalog.models import Model, Offering, Provider
+from apps.catalog.models import Model, Offering, PriceSource, Provider
 from apps.catalog.providers.spec import NoAuth, Timeouts, UsageConvention
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import providers, refresh, sandbox
+from apps.catalog.services import offers, providers, refresh, sandbox
+from apps.common import clock
 from tests.catalog.finding import find, url_of
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +102,22 @@ def test_model_is_not_priced_when_only_hosts_that_are_off_have_a_price(add_model
     model = find("acme/large")
     assert not model.is_priced
     assert model.offerings == ()
+
+
+def test_host_without_a_price_in_force_is_never_there_to_be_asked(add_model):
+    add_model("acme/large", host="priced")
+    for slug in ("later", "never"):
+        add_model("acme/small", host=slug)  # it can be reached
+        Offering.objects.create(model_id="acme/large", provider_id=slug, upstream_model="large")
+    offers.post_price(
+        Offering.objects.get(model_id="acme/large", provider_id="later"),
+        offers.Amounts.of(input=1, output=1),
+        source=PriceSource.STAFF,
+        valid_from=clock.now() + datetime.timedelta(hours=1),
+    )
+
+    assert [host.provider.slug for host in find("acme/large").offerings] == ["priced"]
+    assert len(find("acme/small").offerings) == 2
 
 
 def test_offerings_are_ordered_when_several_hosts_serve_a_model(add_model):

@@ -125,3 +125,18 @@ async def test_nothing_is_found_and_nobody_waits_long_when_redis_is_away(address
     assert metrics.answer_store_failures._value.get() == failures + 5
     assert time.monotonic() - started < 2 * REDIS_TIMEOUT_SECONDS + 0.2
     await store.close()
+
+
+@pytest.mark.alone
+async def test_stores_of_one_redis_wait_for_it_once_between_them(silent_server):
+    first = RedisAnswerStore(silent_server, prefix="first:")
+    second = RedisAnswerStore(silent_server, prefix="second:")
+    started = time.monotonic()
+
+    await first.claim("name", b"value", seconds=60)
+    await second.get("name")
+    await second.put("name", b"value", seconds=60)
+
+    assert time.monotonic() - started < REDIS_TIMEOUT_SECONDS + 0.2
+    await first.close()
+    await second.close()

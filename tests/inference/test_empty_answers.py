@@ -162,6 +162,36 @@ def test_model_may_have_nothing_to_add_to_a_tools_result(
     assert (record.outcome, record.charged) == ("completed", record.cost)
 
 
+STOPPED: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": HELLO, "stop": ["You"]},
+    "/v1/messages": {"messages": HELLO, "max_tokens": 100, "stop_sequences": ["You"]},
+    "/v1beta": {
+        "contents": [{"role": "user", "parts": [{"text": "Hello there"}]}],
+        "generationConfig": {"stopSequences": ["You"]},
+    },
+}
+
+
+@pytest.mark.parametrize("path", STOPPED)
+@pytest.mark.parametrize("wire", [Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI], ids=str)
+@both_ways
+def test_stop_sequence_may_be_the_first_word(gateway, customer, make_model, path, wire, streams):
+    model = make_model(Host("echo", wire), Host("echo+status=503", wire))
+    client = gateway.client(customer)
+
+    if path == "/v1beta":
+        method = "streamGenerateContent?alt=sse" if streams else "generateContent"
+        answer = client.post(f"/v1beta/models/{model}:{method}", json=STOPPED[path])
+    else:
+        answer = client.post(path, json={"model": model, "stream": streams, **STOPPED[path]})
+
+    assert answer.status_code == 200, answer.text
+    assert "You said" not in answer.text
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == [""]
+    assert (record.outcome, record.charged) == ("completed", record.cost)
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -42,7 +42,19 @@ ODD_STREAMS = {
     "endless": b'data: {"id":"x","choices":' + b"[" * 5000 + b"\n\n",
     "infinite": b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":1e999}}\n\n',
 }
+HALF_CALL = {"id": "1", "function": {"name": "weather", "arguments": '{"city":"Pa'}}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [HALF_CALL]}
+INCOMPLETE = {
+    "no-reason": whole(finish_reason=None),
+    "half-call": whole(message=CALLING, finish_reason="tool_calls"),
+}
 ANSWERS = {
+    "limited-call": whole(message=CALLING, finish_reason="length"),
+    "half-call-stream": b"data: "
+    + json.dumps({"id": "x", "model": "m", "choices": [{"index": 0, "delta": CALLING}]}).encode()
+    + b"\n\n"
+    + chunk(None, finish="tool_calls")
+    + b"data: [DONE]\n\n",
     "finish-number": whole(finish_reason=7),
     "finish-true": whole(finish_reason=True),
     "finish-object": whole(finish_reason={"why": "because"}),
@@ -57,7 +69,7 @@ ANSWERS = {
     + b"data: [DONE]\n\n",
     "lone-half": whole(message={"role": "assistant", "content": "a\ud83c"}),
     "long-integer": whole()[:-1] + b',"more":[-%d]}' % 10**40,
-    **{f"whole-{name}": body for name, body in ODD_WHOLE.items()},
+    **{f"whole-{name}": body for name, body in (ODD_WHOLE | INCOMPLETE).items()},
     **{f"stream-{name}": body for name, body in ODD_STREAMS.items()},
 }
 
@@ -145,6 +157,59 @@ def test_next_host_answers_when_a_whole_answer_cannot_be_read(gateway, customer,
 
     assert response.status_code == 200
     assert response.headers["x-gatewayz-provider"] == "healthy"
+
+
+TRANSLATED = {
+    "/v1/messages": {"messages": HELLO, "max_tokens": 100},
+    "/v1beta/models/{model}:generateContent": {
+        "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("path", TRANSLATED)
+@pytest.mark.parametrize("name", [f"whole-{name}" for name in INCOMPLETE])
+def test_incomplete_answer_never_looks_whole_in_another_format(
+    gateway, customer, canned, path, name
+):
+    model = f"odd/{name}"
+
+    response = gateway.client(customer).post(
+        path.format(model=model), json=TRANSLATED[path] | {"model": model}
+    )
+
+    assert response.status_code == 200, response.text
+    assert response.headers["x-gatewayz-provider"] == "healthy"
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["malformed", ""]
+
+
+@pytest.mark.parametrize("path", TRANSLATED)
+def test_call_that_a_limit_cut_off_is_left_out_where_arguments_are_an_object(
+    gateway, customer, canned, path
+):
+    body = TRANSLATED[path] | {"model": "odd/limited-call"}
+
+    response = gateway.client(customer).post(path.format(model="odd/limited-call"), json=body)
+
+    assert response.status_code == 200
+    assert "weather" not in response.text
+    assert "max_tokens" in response.text.lower()
+    (record,) = customer.settled(requests=1)
+    assert record.charged == record.cost > 0
+
+
+def test_half_a_call_is_never_streamed_as_a_call_without_arguments(gateway, customer, canned):
+    path = "/v1beta/models/odd/half-call-stream:streamGenerateContent?alt=sse"
+
+    response = gateway.client(customer).post(
+        path, json=TRANSLATED["/v1beta/models/{model}:generateContent"]
+    )
+
+    assert "functionCall" not in response.text
+    assert '"error"' in response.text
+    (record,) = customer.settled(requests=1)
+    assert record.charged == 0
 
 
 @pytest.mark.parametrize("name", [f"stream-{name}" for name in ODD_STREAMS])

@@ -1,5 +1,6 @@
 """The planner, without a database: who is asked, in which order, and why not the others."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from types import MappingProxyType
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.catalog.provider_cards import DEFAULT_POLICY
 from apps.catalog.providers.spec import (
     Bearer,
     Endpoint,
@@ -21,7 +23,7 @@ from apps.catalog.providers.spec import (
 from apps.catalog.snapshots import ModelSnapshot, OfferingSnapshot, ProviderSnapshot
 from apps.common.errors import InvalidRequest
 from apps.common.money import NANO_PER_USD
-from apps.common.preferences import Preferences, read_preferences
+from apps.common.preferences import MaxPrice, Preferences, read_preferences
 from apps.common.usage import Rates
 from apps.inference.breaker import LocalBreaker, Standing, rules
 from apps.inference.health import AILING_SECONDS, UNKNOWN, Health, HealthBook
@@ -222,22 +224,32 @@ def test_parameters_must_be_known_when_they_are_required():
     assert {(r.why, r.detail) for r in lost.rejected} == {(Why.LACKS, "seed")}
 
 
+ABILITIES = ("tools", "image", "file", "audio", "reasoning")
 OFFERINGS = st.builds(
     host, st.sampled_from("abcdefgh"), price=st.floats(0, 50), priority=st.integers(0, 3),
     quantization=st.sampled_from(["", "fp8", "bf16"]), room=st.none() | st.integers(1, 1000),
     sandbox=st.booleans(), collects_data=st.sampled_from([None, True, False]), keeps_nothing=st.booleans(),
+    region=st.sampled_from(["", "eu", "us"]), own_key=st.sampled_from(["", "7.1"]),
 )  # fmt: skip
 MODELS = st.builds(
     lambda hosts, **facts: model(*hosts, **facts),
-    st.lists(OFFERINGS, max_size=6, unique_by=lambda offering: offering.provider.slug),
-    parameters=st.sampled_from([(), ("tools",), ("tools", "seed"), ("seed",)]),
-    hears=st.sampled_from([("text",), ("text", "image")]),
+    st.lists(
+        OFFERINGS,
+        max_size=6,
+        unique_by=lambda offering: (offering.provider.slug, offering.provider.own_key),
+    ),
+    parameters=st.sampled_from(
+        [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning")]
+    ),
+    hears=st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")]),
 )
 NAMES = st.none() | st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4).map(tuple)
 WANTS = st.builds(
     wants,
     is_test_key=st.booleans(),
-    needs=st.frozensets(st.sampled_from(["tools", "image"])),
+    needs=st.frozensets(st.sampled_from(ABILITIES)),
+    parameters=st.frozensets(st.sampled_from(["tools", "seed", "file"])),
+    own_only=st.frozensets(st.sampled_from("abcdefgh")),
     least_input=st.integers(0, 1000),
     sticky=st.none() | st.sampled_from("abcdefgh").map(lambda slug: host(slug).id),
     sticky_margin=st.floats(0, 2),
@@ -247,11 +259,17 @@ WANTS = st.builds(
         provider=st.builds(
             Preferences, order=NAMES, only=NAMES, ignore=NAMES, allow_fallbacks=st.sampled_from([None, True, False]),
             data_collection=st.sampled_from([None, "allow", "deny"]), zdr=st.booleans(),
+            require_parameters=st.booleans(), regions=st.none() | st.just(("eu",)) | st.just(("eu", "us")),
+            quantizations=st.none() | st.just(("fp8",)) | st.just(("FP8", "unknown")),
+            max_price=st.none() | st.builds(MaxPrice, prompt=st.none() | st.floats(0, 50)),
             sort=st.sampled_from([None, "price", "latency", "throughput"]),
         ),
     ),
 )  # fmt: skip
-STANDINGS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from(list(Standing)))
+STANDINGS = st.dictionaries(
+    st.sampled_from([*"abcdefgh", *(f"{slug}@7.1" for slug in "abcdefgh")]),
+    st.sampled_from(list(Standing)),
+)
 
 
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
@@ -264,13 +282,24 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         offering, slug = target.offering, target.offering.provider.slug
         known = owners[id(offering)].supported_parameters
         hears = owners[id(offering)].input_modalities
-        assert not known or asked.needs <= {*known, *hears}
+        required = asked.parameters if provider.require_parameters else frozenset()
+        # A model of which nothing is known may be asked, unless what it takes must be known.
+        assert not (known or required) or asked.needs | required <= {*known, *hears}
         assert offering.context_length is None or offering.context_length >= asked.least_input
-        assert standings.get(slug) is not Standing.OPEN
+        name = f"{slug}@7.1" if target.is_byok else slug
+        assert standings.get(name) is not Standing.OPEN
         assert provider.only is None or slug in provider.only
         assert not provider.ignore or slug not in provider.ignore
         assert provider.data_collection != "deny" or offering.provider.collects_data is False
         assert not provider.zdr or offering.provider.keeps_nothing
+        assert provider.regions is None or offering.provider.region in provider.regions
+        assert provider.quantizations is None or (offering.quantization or "unknown") in {
+            name.lower() for name in provider.quantizations
+        }
+        if provider.max_price is not None and provider.max_price.prompt is not None:
+            assert target.rates.input <= provider.max_price.prompt * NANO_PER_USD
+        assert target.is_byok is bool(offering.provider.own_key)
+        assert target.is_byok or slug not in asked.own_only
         assert not asked.is_test_key or offering.provider.is_sandbox
         assert target.rates == offering.rates or asked.is_test_key
     places = [
@@ -327,6 +356,42 @@ def test_own_keys_go_first_unless_the_request_says_otherwise(asked, order):
         offerings = tuple(replace(offering, weight=None) for offering in offerings)
 
     assert names(plan([replace(BOTH, offerings=offerings)], asked, Known())) == order
+
+
+BETTER_AND_WORSE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "own_key": ({"own_key": "7.1"}, {}),
+    "account_has_credit": ({}, {"is_spent": True}),
+    "not_failing": ({}, {"ails": True}),
+    "offering_priority": ({"offered": 1}, {"offered": 2}),
+    "provider_priority": ({"priority": 1}, {"priority": 2}),
+    "price": ({"price": 1.0}, {"price": 2.0}),
+    "latency": ({"waits": 100}, {"waits": 200}),
+    "provider_name": ({"slug": "a"}, {"slug": "b"}),
+}
+"""Two hosts of which the first is the better, by what ``GET /v1/routers`` says decides."""
+
+
+@pytest.mark.parametrize(
+    ("name", "less"), [*itertools.pairwise(DEFAULT_POLICY["order"])], ids=lambda name: name
+)
+def test_hosts_stand_in_the_order_that_is_told(name, less):
+    (better, worse), (good, bad) = BETTER_AND_WORSE[name], BETTER_AND_WORSE[less]
+    # What decides less is the other way round.
+    facts = [{"slug": "m", **bad, **better}, {"slug": "n", **good, **worse}]
+    slow = {one["slug"]: one.pop("waits", None) for one in facts}
+    ails = [one["slug"] for one in facts if one.pop("ails", False)]
+    hosts = [replace(host(**one), priority=one_offered) for one, one_offered in offered(facts)]
+    # As a snapshot has them: a customer's own first, the others by name.
+    hosts.sort(key=lambda one: (not one.provider.own_key, one.provider.slug))
+    health = {slug: Health(first_content_ms=wait) for slug, wait in slow.items() if wait}
+
+    found = plan([model(*hosts)], wants(), Known(health=health, ailing=ails))
+
+    assert slugs(found)[0] == facts[0]["slug"]
+
+
+def offered(facts: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    return [(one, one.pop("offered", 0)) for one in facts]
 
 
 def test_own_key_goes_first_though_it_fails_often_until_its_breaker_opens():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from apps.billing.models import Hold
@@ -70,6 +71,61 @@ def test_answer_is_whole_whatever_breaks_it(gateway, customer, make_model, surfa
     assert (answer.text, answer.is_finished, answer.error) == (WHOLE, True, None)
     (record,) = customer.settled(requests=1)
     assert [attempt["fault"] for attempt in record.attempts] == [fault, ""]
+
+
+@pytest.mark.parametrize("lane", LANES, ids=name_lane)
+def test_end_marker_in_the_middle_ends_nothing(gateway, customer, make_model, lane):
+    surface, wire = lane
+    model = make_model(broken("marker=3", wire), "echo")
+
+    answer = ask(gateway.client(customer), surface, surface.body(model, TEXT, stream=True))
+
+    assert (answer.text, answer.is_finished, answer.error) == (WHOLE, True, None)
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["cut", ""]
+
+
+WEATHER: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city", "days"],
+}
+TOOLS: dict[Surface, dict[str, Any]] = {
+    Surface.CHAT: {"type": "function", "function": {"name": "weather", "parameters": WEATHER}},
+    Surface.MESSAGES: {"name": "weather", "input_schema": WEATHER},
+}
+
+
+SAYS_SO_FIRST = (Wire.ANTHROPIC_MESSAGES, Wire.BEDROCK_CONVERSE)
+"""Wires on which the sandbox says that it will call, in six chunks, before it does."""
+
+
+def arguments_in(answer: Any) -> str:
+    """Of the one call in a stream."""
+    written = ""
+    for event in answer.events:
+        written += event.get("delta", {}).get("partial_json", "")
+        for choice in event.get("choices", ()):
+            for call in choice["delta"].get("tool_calls", ()):
+                written += call["function"]["arguments"]
+    return written
+
+
+@pytest.mark.parametrize("lane", LANES, ids=name_lane)
+def test_end_marker_in_the_middle_of_a_call_ends_nothing(gateway, customer, make_model, lane):
+    surface, wire = lane
+    client = gateway.client(customer)
+    body = {"stream": True, "tools": [TOOLS[surface]]}
+    text = "Ask weather"
+    whole = ask(client, surface, surface.body(make_model("echo"), text, **body))
+    told = f"marker={8 if wire in SAYS_SO_FIRST else 2}"
+    # Hosts of one wire write their arguments with the same spaces.
+    model = make_model(broken(told, wire), Host("echo", wire))
+
+    answer = ask(client, surface, surface.body(model, text, **body))
+
+    assert (answer.is_finished, answer.error) == (True, None)
+    assert orjson.loads(arguments_in(answer)) == orjson.loads(arguments_in(whole))
 
 
 @pytest.mark.parametrize("surface", SURFACES, ids=str)

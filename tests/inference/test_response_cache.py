@@ -6,8 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from apps.inference import runtime
 from apps.inference.answer_store import RedisAnswerStore
+from apps.inference.breaker import LocalBreaker, rules
 from apps.inference.operations import JSON, Surface
 from apps.keys import services as keys
 from tests.gateway import Customer
@@ -301,6 +304,44 @@ def test_hits_need_no_credit(gateway, make_customer, make_model):
 
     assert [answer.status_code for answer in answers] == [200, 402]
     assert answers[0].headers["x-gatewayz-cache"] == "hit"
+
+
+def test_hits_need_no_provider(gateway, customer, make_model, upstream):
+    client = gateway.client(customer)
+    body = Chat.CHAT.body(make_model("echo+status=503+every=2"))
+    (served,) = runtime._runtimes.values()
+    former = served.breaker
+    served.breaker = LocalBreaker(replace(rules(), failures=1))
+    try:
+        first = ask(client, body)
+        ask(client, body, x_title="none")  # it fails, and its host is left alone
+        asked = upstream.stats()["requests"]
+        answers = [
+            ask(client, body),
+            ask(client, body | {"max_tokens": 99}),
+            ask(client, body, x_title="none"),
+        ]
+    finally:
+        served.breaker = former
+
+    assert [answer.status_code for answer in answers] == [200, 503, 503]
+    assert answers[0].headers["x-gatewayz-cache"] == "hit"
+    assert answers[0].json()["choices"] == first.json()["choices"]
+    error = check_error(read_answer(answers[1], answers[1].content), Chat.CHAT)
+    assert error["code"] == "all_providers_failed"
+    assert int(answers[1].headers["retry-after"]) > 0
+    assert upstream.stats()["requests"] == asked
+
+
+def test_lifetime_is_checked_though_nothing_is_to_be_kept(gateway, customer, upstream):
+    response = ask(
+        gateway.client(customer), Chat.CHAT.body("sandbox/echo"), x_gatewayz_cache_ttl="0"
+    )
+
+    assert response.status_code == 400
+    error = check_error(read_answer(response, response.content), Chat.CHAT)
+    assert (error["code"], error["param"]) == ("invalid_value", "x-gatewayz-cache-ttl")
+    assert upstream.stats()["requests"] == 0
 
 
 @pytest.mark.parametrize(

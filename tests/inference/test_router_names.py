@@ -196,7 +196,9 @@ def test_tokens_are_counted_for_a_router(gateway, tester):
 
 
 @on_every_surface
-@pytest.mark.parametrize("name", ["router:general:fast", "router:chess"])
+@pytest.mark.parametrize(
+    "name", ["router:general:fast", "router:chess", "auto:price", "gatewayz/auto:floor"]
+)
 def test_mode_that_is_not_there_is_a_400_that_names_model_and_the_valid_ones(
     gateway, tester, surface, name
 ):

@@ -124,6 +124,8 @@ def test_one_other_character_is_another_answer(wire, data, blocks, size):
 
 TEXT = (BlockKind.TEXT, "It is sunny.")
 THOUGHT = (BlockKind.REASONING, "Let me see.")
+CALL = (BlockKind.TOOL_CALL, '{"a": 1}')
+LONGER = (BlockKind.TEXT, "It is sunny. Really.")
 
 
 def said_of(*blocks: Block) -> list[Event]:
@@ -155,13 +157,22 @@ def test_thoughts_may_differ_once_the_answer_has_begun(first, second, expected):
         (said_of(TEXT), [(BlockKind.TEXT, "It is")]),
         (said_of(TEXT), []),
         (said_of(TEXT), [(BlockKind.TOOL_CALL, "{}")]),
-        (list(events_of([TEXT], size=4))[:-1], [(BlockKind.TEXT, "It is sunny. Really.")]),
+        (said_of(TEXT, CALL), [LONGER, CALL]),
     ],
     ids=["other thoughts", "no thoughts", "shorter", "nothing", "another kind", "longer than what has ended"],
 )  # fmt: skip
 def test_what_the_client_has_must_be_said_again(first, second):
     with pytest.raises(UpstreamFault, match="diverged"):
         splice(Wire.ANTHROPIC_MESSAGES, first, events_of(second, size=3))
+
+
+@pytest.mark.parametrize("wire", CLIENTS)
+def test_last_block_may_go_on_though_the_first_host_closed_it(wire):
+    closed = list(events_of([TEXT], size=4))[:-1]
+
+    stream = splice(wire, closed, events_of([LONGER], size=3))
+
+    assert blocks_in(wire, stream) == [LONGER]
 
 
 def test_host_that_was_told_the_beginning_says_the_rest():

@@ -15,7 +15,7 @@ from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
-from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.response import ChatResponse, settled_finish, without_half_calls
 from apps.inference.canonical.signatures import carrier, written
 from apps.inference.protocols.anthropic_messages.citations import (
     decode_citations,
@@ -99,6 +99,8 @@ def _decode_block(block: Json) -> Block:
 def encode_response(
     response: ChatResponse, *, identity: AnswerIdentity, usage: Usage, price: PriceUsage
 ) -> Json:
+    """Raises what ``without_half_calls`` raises."""
+    response = without_half_calls(response)
     has_refusal = any(isinstance(block, Refusal) for block in response.blocks)
     return {
         "id": identity.id,

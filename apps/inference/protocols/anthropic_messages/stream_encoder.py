@@ -2,7 +2,8 @@
 
 https://docs.claude.com/en/docs/build-with-claude/streaming
 Grammar: message_start, (content_block_start, content_block_delta*, content_block_stop)*, message_delta, message_stop.
-Anthropic's blocks never overlap and ours may, so blocks that begin while another is open wait in a queue.
+Anthropic's blocks never overlap and ours may, so blocks that begin while another is open wait in a queue. A block's end is
+told with the next block or with the answer's end: until then it may be a host's that breaks off, and another goes on with it.
 """
 
 from collections import deque
@@ -97,6 +98,8 @@ class AnthropicStreamEncoder:
         for block in self._queue:
             block.is_finished = True
         records.append(self._close_finished())
+        if self._queue:
+            records.append(self._block_stop())
         records.append(self._message_delta(usage))
         records.append(_record({"type": "message_stop"}))
         return b"".join(records)
@@ -130,9 +133,7 @@ class AnthropicStreamEncoder:
 
     def _enqueue(self, block: _Waiting) -> bytes:
         self._queue.append(block)
-        if len(self._queue) > 1:
-            return b""
-        return self._open_first() + self._close_finished()
+        return self._close_finished() if len(self._queue) > 1 else self._open_first()
 
     def _enqueue_block(self, event: BlockStarted) -> bytes:
         proof = b""
@@ -168,15 +169,16 @@ class AnthropicStreamEncoder:
         raise KeyError(index)
 
     def _close_finished(self) -> bytes:
-        """Closes the open block if it is finished, opens the next, and so on until one is unfinished."""
+        """Closes the open block if it is finished, opens the next, and so on until one is unfinished or the last."""
         records = []
-        while self._queue and self._queue[0].is_finished:
-            self._queue.popleft()
-            records.append(_record({"type": "content_block_stop", "index": self._position}))
-            self._position += 1
-            if self._queue:
-                records.append(self._open_first())
+        while len(self._queue) > 1 and self._queue[0].is_finished:
+            records += [self._block_stop(), self._open_first()]
         return b"".join(records)
+
+    def _block_stop(self) -> bytes:
+        self._queue.popleft()
+        self._position += 1
+        return _record({"type": "content_block_stop", "index": self._position - 1})
 
     def _open_first(self) -> bytes:
         first = self._queue[0]

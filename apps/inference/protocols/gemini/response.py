@@ -15,7 +15,7 @@ from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, To
 from apps.inference.canonical.events import BlockKind, Opaque
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.fold import fold
-from apps.inference.canonical.response import ChatResponse
+from apps.inference.canonical.response import ChatResponse, without_half_calls
 from apps.inference.canonical.signatures import written
 from apps.inference.protocols.gemini.encode_contents import arguments_object
 from apps.inference.protocols.gemini.finish import encode_finish, reported_error
@@ -36,8 +36,9 @@ def decode_response(body: Json) -> ChatResponse:
 def encode_response(
     response: ChatResponse, *, identity: AnswerIdentity, usage: Usage, price: PriceUsage
 ) -> Json:
+    """Raises what ``without_half_calls`` raises."""
     return encode_answer(
-        _encode_blocks(response.blocks),
+        _encode_blocks(without_half_calls(response).blocks),
         finish=encode_finish(response.finish),
         usage=encode_usage(usage, price=price),
         identity=identity,

@@ -30,6 +30,7 @@ from apps.inference.canonical.events import (
     UpstreamError,
     UsageReported,
 )
+from apps.inference.canonical.response import is_half, require_limit
 from apps.inference.canonical.sse import encode_record
 from apps.inference.protocols.gemini.errors import encode_stream_error
 from apps.inference.protocols.gemini.finish import encode_finish
@@ -42,6 +43,10 @@ class _Call:
     start: BlockStarted
     arguments: list[str] = field(default_factory=list)
     is_finished: bool = False
+
+    @property
+    def is_half(self) -> bool:
+        return is_half("".join(self.arguments))
 
     def encode(self) -> Json:
         call = self.start
@@ -93,8 +98,12 @@ class GeminiStreamEncoder:
 
         The last chunk has an empty text, as Google's own: its SDKs keep an answer in a chat's history only when every
         chunk has content (google-genai 3.4.0, ``chats._validate_response``).
+
+        Raises MalformedUpstream when a call breaks off and no limit did it.
         """
-        calls = [self._chunk(call.encode()) for call in self._calls.values()]
+        if any(call.is_half for call in self._calls.values()):
+            require_limit(self._finish)
+        calls = [self._chunk(call.encode()) for call in self._calls.values() if not call.is_half]
         last = encode_answer(
             [{"text": ""}],
             identity=self._identity,
@@ -126,8 +135,8 @@ class GeminiStreamEncoder:
         return self._chunk(encode_text(Text(event.text, signature=proof, origin=origin)))
 
     def _close(self, index: int) -> bytes:
-        """The calls that are whole and wait for no earlier one."""
-        if index not in self._calls:
+        """The calls that are whole and wait for no earlier one; whether half a call is a fault, the finish reason tells."""
+        if index not in self._calls or self._calls[index].is_half:
             return b""
         self._calls[index].is_finished = True
         whole = list(takewhile(lambda item: item[1].is_finished, self._calls.items()))
