@@ -37,6 +37,7 @@ from apps.inference.verbatim_responses import (
 )
 from apps.inference.verbatim_streams import (
     MessagesStream,
+    count_media,
     failure_of,
     read_error,
     text_of,
@@ -157,6 +158,7 @@ class VerbatimAnswer:
                 tally.add_output(text_of(refusal))
             if text := reasoning_text(message):
                 tally.add_reasoning(text)
+            count_media(tally, images=message.get("images"), audio=message.get("audio"))
             for call in calls_of(message):
                 called = call.get("function") or call.get("custom") or {}
                 said = called.get("arguments") or called.get("input")

@@ -19,6 +19,7 @@ from apps.inference.protocols.openai_chat.reasoning import first_text
 from apps.inference.protocols.openai_chat.response import made_up_call_id
 from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 from apps.inference.verbatim_streams import (
+    count_media,
     failure_of,
     read_error,
     spellings,
@@ -58,6 +59,8 @@ class _Delta(msgspec.Struct):
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
     """What ``tool_calls`` was before 2023."""
+    images: Any = None
+    audio: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -195,6 +198,8 @@ class ChatStream(EventRelay):
                 tally.add_reasoning(text)
             if delta.refusal:
                 tally.add_output(text_of(delta.refusal))
+            if delta.images or delta.audio:
+                count_media(tally, images=delta.images, audio=delta.audio)
             if delta.tool_calls:
                 self._count_calls(delta.tool_calls)
                 self._place_calls(position, choice.index, delta.tool_calls)

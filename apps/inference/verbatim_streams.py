@@ -10,6 +10,7 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
+from apps.inference.protocols.openai_chat.media import transcript_of
 from apps.inference.protocols.openai_chat.response import FAILURES
 from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 
@@ -19,6 +20,14 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     return orjson.dumps(value).decode() if value else ""
+
+
+def count_media(tally: Tally, *, images: Any, audio: Any) -> None:
+    """Of a chat message or delta. Of sound only the transcript can be counted."""
+    tally.add_pictures(len(images) if isinstance(images, list) else 0)
+    if audio:
+        tally.has_content = True
+        tally.add_output(transcript_of({"audio": audio}))
 
 
 def read_error(error: Any) -> UpstreamError:

@@ -30,11 +30,13 @@ from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.openai_chat.calls import Call, Calls
 from apps.inference.protocols.openai_chat.google_keys import origin_of, read_signature
+from apps.inference.protocols.openai_chat.media import transcript_of
 from apps.inference.protocols.openai_chat.odd_chunks import regular_choice, regular_chunk
 from apps.inference.protocols.openai_chat.reasoning import reasoning_text
 from apps.inference.protocols.openai_chat.response import (
     KNOWN_MESSAGE_KEYS,
     arguments_text,
+    beside,
     calls_of,
     decode_finish,
     made_up_call_id,
@@ -161,6 +163,8 @@ class OpenAIStreamDecoder:
             for text, is_reasoning in prose_pieces(content):
                 kind = BlockKind.REASONING if is_reasoning else BlockKind.TEXT
                 self._write(kind, text, events)
+        if not content and (said := transcript_of(delta)):
+            self._write(BlockKind.TEXT, said, events)
         if signature := read_signature(delta):
             self._write(BlockKind.TEXT, "", events, signature)
         if refusal := delta.get("refusal"):
@@ -170,7 +174,7 @@ class OpenAIStreamDecoder:
         if not delta.keys() <= KNOWN_MESSAGE_KEYS and (rest := unmodelled(delta)):
             self._citations.extend(take_citations(rest))
             if rest:
-                events.append(Opaque(Wire.OPENAI_CHAT, rest))
+                events.append(beside(rest))
 
     def _write(self, kind: BlockKind, text: str, events: list[Event], signature: str = "") -> None:
         if kind is not self._prose_kind:

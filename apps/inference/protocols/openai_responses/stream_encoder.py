@@ -39,6 +39,7 @@ from apps.inference.canonical.sse import encode_record
 from apps.inference.protocols.openai_responses.errors import failure
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.response import (
+    encode_media,
     final_response,
     last_status,
     response_object,
@@ -113,10 +114,7 @@ class ResponsesStreamEncoder:
                 self._finish = event.reason
                 return b""
             case Opaque():
-                is_own = event.wire == Wire.OPENAI_RESPONSES
-                if not is_own:
-                    return b""
-                return self._start() + self._end_items() + self._whole(event.payload)
+                return self._media(event)
             case Cited():
                 self._open[event.index].citations.append(event.citation)
                 return b""
@@ -201,11 +199,18 @@ class ResponsesStreamEncoder:
         )
 
     def _whole(self, item: Json) -> bytes:
-        """An item that does not grow."""
+        """An item that does not grow; a picture stands in it when it is done."""
         place = {"output_index": len(self._output), "item": item}
+        begun = {**item, "status": "in_progress", "result": None} if "result" in item else item
         self._output.append(item)
-        added = self._record("response.output_item.added", **place)
+        added = self._record("response.output_item.added", **(place | {"item": begun}))
         return added + self._record("response.output_item.done", **place)
+
+    def _media(self, part: Opaque) -> bytes:
+        items = encode_media(part, self._writer, position=len(self._output))
+        if not items:
+            return b""
+        return self._start() + self._end_items() + b"".join(map(self._whole, items))
 
     def _proof(self, event: BlockStarted | BlockDelta, kind: BlockKind) -> bytes:
         """The item that carries a signature of a text or of a call."""
