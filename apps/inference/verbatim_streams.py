@@ -64,6 +64,10 @@ def spellings(key: bytes, old: str | None, new: str) -> tuple[tuple[bytes, bytes
     return (key + value, renamed), (key + b" " + value, renamed)
 
 
+_GROWING = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", ""})
+"""Blocks that say nothing before their first delta, or nothing that a client reads. Calls have a name."""
+
+
 class _Content(msgspec.Struct):
     type: str = ""
     text: str | None = None
@@ -169,11 +173,10 @@ class MessagesStream(EventRelay):
 
     def _count(self, event: _Event) -> None:
         tally = self.tally
-        if (block := event.content_block) is not None and block.type in {
-            "tool_use",
-            "server_tool_use",
-        }:
+        if (block := event.content_block) is not None:
             tally.add_output(block.name or "")
+            # A block of any other kind, as of compaction or a tool's result, comes whole.
+            tally.has_content |= block.type not in _GROWING
         if (delta := event.delta) is not None:
             if delta.text:
                 tally.add_output(delta.text)

@@ -54,8 +54,13 @@ def records(*chunks: Json) -> bytes:
 
 
 def chat_stream(*deltas: Json) -> bytes:
-    head: Json = {"id": "x", "object": "chat.completion.chunk", "created": IDENTITY.created, "model": "m"}
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    head: Json = {
+        "id": "x",
+        "object": "chat.completion.chunk",
+        "created": IDENTITY.created,
+        "model": "m",
+    }
+    choices: list[Json] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     return records(*({**head, "choices": [one]} for one in choices)) + b"data: [DONE]\n\n"
 

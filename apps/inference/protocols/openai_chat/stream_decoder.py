@@ -51,7 +51,7 @@ from apps.inference.protocols.openai_chat.usage import decode_usage
 class OpenAIStreamDecoder:
     __slots__ = (
         "_answer_id", "_blocks", "_calls", "_citations",
-        "_finish_reason", "_is_odd", "_is_output", "_prose_index", "_prose_kind", "_started", "_text_length", "_text_start",
+        "_finish_reason", "_has_last_usage", "_is_odd", "_is_output", "_prose_index", "_prose_kind", "_started", "_text_length", "_text_start",
         "_usage", "ended",
     )  # fmt: skip
 
@@ -75,6 +75,8 @@ class OpenAIStreamDecoder:
         """Its chunks have the text in another place than OpenAI's."""
         self._finish_reason: str | None = None
         self._usage: object = None
+        self._has_last_usage = False
+        """The usage came by itself, as at the end of an answer."""
 
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one chunk. ``[DONE]`` is accepted and not required."""
@@ -104,8 +106,9 @@ class OpenAIStreamDecoder:
             events.append(BlockFinished(call.index))
         if self._usage:
             events.append(UsageReported(decode_usage(self._usage)))
-        if self._is_output and self.ended and self._blocks:
-            # Where this dialect has no word for why it ended, its end marker is the reason.
+        if self.ended and self._blocks and (self._is_output or self._has_last_usage):
+            # Of a host that never says why it ended: its end marker is the reason, behind the meters of the whole answer
+            # or where its dialect has no word for one.
             self._finish_reason = self._finish_reason or "stop"
         finish = decode_finish(self._finish_reason, calls_tools=bool(self._calls.in_order))
         if isinstance(finish, UpstreamError):
@@ -122,6 +125,7 @@ class OpenAIStreamDecoder:
             choices = chunk["choices"]
         if usage := chunk.get("usage"):  # an empty one takes nothing back
             self._usage = usage
+            self._has_last_usage = not choices
         if not choices or "error" in chunk:
             if (error := _error_of(chunk, event_name)) is not None:
                 events.append(error)
