@@ -98,13 +98,11 @@ class ResponsesStreamEncoder:
         """Records for the client, possibly none. Errors are the caller's to encode."""
         match event:
             case BlockDelta():
-                item = self._open[event.index]
-                written = self._end_items() + self._delta(item, event)
-                is_text = item.kind is BlockKind.TEXT
-                return written + self._proof(event, item.kind) if is_text else written
+                return self._end_items() + self._delta(self._open[event.index], event)
             case BlockStarted():
                 begun = self._start() + self._end_items()
-                return begun + self._proof(event, BlockKind.TOOL_CALL) + self._add(event)
+                proof = self._proof(event.signature, event.origin, BlockKind.TOOL_CALL)
+                return begun + proof + self._add(event)
             case BlockFinished():
                 self._ending.append(event.index)
                 return b""
@@ -212,15 +210,14 @@ class ResponsesStreamEncoder:
             return b""
         return self._start() + self._end_items() + b"".join(map(self._whole, items))
 
-    def _proof(self, event: BlockStarted | BlockDelta, kind: BlockKind) -> bytes:
+    def _proof(self, signature: str, origin: Wire | None, kind: BlockKind) -> bytes:
         """The item that carries a signature of a text or of a call."""
-        if not event.signature or event.origin is None:
+        if not signature or origin is None:
             return b""
-        position = len(self._output)
-        return self._whole(self._writer.carrier(position, event.signature, event.origin, kind))
+        return self._whole(self._writer.carrier(len(self._output), signature, origin, kind))
 
     def _delta(self, item: _Item, event: BlockDelta) -> bytes:
-        if event.signature and item.kind is BlockKind.REASONING:
+        if event.signature:
             item.signatures.append(event.signature)
             item.origin = event.origin
         if not event.text:
@@ -275,9 +272,13 @@ class ResponsesStreamEncoder:
         part = part_of(item.kind, item.text, item.citations)
         whole = self._snapshot(item, status=status, parts=[part])
         self._output[item.position] = whole
-        return self._content_done(item, whole) + self._record(
+        done = self._content_done(item, whole) + self._record(
             "response.output_item.done", output_index=item.position, item=whole
         )
+        if item.kind is not BlockKind.TEXT:
+            return done
+        # Only now: items of text and of reasoning come one after the other.
+        return done + self._proof("".join(item.signatures), item.origin, item.kind)
 
     def _content_done(self, item: _Item, whole: Json) -> bytes:
         """The records that repeat what the deltas of an item said."""
