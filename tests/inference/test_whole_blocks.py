@@ -15,14 +15,14 @@ Json = dict[str, Any]
 SHAPE = AnswerShape(identity=IDENTITY, price=price, include_usage=True)
 BODY = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
 RESULT = {"type": "code_execution_result", "stdout": "", "stderr": "", "return_code": 0}
-CONTENT = {
+CONTENT: dict[str, Json] = {
     "compaction": {"type": "compaction", "content": "So far: nothing."},
     "mcp": {"type": "mcp_tool_use", "id": "m", "name": "a", "server_name": "x", "input": {}},
     "upload": {"type": "container_upload", "file_id": "f"},
     "result": {"type": "code_execution_tool_result", "tool_use_id": "s", "content": RESULT},
     "search": {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
 }
-SILENT = {
+SILENT: dict[str, Json] = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
     "redacted": {"type": "redacted_thinking", "data": "x"},

@@ -137,6 +137,8 @@ class Opaque:
     """What is heard of it, for those other wires that take sound."""
     pictures: tuple[Picture, ...] = ()
     """What is seen of it in an answer, for the other wires."""
+    redacted: str = ""
+    """Thoughts that nobody may read, which must come back to their maker."""
     upload: str = ""
     """The id of a file at OpenAI, for the other of its two wires."""
 

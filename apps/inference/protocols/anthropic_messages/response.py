@@ -16,7 +16,7 @@ from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, To
 from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, Picture, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish
-from apps.inference.canonical.signatures import carrier, written
+from apps.inference.canonical.signatures import carrier, redacted_carrier, written
 from apps.inference.protocols.anthropic_messages.citations import (
     decode_citations,
     encode_citations,
@@ -93,7 +93,12 @@ def _decode_block(block: Json) -> Block:
             arguments = orjson.dumps(block["input"]).decode()
             return ToolCall(id=block["id"], name=block["name"], arguments=arguments)
         case _:
-            return Opaque(_WIRE, block)
+            return opaque_block(block)
+
+
+def opaque_block(block: Json) -> Opaque:
+    redacted = block["data"] if block["type"] == "redacted_thinking" else ""
+    return Opaque(_WIRE, block, redacted=redacted)
 
 
 def encode_response(
@@ -136,6 +141,8 @@ def encode_media(part: Opaque) -> list[Json]:
     """
     if part.wire == _WIRE:
         return [part.payload]
+    if proof := redacted_carrier(part, _WIRE):
+        return [{"type": "thinking", "thinking": "", "signature": proof}]
     return [{"type": "image", "source": _source(one)} for one in part.pictures]
 
 

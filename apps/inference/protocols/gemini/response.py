@@ -16,7 +16,7 @@ from apps.inference.canonical.events import BlockKind, Opaque
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.fold import fold
 from apps.inference.canonical.response import ChatResponse
-from apps.inference.canonical.signatures import written
+from apps.inference.canonical.signatures import redacted_carrier, written
 from apps.inference.protocols.gemini.encode_contents import arguments_object
 from apps.inference.protocols.gemini.finish import encode_finish, reported_error
 from apps.inference.protocols.gemini.stream_decoder import stream_decoder
@@ -75,6 +75,8 @@ def encode_media(part: Opaque) -> list[Json]:
     """What Google's format can say of another wire's part; its own as it is."""
     if part.wire == Wire.GEMINI:
         return [part.payload]
+    if proof := redacted_carrier(part, Wire.GEMINI):
+        return [{"text": "", "thought": True, "thoughtSignature": proof}]
     return [
         {"fileData": {"fileUri": one.url}}
         if one.url

@@ -16,6 +16,7 @@ from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, Ups
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.media import foreign_pictures
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.signatures import redacted_carrier
 from apps.inference.canonical.text_tools import to_arguments
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.usage import decode_usage, encode_usage
@@ -231,6 +232,9 @@ def encode_media(part: Opaque, writer: ItemWriter, *, position: int) -> list[Jso
     """An item of ours as it is; another wire's pictures, the first of them at this place."""
     if part.wire == Wire.OPENAI_RESPONSES:
         return [dict(part.payload)]
+    if proof := redacted_carrier(part, Wire.OPENAI_RESPONSES):
+        item_id = writer.item_id(BlockKind.REASONING, position=position)
+        return [writer.reasoning(item_id, text="", signature=proof, origin=None)]
     pictures = foreign_pictures(part, Wire.OPENAI_RESPONSES)
     return [writer.picture(position + number, one) for number, one in enumerate(pictures)]
 
