@@ -18,6 +18,7 @@ from apps.catalog.providers.spec import Wire
 from apps.catalog.selectors import ModelSnapshot
 from apps.common import clock
 from apps.common.usage import Usage, UsageSource
+from apps.inference.canonical.request import LEAST_OUTPUT
 from apps.inference.cover import Cover
 from apps.inference.extras import Extra
 from apps.inference.features.auto_router import Choice
@@ -148,11 +149,14 @@ class RequestContext(msgspec.Struct):
     """What must still be done when the request has ended, however it ended."""
 
     def facts_at(self, target: Target) -> RequestFacts:
-        """The facts as they hold for one host: a host of another wire than the client's is asked for one answer."""
+        """The facts as they hold for one host: one of another wire than the client's is asked for one answer, and for as
+        little of it as its wire allows."""
         assert self.facts is not None
         if self.surface.is_passed_on or target.endpoint.wire is self.surface.wire:
             return self.facts
-        return replace(self.facts, choices=1)
+        asked, least = self.facts.max_output_tokens, LEAST_OUTPUT.get(target.endpoint.wire, 0)
+        most = None if asked is None else max(asked, least)
+        return replace(self.facts, choices=1, max_output_tokens=most)
 
     def id_headers(self) -> list[tuple[bytes, bytes]]:
         """Every client gets ``x-request-id``; Anthropic's SDK reads ``request-id``."""

@@ -136,6 +136,7 @@ class RecoveredDelivery(Delivery):
         relay = RecoveredStream(
             Splice(self._begun.encoder, self._begun.said, given=self._given),
             upstream=CODECS[self.target.endpoint.wire],
+            client_wire=self._context.surface.wire,
             given=self._given,
             note={"recovered": self.mode.value, "provider": self.target.offering.provider.slug},
         )
@@ -162,8 +163,10 @@ class RecoveredStream(TranslatedStream):
     ``given`` is the text that the host was told and goes on from: output, as in one answer.
     """
 
-    def __init__(self, splice: Splice, *, upstream: Codec, given: str, note: Json) -> None:
-        super().__init__(upstream=upstream, encoder=splice)
+    def __init__(
+        self, splice: Splice, *, upstream: Codec, client_wire: Wire, given: str, note: Json
+    ) -> None:
+        super().__init__(upstream=upstream, encoder=splice, client_wire=client_wire)
         self._given = count(len(given.encode()))
         self._note = note
         # Counted, and yet no content: this host has said nothing so far.

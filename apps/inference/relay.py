@@ -24,7 +24,7 @@ from apps.inference.canonical.codec import AnswerIdentity, MalformedUpstream, Pr
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.requests.common import text_size
 from apps.inference.requests.forms import Form
-from apps.inference.tokens import count
+from apps.inference.tokens import BYTES_PER_TOKEN, PICTURE_TOKENS, count
 
 Json = dict[str, Any]
 Body = Json | Form
@@ -60,7 +60,7 @@ class Tally(msgspec.Struct):
     """The provider reported usage that cannot be true."""
     finish_reason: str = ""
     has_content: bool = False
-    """Text, reasoning, a refusal or a tool call has arrived: from here on the client holds part of an answer."""
+    """Text, reasoning, a refusal, a tool call, a picture or sound has arrived: from here on the client holds part of an answer."""
     output_bytes: int = 0
     reasoning_bytes: int = 0
     open_choices: set[int] = field(default_factory=set)
@@ -102,6 +102,11 @@ class Tally(msgspec.Struct):
     def add_reasoning(self, text: str) -> None:
         if text:
             self.reasoning_bytes += text_size(text)
+            self.has_content = True
+
+    def add_pictures(self, number: int) -> None:
+        if number:
+            self.output_bytes += number * PICTURE_TOKENS * BYTES_PER_TOKEN
             self.has_content = True
 
     def counted(self, *, input_tokens: int, units: Usage = NOTHING) -> Usage:

@@ -10,6 +10,9 @@ BYTES_PER_TOKEN = 4
 MOST_BYTES_PER_TOKEN = 16
 """No tokeniser packs more into a token on average: a text that is too long even so is certainly too long."""
 
+PICTURE_TOKENS = 1290
+"""Of a picture that a model of conversations makes: https://ai.google.dev/gemini-api/docs/pricing (2026-11)."""
+
 
 def count(text_bytes: int) -> int:
     return -(-text_bytes // BYTES_PER_TOKEN)

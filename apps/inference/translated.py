@@ -12,9 +12,10 @@ from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream, StreamEncoder
-from apps.inference.canonical.content import Reasoning, Refusal, Text, ToolCall
+from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import (
     BlockDelta,
+    BlockFinished,
     BlockKind,
     BlockStarted,
     Event,
@@ -24,6 +25,7 @@ from apps.inference.canonical.events import (
     UsageReported,
 )
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer
+from apps.inference.canonical.media import said_instead
 from apps.inference.canonical.response import ChatResponse
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.preferences import ROUTING_FIELDS
@@ -45,6 +47,8 @@ MOST_UNASKED = 32_000
 """Tokens that a model may say when the client sets no limit: what every Claude since 4 gives without a preview's header."""
 MOST_NAMES = 32
 LONGEST_NAME = 64
+_FIRST_NOTE = -100
+"""Notes are numbered downwards from here: no decoder and no encoder has a block of such an index."""
 
 
 FIELDS = {
@@ -79,7 +83,7 @@ class TranslatedLane:
     def __init__(
         self, client: Wire, upstream: Wire, body: Json, *, most_output: int | None = None
     ) -> None:
-        self._client = CODECS[client]
+        self._client_wire, self._client = client, CODECS[client]
         self._upstream = CODECS[upstream]
         request = self._client.decode_request(
             {name: value for name, value in body.items() if name not in ROUTING_FIELDS}
@@ -109,10 +113,17 @@ class TranslatedLane:
         encoder = self._client.stream_encoder(
             identity=shape.identity, price=shape.price, include_usage=shape.include_usage
         )
-        return TranslatedStream(upstream=self._upstream, encoder=encoder)
+        return TranslatedStream(
+            upstream=self._upstream, encoder=encoder, client_wire=self._client_wire
+        )
 
     def answer(self, shape: AnswerShape) -> JsonRelay:
-        return TranslatedAnswer(self._told(shape), client=self._client, upstream=self._upstream)
+        return TranslatedAnswer(
+            self._told(shape),
+            client=self._client,
+            upstream=self._upstream,
+            client_wire=self._client_wire,
+        )
 
     def _told(self, shape: AnswerShape) -> AnswerShape:
         return told(without_unheard(shape, self._unheard), self._echo)
@@ -127,12 +138,15 @@ def told(shape: AnswerShape, echo: Mapping[str, Any]) -> AnswerShape:
 
 
 class TranslatedStream(EventRelay):
-    def __init__(self, *, upstream: Codec, encoder: StreamEncoder) -> None:
+    def __init__(self, *, upstream: Codec, encoder: StreamEncoder, client_wire: Wire) -> None:
         self.tally = Tally()
+        self._client_wire = client_wire
         self._encoder = encoder
         self._framing = upstream.framing()
         self._decoder = upstream.stream_decoder()
         self._kinds: dict[int, BlockKind] = {}
+        self._notes = 0
+        """Texts that stand for what the client's format has no words for."""
 
     def feed(self, data: bytes) -> bytes:
         return self._records(self._framing.feed(data))
@@ -172,7 +186,18 @@ class TranslatedStream(EventRelay):
             case UpstreamError():
                 self.tally.error = event
                 return b""
+            case Opaque():
+                _count_media(self.tally, event)
+                if note := said_instead(event, self._client_wire):
+                    return self._write_note(note)
         return self._encoder.feed(event)
+
+    def _write_note(self, text: str) -> bytes:
+        self._notes += 1
+        index = _FIRST_NOTE - self._notes
+        started, delta = BlockStarted(index, BlockKind.TEXT), BlockDelta(index, text)
+        events: tuple[Event, ...] = (started, delta, BlockFinished(index))
+        return b"".join([self._encoder.feed(event) for event in events])
 
     def _count(self, delta: BlockDelta) -> None:
         if not delta.text:
@@ -184,8 +209,11 @@ class TranslatedStream(EventRelay):
 
 
 class TranslatedAnswer:
-    def __init__(self, shape: AnswerShape, *, client: Codec, upstream: Codec) -> None:
+    def __init__(
+        self, shape: AnswerShape, *, client: Codec, upstream: Codec, client_wire: Wire
+    ) -> None:
         self.tally = Tally()
+        self._client_wire = client_wire
         self.media_type = JSON_TYPE
         self._shape = shape
         self._client = client
@@ -200,7 +228,7 @@ class TranslatedAnswer:
         if not isinstance(raw, dict):
             raise MalformedUpstream("the body is not a JSON object")
         try:
-            response = self._response = self._upstream.decode_response(raw)
+            response = self._upstream.decode_response(raw)
         except ErrorInsteadOfAnswer as found:
             self.tally.error = found.error
             return
@@ -209,6 +237,7 @@ class TranslatedAnswer:
         self._count(response)
         if response.finish is None and self.tally.has_content:
             raise MalformedUpstream("the answer does not say why it ended")
+        self._response = replace(response, blocks=tuple(map(self._worded, response.blocks)))
 
     def finish(self, usage: Usage) -> bytes:
         assert self._response is not None
@@ -217,6 +246,11 @@ class TranslatedAnswer:
                 self._response, identity=self._shape.identity, usage=usage, price=self._shape.price
             )
         )
+
+    def _worded(self, block: Block) -> Block:
+        """The block, or what stands for it where the client's format has no words for it."""
+        note = said_instead(block, self._client_wire) if isinstance(block, Opaque) else ""
+        return Text(note) if note else block
 
     def _count(self, response: ChatResponse) -> None:
         for block in response.blocks:
@@ -228,6 +262,12 @@ class TranslatedAnswer:
                 case ToolCall():
                     self.tally.add_output(block.name + block.arguments)
                 case Opaque():
-                    pass  # what only the host's wire has a word for, this client never sees
+                    _count_media(self.tally, block)
                 case _ as never:
                     assert_never(never)
+
+
+def _count_media(tally: Tally, part: Opaque) -> None:
+    """What only the host's wire has a word for, this client never sees, so it is no content."""
+    tally.add_pictures(len(part.pictures))
+    tally.has_content |= part.sound is not None

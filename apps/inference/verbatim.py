@@ -13,6 +13,7 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.preferences import ROUTING_FIELDS
 from apps.inference.protocols import CODECS
+from apps.inference.protocols.openai_chat.odd_chunks import plain_message
 from apps.inference.protocols.openai_chat.reasoning import reasoning_text
 from apps.inference.protocols.openai_chat.response import calls_of
 from apps.inference.relay import (
@@ -38,6 +39,7 @@ from apps.inference.verbatim_responses import (
 )
 from apps.inference.verbatim_streams import (
     MessagesStream,
+    count_media,
     failure_of,
     read_error,
     text_of,
@@ -156,13 +158,14 @@ class VerbatimAnswer:
             tally.error = failure_of(choice.get("finish_reason"), choice.get("error"))
             if tally.error is not None:
                 return
-            message = choice["message"]
+            message = choice["message"] = plain_message(choice["message"])
             if content := message.get("content"):
                 tally.add_output(text_of(content))
             if refusal := message.get("refusal"):
                 tally.add_output(text_of(refusal))
             if text := reasoning_text(message):
                 tally.add_reasoning(text)
+            count_media(tally, images=message.get("images"), audio=message.get("audio"))
             for call in calls_of(message):
                 called = call.get("function") or call.get("custom") or {}
                 said = called.get("arguments") or called.get("input")

@@ -14,11 +14,12 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record, on_one_line
 from apps.inference.protocols.openai_chat.calls import Calls
-from apps.inference.protocols.openai_chat.odd_chunks import regular_chunk
+from apps.inference.protocols.openai_chat.odd_chunks import plain_chunk, regular_chunk
 from apps.inference.protocols.openai_chat.reasoning import first_text
 from apps.inference.protocols.openai_chat.response import made_up_call_id
 from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 from apps.inference.verbatim_streams import (
+    count_media,
     failure_of,
     read_error,
     spellings,
@@ -58,6 +59,8 @@ class _Delta(msgspec.Struct):
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
     """What ``tool_calls`` was before 2023."""
+    images: Any = None
+    audio: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -147,7 +150,7 @@ class ChatStream(EventRelay):
             return b""
         if data == b"[DONE]":
             self.tally.ended = True
-            return self._reason_of_output()
+            return self._missing_reasons()
         chunk = _read(data)
         if chunk.error is not None:
             self.tally.error = read_error(chunk.error)
@@ -162,6 +165,9 @@ class ChatStream(EventRelay):
         if chunk.choices is None and chunk.usage is None:
             self.tally.error = stray_error(record, message=chunk.message, detail=chunk.detail)
             return b""
+        if _is_bent(chunk):
+            data = _plain(data)
+            chunk = _read(data)
         self._count(chunk)
         if self.tally.error is not None:
             return b""
@@ -195,6 +201,8 @@ class ChatStream(EventRelay):
                 tally.add_reasoning(text)
             if delta.refusal:
                 tally.add_output(text_of(delta.refusal))
+            if delta.images or delta.audio:
+                count_media(tally, images=delta.images, audio=delta.audio)
             if delta.tool_calls:
                 self._count_calls(delta.tool_calls)
                 self._place_calls(position, choice.index, delta.tool_calls)
@@ -274,15 +282,23 @@ class ChatStream(EventRelay):
         whole["id"], whole["model"] = identity.id, identity.model
         return orjson.dumps(whole)
 
-    def _reason_of_output(self) -> bytes:
-        """A host that says ``output`` may have no word for why it ended: then its end marker is the reason."""
+    def _missing_reasons(self) -> bytes:
+        """Some hosts never say why they end, and those of ``output`` may have no word for it.
+
+        An end marker behind the meters of the whole answer is then the reason; one without them proves nothing.
+        """
         tally = self.tally
-        if not self._is_output or tally.finish_reason or not tally.has_content:
+        is_whole = self._is_output or (self._usage_chunk is not None and self._kind == CHAT_CHUNK)
+        if not is_whole or tally.finish_reason or not tally.has_content:
             return b""
-        tally.finish("stop")
+        records: list[bytes] = []
+        for index in sorted(tally.open_choices) or [0]:
+            reason = "tool_calls" if index in self._calls else "stop"
+            tally.finish(reason)
+            choice = {"index": index, "delta": {}, "finish_reason": reason}
+            records.append(self._regular(orjson.dumps({"choices": [choice]}), _Chunk()))
         tally.open_choices.clear()
-        choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
-        return b"data: " + self._regular(orjson.dumps({"choices": [choice]}), _Chunk()) + b"\n\n"
+        return b"".join(map(encode_record, records))
 
     def _rename(self, chunk: _Chunk, data: bytes) -> bytes:
         if (chunk.id, chunk.model) != self._names:
@@ -318,6 +334,29 @@ def _read(data: bytes) -> _Chunk:
         return _chunk.decode(data)
     except msgspec.DecodeError as error:
         raise MalformedUpstream(f"not a chat completion chunk: {error}") from error
+
+
+def _is_bent(chunk: _Chunk) -> bool:
+    """Whether something is no text where clients join texts."""
+    for choice in chunk.choices or ():
+        if (delta := choice.delta) is None:
+            continue
+        if type(delta.content) is list or _is_object(delta.function_call):
+            return True
+        if delta.tool_calls and any(_is_object(call.function) for call in delta.tool_calls):
+            return True
+    return False
+
+
+def _is_object(function: _Function | None) -> bool:
+    return function is not None and type(function.arguments) is dict
+
+
+def _plain(data: bytes) -> bytes:
+    try:
+        return orjson.dumps(plain_chunk(orjson.loads(data)))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise MalformedUpstream(f"not a chat completion chunk: {error!r}") from error
 
 
 def _with_calls(data: bytes, changes: dict[int, list[Json]]) -> bytes:

@@ -22,6 +22,10 @@ def _own_message(message: Json) -> Json:
     content = message.get("content")
     if not isinstance(content, list) or not content:
         return message
+    if (
+        message.get("role") == "assistant"
+    ):  # pictures of another model: Claude's own turns hold none
+        content = [block for block in content if block.get("type") != "image"]
     own = [kept for block in content if (kept := _own_block(block))]
     return {**message, "content": own} if own else {}
 

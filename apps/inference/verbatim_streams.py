@@ -10,6 +10,7 @@ from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
+from apps.inference.protocols.openai_chat.media import transcript_of
 from apps.inference.protocols.openai_chat.response import FAILURES
 from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 
@@ -19,6 +20,14 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     return orjson.dumps(value).decode() if value else ""
+
+
+def count_media(tally: Tally, *, images: Any, audio: Any) -> None:
+    """Of a chat message or delta. Of sound only the transcript can be counted."""
+    tally.add_pictures(len(images) if isinstance(images, list) else 0)
+    if audio:
+        tally.has_content = True
+        tally.add_output(transcript_of({"audio": audio}))
 
 
 def read_error(error: Any) -> UpstreamError:
@@ -53,6 +62,10 @@ def spellings(key: bytes, old: str | None, new: str) -> tuple[tuple[bytes, bytes
     value = orjson.dumps(old)
     renamed = key + orjson.dumps(new)
     return (key + value, renamed), (key + b" " + value, renamed)
+
+
+_GROWING = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", ""})
+"""Blocks that say nothing before their first delta, or nothing that a client reads. Calls have a name."""
 
 
 class _Content(msgspec.Struct):
@@ -170,11 +183,10 @@ class MessagesStream(EventRelay):
 
     def _count(self, event: _Event) -> None:
         tally = self.tally
-        if (block := event.content_block) is not None and block.type in {
-            "tool_use",
-            "server_tool_use",
-        }:
+        if (block := event.content_block) is not None:
             tally.add_output(block.name or "")
+            # A block of any other kind, as of compaction or a tool's result, comes whole.
+            tally.has_content |= block.type not in _GROWING
         if (delta := event.delta) is not None:
             if delta.text:
                 tally.add_output(delta.text)

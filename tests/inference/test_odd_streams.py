@@ -34,7 +34,7 @@ def choice(finish: str | None = None, **fields: Any) -> bytes:
     return record(choices=[{"index": 0, **fields, "finish_reason": finish}])
 
 
-def call(index: int | None, call_id: str = "", name: str = "", arguments: str = "") -> bytes:
+def call(index: int | None, call_id: str = "", name: str = "", arguments: Any = "") -> bytes:
     function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
     fragment: dict[str, Any] = {"type": "function", "function": function}
     fragment |= {} if index is None else {"index": index}
@@ -43,6 +43,8 @@ def call(index: int | None, call_id: str = "", name: str = "", arguments: str = 
 
 
 STOP = choice("stop", delta={})
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+METERS = record(choices=[], usage=USAGE)
 TEXTS = {
     "text": choice(text="Good ") + choice(text="day") + choice("stop", text=""),
     "message": choice(message={"role": "assistant", "content": "Good "})
@@ -55,6 +57,9 @@ TEXTS = {
     "repeated-text": choice(delta={"content": "Good "}, text="Good ") + choice(delta={"content": "day"}, text="day") + STOP,
     "repeated-message": choice(delta={"content": "Good "}) + choice(delta={"content": "day"})
     + choice("stop", message={"content": "Good day"}),
+    "parts": choice(delta={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]})
+    + choice(delta={"content": [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]}) + STOP,
+    "no-reason": choice(delta={"content": "Good "}) + choice(delta={"content": "day"}) + METERS,
     "after-the-end": choice(delta={"content": "Good day"}) + STOP + DONE + choice(delta={"content": " and more"}),
 }  # fmt: skip
 CALLS = {
@@ -62,6 +67,7 @@ CALLS = {
     "second-first": call(1, "a", "f", "{}") + call(0, "b", "g", "{}"),
     "one-index": call(0, "a", "f", "{}") + call(0, "b", "g", "{}"),
     "repeated-names": call(0, "a", "f", "{") + call(0, "a", "f", "}") + call(1, "b", "g", "{}"),
+    "objects": call(0, "a", "f", {}) + call(1, "b", "g", {}),
     "no-ids": call(0, "", "f", "{}") + call(1, "", "g", "{}"),
     "right": call(0, "a", "f", "{") + call(0, "", "", "}") + call(1, "b", "g", "{}"),
 }
@@ -69,9 +75,14 @@ EMPTY = {
     "stop": STOP,
     "empty-text": choice(delta={"role": "assistant", "content": ""}) + STOP,
 }
+CUT = {
+    "no-meters": choice(delta={"content": "Good day"}),
+    "meters-everywhere": record(choices=[{"index": 0, "delta": {"content": "Good day"}}], usage=USAGE),
+}  # fmt: skip
 EXPLAINED = {"length": choice("length", delta={}), "filter": choice("content_filter", delta={})}
 ANSWERS = {
-    **{name: body + DONE for name, body in (TEXTS | EMPTY | EXPLAINED).items()},
+    **{name: body + DONE for name, body in (TEXTS | EMPTY | EXPLAINED | CUT).items()},
+    "calls-no-reason": CALLS["right"] + METERS + DONE,
     **{name: body + choice("tool_calls", delta={}) + DONE for name, body in CALLS.items()},
 }
 
@@ -179,6 +190,36 @@ def test_sdk_puts_tool_calls_together_however_they_are_counted(sdk: openai.OpenA
     assert all(ids)
     assert len(set(ids)) == 2
     assert name == "no-ids" or ids == ["a", "b"]
+
+
+def test_calls_without_a_reason_to_end_are_called(sdk: openai.OpenAI, canned):
+    with sdk.chat.completions.stream(model="almost/calls-no-reason", messages=HELLO) as stream:
+        (answered,) = stream.get_final_completion().choices
+
+    assert answered.finish_reason == "tool_calls"
+    assert len(answered.message.tool_calls or ()) == 2
+
+
+def test_thoughts_among_the_parts_of_a_content_are_thoughts(gateway, customer, canned):
+    body = {"model": "almost/parts", "messages": HELLO, "stream": True}
+
+    text = gateway.client(customer).post("/v1/chat/completions", json=body).text
+
+    deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in text.splitlines() if '"delta"' in line]  # fmt: skip
+    assert deltas[0] == {"content": "", "reasoning_content": "Hm."}
+    assert deltas[1] == {"content": "Good day"}
+
+
+@every_surface
+@pytest.mark.parametrize("name", CUT)
+def test_end_marker_alone_is_no_reason_to_end(gateway, customer, canned, path, name):
+    body = {"model": f"almost/{name}", "stream": True, **SURFACES[path]}
+
+    response = gateway.client(customer).post(path, json=body)
+
+    assert '"upstream_error"' in response.text
+    (settled,) = customer.settled(requests=1)
+    assert (settled.outcome, settled.charged) == ("interrupted", 0)
 
 
 def test_chunks_of_right_calls_stay_as_they_are(gateway, customer, canned):

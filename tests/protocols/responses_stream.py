@@ -137,6 +137,19 @@ def check_stream(stream: bytes) -> Json:
     return Grammar().check(stream)
 
 
+def check_order(stream: bytes) -> None:
+    """Of hosts that say one thing after the other: only calls grow side by side, nothing begins inside of a message or of
+    reasoning."""
+    is_open: dict[int, str] = {}
+    for event in events_in(stream):
+        if event["type"] == "response.output_item.added":
+            assert set(is_open.values()) <= {"function_call", "custom_tool_call"}
+            is_open[event["output_index"]] = event["item"]["type"]
+        elif event["type"] == "response.output_item.done":
+            del is_open[event["output_index"]]
+    assert not is_open
+
+
 def plain_request(body: Json) -> Json:
     """The body with the format's own synonyms written in one way."""
     plain = {key: value for key, value in body.items() if value is not None}

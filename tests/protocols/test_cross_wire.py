@@ -1,12 +1,33 @@
 """What one wire says, said on the other."""
 
+import re
+from collections.abc import Collection
 from typing import Any
 
+import orjson
 import pytest
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.codec import EncodedRequest
+from apps.inference.canonical.content import (
+    Document,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from apps.inference.canonical.events import Opaque
 from apps.inference.canonical.fold import fold
+from apps.inference.canonical.request import (
+    LEAST_OUTPUT,
+    ChatRequest,
+    Message,
+    Role,
+    Tool,
+    ToolMode,
+)
 from apps.inference.protocols import CODECS
 from tests.protocols.cases import (
     IDENTITY,
@@ -19,6 +40,7 @@ from tests.protocols.cases import (
     received,
     with_plain_arguments,
 )
+from tests.protocols.responses_stream import check_order
 
 OPENAI, ANTHROPIC = Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES
 OTHER = {OPENAI: ANTHROPIC, ANTHROPIC: OPENAI}
@@ -42,6 +64,54 @@ USER = {"role": "user", "content": "hi"}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
 
+def said_in(request: ChatRequest) -> dict[str, Any]:
+    """What a request says on every wire: texts by who says them, pictures, calls, results, tools, limits."""
+    turns = [Message(Role.SYSTEM, request.system), *request.messages]
+    parts = [(turn.role, part) for turn in turns for part in turn.parts]
+    results = [part for _, part in parts if isinstance(part, ToolResult)]
+    beside = [(Role.USER, inner) for result in results for inner in result.content]
+    calls = [part for _, part in parts if isinstance(part, ToolCall)]
+    return {
+        "texts": {
+            role: sorted(
+                re.findall(r"\S+", " ".join(_text(part) for by, part in parts if by is role))
+            )
+            for role in Role
+        },
+        "pictures": sorted(
+            part.url or part.data for _, part in parts + beside if isinstance(part, Image)
+        ),
+        "calls": [(call.name, orjson.loads(call.arguments or "{}")) for call in calls],
+        "results": ["\n\n".join(filter(None, map(_text, result.content))) for result in results],
+        "tools": [
+            (tool.name, (tool.schema or {}).get("properties", {}))
+            for tool in request.tools
+            if isinstance(tool, Tool)
+        ],
+        "limit": request.max_tokens,
+    }
+
+
+def _text(part: Part) -> str:
+    return part.text if isinstance(part, Text | Refusal | Document | Opaque) else ""
+
+
+def expected_of(request: ChatRequest, other: Wire, dropped: Collection[str]) -> dict[str, Any]:
+    """The same, but for what the other wire cannot say and is documented to say otherwise."""
+    said = said_in(request)
+    if other is ANTHROPIC:
+        said["limit"] = said["limit"] or 4096
+    if other is Wire.OPENAI_RESPONSES and said["limit"]:
+        said["limit"] = max(said["limit"], LEAST_OUTPUT[other])
+    if other is Wire.BEDROCK_CONVERSE:
+        by_address = [picture for picture in said["pictures"] if picture.startswith("http")]
+        said["pictures"] = [picture for picture in said["pictures"] if picture not in by_address]
+        assert not by_address or dropped
+        if request.tool_choice is not None and request.tool_choice.mode is ToolMode.NONE:
+            said["tools"] = []  # the wire has no word for tools that may not be called
+    return said
+
+
 @pytest.mark.parametrize(("case", "other"), PAIRS, ids=str)
 def test_every_request_translates_to_a_valid_one(case: Case, other: Wire):
     request = CODECS[case.wire].decode_request(case.request)
@@ -51,6 +121,7 @@ def test_every_request_translates_to_a_valid_one(case: Case, other: Wire):
     again = CODECS[other].decode_request(received(other, encoded.body, model="native"))
     assert again.model == "native"
     assert "" not in encoded.dropped
+    assert said_in(again) == expected_of(request, other, encoded.dropped)
 
 
 @pytest.mark.parametrize(("case", "other"), PAIRS, ids=str)
@@ -59,9 +130,11 @@ def test_every_answer_means_the_same_whole_and_streamed(case: Case, other: Wire)
     codec = CODECS[other]
 
     whole = codec.encode_response(response, identity=IDENTITY, usage=USAGE, price=price)
-    events = events_of(case.wire, [case.stream])
-    streamed = fold(events_of(other, [encode_stream(other, events)]))
+    stream = encode_stream(other, events_of(case.wire, [case.stream]))
+    streamed = fold(events_of(other, [stream]))
 
+    if other is Wire.OPENAI_RESPONSES:
+        check_order(stream)
     assert with_plain_arguments(streamed) == with_plain_arguments(codec.decode_response(whole))
 
 

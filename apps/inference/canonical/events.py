@@ -116,6 +116,15 @@ class Sound:
     media_type: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that a model made: ``url``, or base64 ``data`` with its media type."""
+
+    url: str = ""
+    data: str = ""
+    media_type: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Opaque:
     wire: str
@@ -126,6 +135,10 @@ class Opaque:
     """What the text leaves out, in the client's words."""
     sound: Sound | None = None
     """What is heard of it, for those other wires that take sound."""
+    pictures: tuple[Picture, ...] = ()
+    """What is seen of it in an answer, for the other wires."""
+    redacted: str = ""
+    """Thoughts that nobody may read, which must come back to their maker."""
     upload: str = ""
     """The id of a file at OpenAI, for the other of its two wires."""
 

@@ -9,6 +9,9 @@ from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.content import CacheTtl, Extra, Part, Text
 from apps.inference.canonical.events import Opaque
 
+LEAST_OUTPUT = {Wire.OPENAI_RESPONSES: 16}
+"""Tokens; a smaller limit is refused: https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens."""
+
 
 class Role(StrEnum):
     USER = "user"

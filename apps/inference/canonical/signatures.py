@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.content import Part, Reasoning, Text, ToolCall
-from apps.inference.canonical.events import BlockKind
+from apps.inference.canonical.events import BlockKind, Opaque
 
 _MARK = "gatewayz"
 _COVERED = b64encode(f"{_MARK}:".encode()).decode()
 """What every cover begins with: the mark is nine bytes long, so nothing that follows changes these twelve letters."""
+_REDACTED = "redacted"
+"""In the place of a kind."""
 _TO_URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -28,9 +30,11 @@ class Signature:
     text: str
     origin: Wire
     kind: BlockKind
+    is_redacted: bool = False
+    """It is no proof of thoughts but the thoughts themselves, as only their maker reads them."""
 
 
-def cover(signature: str, *, origin: Wire, kind: BlockKind) -> str:
+def cover(signature: str, *, origin: Wire, kind: str) -> str:
     return b64encode(f"{_MARK}:{origin}:{kind}:{signature}".encode()).decode()
 
 
@@ -41,7 +45,9 @@ def uncover(text: str) -> Signature | None:
     try:
         plain = urlsafe_b64decode(text.translate(_TO_URL_SAFE)).decode()
         _, origin, kind, signature = plain.split(":", 3)
-        return Signature(signature, Wire(origin), BlockKind(kind))
+        is_redacted = kind == _REDACTED
+        proven = BlockKind.REASONING if is_redacted else BlockKind(kind)
+        return Signature(signature, Wire(origin), proven, is_redacted)
     except ValueError:
         return None
 
@@ -69,6 +75,13 @@ def carrier(block: Text | ToolCall) -> str:
     return cover(block.signature, origin=block.origin, kind=kind)
 
 
+def redacted_carrier(part: Opaque, own: Wire) -> str:
+    """The signature of reasoning without text that carries another wire's redacted thoughts; empty when there are none."""
+    if not part.redacted or part.wire == own:
+        return ""
+    return cover(part.redacted, origin=Wire(part.wire), kind=_REDACTED)
+
+
 def settle(parts: Iterable[Part]) -> tuple[Part, ...]:
     """A client's parts with each covered signature on the part that it proves."""
     settled: list[Part] = []
@@ -91,4 +104,6 @@ def settle(parts: Iterable[Part]) -> tuple[Part, ...]:
 
 def _signed(part: Part, proof: Signature) -> Part:
     assert isinstance(part, Text | ToolCall | Reasoning)
+    if isinstance(part, Reasoning) and proof.is_redacted:
+        return replace(part, signature="", data=proof.text, origin=proof.origin)
     return replace(part, signature=proof.text, origin=proof.origin)

@@ -13,10 +13,10 @@ from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
-from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, UpstreamError
+from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, Picture, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
 from apps.inference.canonical.response import ChatResponse, settled_finish, without_half_calls
-from apps.inference.canonical.signatures import carrier, written
+from apps.inference.canonical.signatures import carrier, redacted_carrier, written
 from apps.inference.protocols.anthropic_messages.citations import (
     decode_citations,
     encode_citations,
@@ -93,7 +93,12 @@ def _decode_block(block: Json) -> Block:
             arguments = orjson.dumps(block["input"]).decode()
             return ToolCall(id=block["id"], name=block["name"], arguments=arguments)
         case _:
-            return Opaque(_WIRE, block)
+            return opaque_block(block)
+
+
+def opaque_block(block: Json) -> Opaque:
+    redacted = block["data"] if block["type"] == "redacted_thinking" else ""
+    return Opaque(_WIRE, block, redacted=redacted)
 
 
 def encode_response(
@@ -126,32 +131,43 @@ def _encode_blocks(blocks: Sequence[Block], *, identity: AnswerIdentity) -> list
     for block in blocks:
         proof = carrier(block) if isinstance(block, Text | ToolCall) else ""
         thought = [{"type": "thinking", "thinking": "", "signature": proof}] if proof else []
-        found = _encode_block(block, ids)
-        said = [] if found is None else [found]
+        said = encode_media(block) if isinstance(block, Opaque) else _encode_block(block, ids)
         encoded += thought + said if isinstance(block, ToolCall) else said + thought
     return encoded
 
 
-def _encode_block(block: Block, ids: "UniqueCallIds") -> Json | None:
+def encode_media(part: Opaque) -> list[Json]:
+    """A part of ours as it is; another wire's pictures in the block that requests have for them.
+
+    Anthropic's own models paint none, and its clients are told to expect new kinds: https://docs.claude.com/en/api/versioning
+    """
+    if part.wire == _WIRE:
+        return [part.payload]
+    if proof := redacted_carrier(part, _WIRE):
+        return [{"type": "thinking", "thinking": "", "signature": proof}]
+    return [{"type": "image", "source": _source(one)} for one in part.pictures]
+
+
+def _source(picture: Picture) -> Json:
+    if picture.url:
+        return {"type": "url", "url": picture.url}
+    return {"type": "base64", "media_type": picture.media_type, "data": picture.data}
+
+
+def _encode_block(block: Text | Refusal | Reasoning | ToolCall, ids: "UniqueCallIds") -> list[Json]:
     match block:
         case Text():
-            text = {"type": "text", "text": block.text} if block.text else None
-            return text and text | encode_citations(block.citations)
+            text = {"type": "text", "text": block.text}
+            return [text | encode_citations(block.citations)] if block.text else []
         case Refusal():
-            return {"type": "text", "text": block.text} if block.text else None
+            return [{"type": "text", "text": block.text}] if block.text else []
         case Reasoning():
             kind = BlockKind.REASONING
             signature = written(block.signature, block.origin, own=_WIRE, kind=kind)
-            return {"type": "thinking", "thinking": block.text, "signature": signature}
+            return [{"type": "thinking", "thinking": block.text, "signature": signature}]
         case ToolCall():
-            return {
-                "type": "tool_use",
-                "id": ids.accept(block.id),
-                "name": block.name,
-                "input": arguments_object(block.arguments),
-            }
-        case Opaque():
-            return block.payload if block.wire == _WIRE else None
+            call = {"type": "tool_use", "id": ids.accept(block.id), "name": block.name}
+            return [call | {"input": arguments_object(block.arguments)}]
         case _ as never:
             assert_never(never)
 

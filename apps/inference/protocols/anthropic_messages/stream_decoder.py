@@ -20,7 +20,6 @@ from apps.inference.canonical.events import (
     Cited,
     Event,
     Finished,
-    Opaque,
     Started,
     UpstreamError,
     UsageReported,
@@ -28,7 +27,11 @@ from apps.inference.canonical.events import (
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.anthropic_messages.citations import decode_citations
-from apps.inference.protocols.anthropic_messages.response import decode_finish, reported_error
+from apps.inference.protocols.anthropic_messages.response import (
+    decode_finish,
+    opaque_block,
+    reported_error,
+)
 from apps.inference.protocols.anthropic_messages.usage import decode_usage
 
 _KINDS = {
@@ -172,7 +175,7 @@ class AnthropicStreamDecoder:
     def _stop_block(self, provider_index: int) -> list[Event]:
         block = self._blocks.pop(provider_index)
         if block.index is None:
-            return [Opaque(Wire.ANTHROPIC_MESSAGES, _gathered(block))]
+            return [opaque_block(_gathered(block))]
         events: list[Event] = [BlockFinished(block.index)]
         if block.start["type"] == "tool_use" and not block.has_input:
             # No arguments, or a host that puts all of them into the start of the block.

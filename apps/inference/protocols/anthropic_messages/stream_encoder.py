@@ -33,7 +33,11 @@ from apps.inference.canonical.signatures import cover, written
 from apps.inference.canonical.sse import encode_record
 from apps.inference.protocols.anthropic_messages.citations import encode_citation
 from apps.inference.protocols.anthropic_messages.errors import encode_stream_error
-from apps.inference.protocols.anthropic_messages.response import UniqueCallIds, encode_finish
+from apps.inference.protocols.anthropic_messages.response import (
+    UniqueCallIds,
+    encode_finish,
+    encode_media,
+)
 from apps.inference.protocols.anthropic_messages.usage import encode_usage
 
 _WIRE = Wire.ANTHROPIC_MESSAGES
@@ -45,7 +49,8 @@ _NO_BLOCK = -1
 class _Waiting:
     """A block in the queue. The first one is open; the deltas of the others are held until their turn."""
 
-    start: BlockStarted | Opaque
+    start: BlockStarted | Json
+    """A block that comes whole is written already."""
     deltas: list[BlockDelta | Cited] = field(default_factory=list)
     is_finished: bool = False
 
@@ -84,9 +89,8 @@ class AnthropicStreamEncoder:
                 self._finish = event
                 return b""
             case Opaque():
-                if event.wire != _WIRE:
-                    return b""
-                return self._message_start() + self._enqueue(_Waiting(event, is_finished=True))
+                blocks = [_Waiting(block, is_finished=True) for block in encode_media(event)]
+                return b"".join([self._message_start() + self._enqueue(block) for block in blocks])
             case UsageReported() | UpstreamError():
                 return b""
             case _ as never:
@@ -182,9 +186,9 @@ class AnthropicStreamEncoder:
 
     def _open_first(self) -> bytes:
         first = self._queue[0]
-        if isinstance(first.start, Opaque):
-            return self._block_start(first.start.payload)
         start = first.start
+        if not isinstance(start, BlockStarted):
+            return self._block_start(start)
         records = [self._block_start(self._empty_block(start))]
         records.extend(self._delta(start.kind, delta) for delta in first.deltas)
         first.deltas.clear()

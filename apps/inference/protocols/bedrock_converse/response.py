@@ -67,7 +67,8 @@ def _decode_block(block: Json) -> Block:
         case {"citationsContent": {"content": list(pieces)}}:
             return Text("".join(piece["text"] for piece in pieces))
         case dict():
-            return Opaque(_WIRE, block)
+            thought = block.get("reasoningContent") or {}
+            return Opaque(_WIRE, block, redacted=thought.get("redactedContent") or "")
         case _:
             raise TypeError("a block is not an object")
 

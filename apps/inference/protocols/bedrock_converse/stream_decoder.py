@@ -136,7 +136,9 @@ class ConverseStreamDecoder:
 
     def _stop(self, place: int) -> list[Event]:
         if redacted := self._redacted.pop(place, None):
-            return [Opaque(_WIRE, {"reasoningContent": {"redactedContent": "".join(redacted)}})]
+            data = "".join(redacted)
+            thought = {"reasoningContent": {"redactedContent": data}}
+            return [Opaque(_WIRE, thought, redacted=data)]
         index = self._blocks.pop(place, None)
         if index is None:
             return []

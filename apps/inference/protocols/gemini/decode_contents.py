@@ -120,6 +120,8 @@ def _signature(part: Fields) -> tuple[str, Wire | None]:
 def _decode_text(part: Fields, extra: Json) -> Text | Reasoning:
     text = part.required_text("text")
     signature, origin = _signature(part)
+    if (found := uncover(part.text("thoughtSignature") or "")) and found.is_redacted:
+        return Reasoning(data=found.text, origin=found.origin, extra=_kept(extra))
     if part.flag("thought"):
         return Reasoning(text=text, signature=signature, origin=origin, extra=_kept(extra))
     return Text(text, signature=signature, origin=origin, extra=_kept(extra))

@@ -16,7 +16,7 @@ from apps.inference.canonical.events import BlockKind, Opaque
 from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.fold import fold
 from apps.inference.canonical.response import ChatResponse, without_half_calls
-from apps.inference.canonical.signatures import written
+from apps.inference.canonical.signatures import redacted_carrier, written
 from apps.inference.protocols.gemini.encode_contents import arguments_object
 from apps.inference.protocols.gemini.finish import encode_finish, reported_error
 from apps.inference.protocols.gemini.stream_decoder import stream_decoder
@@ -72,27 +72,40 @@ def encode_call(call: ToolCall) -> Json:
     return {"functionCall": function} | _proof(call, BlockKind.TOOL_CALL)
 
 
+def encode_media(part: Opaque) -> list[Json]:
+    """What Google's format can say of another wire's part; its own as it is."""
+    if part.wire == Wire.GEMINI:
+        return [part.payload]
+    if proof := redacted_carrier(part, Wire.GEMINI):
+        return [{"text": "", "thought": True, "thoughtSignature": proof}]
+    return [
+        {"fileData": {"fileUri": one.url}}
+        if one.url
+        else {"inlineData": {"mimeType": one.media_type, "data": one.data}}
+        for one in part.pictures
+    ]
+
+
 def _proof(block: Text | Reasoning | ToolCall, kind: BlockKind) -> Json:
     found = written(block.signature, block.origin, own=Wire.GEMINI, kind=kind)
     return {"thoughtSignature": found} if found else {}
 
 
 def _encode_blocks(blocks: Sequence[Block]) -> list[Json]:
-    encoded = (_encode_block(block) for block in blocks)
-    return [part for part in encoded if part is not None]
+    return [part for block in blocks for part in _encode_block(block)]
 
 
-def _encode_block(block: Block) -> Json | None:
+def _encode_block(block: Block) -> list[Json]:
     match block:
         case Text():
-            return encode_text(block) if block.text or block.signature else None
+            return [encode_text(block)] if block.text or block.signature else []
         case Refusal():
-            return {"text": block.text} if block.text else None
+            return [{"text": block.text}] if block.text else []
         case Reasoning():
-            return encode_text(block)
+            return [encode_text(block)]
         case ToolCall():
-            return encode_call(block)
+            return [encode_call(block)]
         case Opaque():
-            return block.payload if block.wire == Wire.GEMINI else None
+            return encode_media(block)
         case _ as never:
             assert_never(never)

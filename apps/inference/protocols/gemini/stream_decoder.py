@@ -22,6 +22,8 @@ from apps.inference.canonical.events import (
     Finished,
     FinishReason,
     Opaque,
+    Picture,
+    Sound,
     Started,
     UpstreamError,
     UsageReported,
@@ -127,7 +129,7 @@ class GeminiStreamDecoder:
             self._read_call(call, signature, events)
         elif part.keys() - {"thought", "thoughtSignature"}:
             self._close_prose(events)
-            events.append(Opaque(Wire.GEMINI, part))
+            events.append(_medium(part))
         elif signature:
             self._write(BlockKind.TEXT, "", signature, events)
 
@@ -170,6 +172,21 @@ class GeminiStreamDecoder:
     def _next_index(self) -> int:
         self._blocks += 1
         return self._blocks - 1
+
+
+def _medium(part: Json) -> Opaque:
+    """A picture or sound: https://ai.google.dev/gemini-api/docs/image-generation. Sketches among the thoughts are neither."""
+    if part.get("thought"):
+        return Opaque(Wire.GEMINI, part)
+    blob, file = part.get("inlineData") or {}, part.get("fileData") or {}
+    media_type = _text(blob.get("mimeType") or file.get("mimeType") or "")
+    data, url = _text(blob.get("data") or ""), _text(file.get("fileUri") or "")
+    if media_type.startswith("image/"):
+        picture = Picture(url=url, data=data, media_type=media_type)
+        return Opaque(Wire.GEMINI, part, pictures=(picture,))
+    if data:  # speech, film
+        return Opaque(Wire.GEMINI, part, sound=Sound(data, media_type))
+    return Opaque(Wire.GEMINI, part)
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,6 @@ from typing import assert_never
 
 import orjson
 
-from apps.catalog.providers.spec import Wire
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
@@ -34,7 +33,12 @@ from apps.inference.canonical.response import is_half, require_limit
 from apps.inference.canonical.sse import encode_record
 from apps.inference.protocols.gemini.errors import encode_stream_error
 from apps.inference.protocols.gemini.finish import encode_finish
-from apps.inference.protocols.gemini.response import encode_answer, encode_call, encode_text
+from apps.inference.protocols.gemini.response import (
+    encode_answer,
+    encode_call,
+    encode_media,
+    encode_text,
+)
 from apps.inference.protocols.gemini.usage import encode_usage
 
 
@@ -87,7 +91,7 @@ class GeminiStreamEncoder:
                 self._finish = event.reason
                 return b""
             case Opaque():
-                return self._chunk(event.payload) if event.wire == Wire.GEMINI else b""
+                return b"".join(map(self._chunk, encode_media(event)))
             case Started() | Cited() | UsageReported() | UpstreamError():
                 return b""
             case _ as never:

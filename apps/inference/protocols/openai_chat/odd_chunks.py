@@ -6,11 +6,14 @@
     {"output": {"text": "…", "finish_reason": "stop"}}      https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-dashscope
 
 Only a choice without a delta is read so: many hosts repeat in ``text`` or ``message`` what the delta says.
+What stands in its place and is no text where OpenAI's SDK joins texts becomes one: see ``plain_message``.
 """
 
 from typing import Any
 
 from apps.inference.canonical.codec import Json
+from apps.inference.protocols.openai_chat.media import is_picture
+from apps.inference.protocols.openai_chat.response import arguments_text, prose_pieces
 
 _INPUT, _OUTPUT = "input_tokens", "output_tokens"
 
@@ -87,3 +90,43 @@ def _text_in(value: Any) -> str:
     if not isinstance(value, dict):
         return ""
     return _text_in(value.get("text") or value.get("content"))
+
+
+def plain_chunk(chunk: Json) -> Json:
+    choices = [
+        {**choice, "delta": plain_message(choice["delta"])} if choice.get("delta") else choice
+        for choice in chunk["choices"]
+    ]
+    return {**chunk, "choices": choices}
+
+
+def plain_message(message: Json) -> Json:
+    """A message or delta with its content and its calls' arguments as texts.
+
+    Mistral's reasoning models write content as a list of parts (https://docs.mistral.ai/capabilities/reasoning/), a few
+    hosts write arguments as an object.
+    """
+    plain = dict(message)
+    if isinstance(content := message.get("content"), list):
+        pieces = prose_pieces(content)
+        plain["content"] = "".join(text for text, is_reasoning in pieces if not is_reasoning)
+        if thought := "".join(text for text, is_reasoning in pieces if is_reasoning):
+            plain["reasoning_content"] = thought
+        if pictures := list(filter(is_picture, content)):
+            plain["images"] = [*(message.get("images") or ()), *pictures]
+    if calls := message.get("tool_calls"):
+        plain["tool_calls"] = [
+            {**call, "function": _plain_function(call["function"])}
+            if call.get("function")
+            else call
+            for call in calls
+        ]
+    if function := message.get("function_call"):
+        plain["function_call"] = _plain_function(function)
+    return plain
+
+
+def _plain_function(function: Json) -> Json:
+    if not isinstance(function.get("arguments"), dict):
+        return function
+    return {**function, "arguments": arguments_text(function["arguments"]) or "{}"}

@@ -29,6 +29,12 @@ from apps.inference.protocols.openai_chat.google_keys import (
     origin_of,
     read_signature,
 )
+from apps.inference.protocols.openai_chat.media import (
+    encode_pictures,
+    encode_sound,
+    read_pictures,
+    transcript_of,
+)
 from apps.inference.protocols.openai_chat.reasoning import REASONING_KEYS, reasoning_text
 from apps.inference.protocols.openai_chat.usage import decode_usage, encode_usage
 
@@ -150,6 +156,11 @@ def unmodelled(message: Json) -> Json:
     return {key: value for key, value in message.items() if value and key not in KNOWN_MESSAGE_KEYS}
 
 
+def beside(rest: Json) -> Opaque:
+    """What a message or delta holds beside what is modelled."""
+    return Opaque(Wire.OPENAI_CHAT, rest, pictures=read_pictures(rest.get("images")))
+
+
 def take_citations(rest: Json) -> tuple[Citation, ...]:
     """The pages that a message or delta cites, taken out of its ``annotations``; spans count from the message's start."""
     annotations = rest.get("annotations")
@@ -179,6 +190,7 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
     if thought:
         blocks.append(Reasoning(text=thought))
     text = "".join(text for text, is_reasoning in pieces if not is_reasoning)
+    text = text or transcript_of(message)
     signature = read_signature(message)
     rest = unmodelled(message)
     citations = take_citations(rest)
@@ -190,7 +202,7 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
     for position, call in enumerate(calls_of(message)):
         blocks.append(_decode_call(call, answer_id=answer_id, position=position))
     if rest:
-        blocks.append(Opaque(Wire.OPENAI_CHAT, rest))
+        blocks.append(beside(rest))
     return tuple(blocks)
 
 
@@ -245,6 +257,7 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
     refusals: list[str] = []
     calls: list[Json] = []
     annotations: list[Json] = []
+    images: list[Json] = []
     rest: Json = {}
     custom = echoed_custom_names(identity.echo)
     for block in blocks:
@@ -270,7 +283,8 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
                     call = {"id": call["id"], **said}
                 calls.append(call | encode_signature(block.signature, block.origin))
             case Opaque():
-                rest |= block.payload if block.wire == Wire.OPENAI_CHAT else {}
+                images += encode_pictures(block, position=len(images))
+                rest |= _encode_beside(block, identity)
             case _ as never:
                 assert_never(never)
     message: Json = {"role": "assistant", "content": "".join(texts) if texts else None}
@@ -283,4 +297,15 @@ def _encode_message(blocks: Sequence[Block], *, identity: AnswerIdentity) -> Jso
         message["tool_calls"] = calls
     if annotations:
         rest["annotations"] = annotations + rest.get("annotations", [])
+    if images:
+        message["images"] = images
     return message | rest
+
+
+def _encode_beside(block: Opaque, identity: AnswerIdentity) -> Json:
+    if block.wire == Wire.OPENAI_CHAT:
+        return block.payload
+    if block.sound:
+        sound = encode_sound(block.sound, answer_id=identity.id, created=identity.created)
+        return {"audio": sound}
+    return {}

@@ -30,11 +30,13 @@ from apps.inference.canonical.failures import MalformedUpstream
 from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.openai_chat.calls import Call, Calls
 from apps.inference.protocols.openai_chat.google_keys import origin_of, read_signature
+from apps.inference.protocols.openai_chat.media import transcript_of
 from apps.inference.protocols.openai_chat.odd_chunks import regular_choice, regular_chunk
 from apps.inference.protocols.openai_chat.reasoning import reasoning_text
 from apps.inference.protocols.openai_chat.response import (
     KNOWN_MESSAGE_KEYS,
     arguments_text,
+    beside,
     calls_of,
     decode_finish,
     made_up_call_id,
@@ -49,7 +51,7 @@ from apps.inference.protocols.openai_chat.usage import decode_usage
 class OpenAIStreamDecoder:
     __slots__ = (
         "_answer_id", "_blocks", "_calls", "_citations",
-        "_finish_reason", "_is_odd", "_is_output", "_prose_index", "_prose_kind", "_started", "_text_length", "_text_start",
+        "_finish_reason", "_has_last_usage", "_is_odd", "_is_output", "_prose_index", "_prose_kind", "_started", "_text_length", "_text_start",
         "_usage", "ended",
     )  # fmt: skip
 
@@ -73,6 +75,8 @@ class OpenAIStreamDecoder:
         """Its chunks have the text in another place than OpenAI's."""
         self._finish_reason: str | None = None
         self._usage: object = None
+        self._has_last_usage = False
+        """The usage came by itself, as at the end of an answer."""
 
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one chunk. ``[DONE]`` is accepted and not required."""
@@ -102,8 +106,9 @@ class OpenAIStreamDecoder:
             events.append(BlockFinished(call.index))
         if self._usage:
             events.append(UsageReported(decode_usage(self._usage)))
-        if self._is_output and self.ended and self._blocks:
-            # Where this dialect has no word for why it ended, its end marker is the reason.
+        if self.ended and self._blocks and (self._is_output or self._has_last_usage):
+            # Of a host that never says why it ended: its end marker is the reason, behind the meters of the whole answer
+            # or where its dialect has no word for one.
             self._finish_reason = self._finish_reason or "stop"
         finish = decode_finish(self._finish_reason, calls_tools=bool(self._calls.in_order))
         if isinstance(finish, UpstreamError):
@@ -120,6 +125,7 @@ class OpenAIStreamDecoder:
             choices = chunk["choices"]
         if usage := chunk.get("usage"):  # an empty one takes nothing back
             self._usage = usage
+            self._has_last_usage = not choices
         if not choices or "error" in chunk:
             if (error := _error_of(chunk, event_name)) is not None:
                 events.append(error)
@@ -161,6 +167,8 @@ class OpenAIStreamDecoder:
             for text, is_reasoning in prose_pieces(content):
                 kind = BlockKind.REASONING if is_reasoning else BlockKind.TEXT
                 self._write(kind, text, events)
+        if not content and (said := transcript_of(delta)):
+            self._write(BlockKind.TEXT, said, events)
         if signature := read_signature(delta):
             self._write(BlockKind.TEXT, "", events, signature)
         if refusal := delta.get("refusal"):
@@ -170,7 +178,7 @@ class OpenAIStreamDecoder:
         if not delta.keys() <= KNOWN_MESSAGE_KEYS and (rest := unmodelled(delta)):
             self._citations.extend(take_citations(rest))
             if rest:
-                events.append(Opaque(Wire.OPENAI_CHAT, rest))
+                events.append(beside(rest))
 
     def _write(self, kind: BlockKind, text: str, events: list[Event], signature: str = "") -> None:
         if kind is not self._prose_kind:

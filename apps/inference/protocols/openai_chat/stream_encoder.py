@@ -34,6 +34,7 @@ from apps.inference.protocols.openai_chat.custom_tools import custom_call, echoe
 from apps.inference.protocols.openai_chat.errors import encode_stream_error
 from apps.inference.protocols.openai_chat.functions import wants_functions
 from apps.inference.protocols.openai_chat.google_keys import encode_signature
+from apps.inference.protocols.openai_chat.media import encode_pictures, encode_sound
 from apps.inference.protocols.openai_chat.response import (
     encode_annotation,
     encode_finish,
@@ -50,8 +51,8 @@ _DELTA_KEYS = {
 
 class OpenAIStreamEncoder:
     __slots__ = (
-        "_calls", "_citations", "_custom", "_finish", "_has_functions", "_head", "_identity", "_keys", "_length", "_price",
-        "_started", "_starts", "_tail", "_text_calls", "_wants_usage",
+        "_calls", "_citations", "_custom", "_finish", "_has_functions", "_head", "_identity", "_keys", "_length", "_pictures",
+        "_price",        "_started", "_starts", "_tail", "_text_calls", "_wants_usage",
     )  # fmt: skip
 
     def __init__(self, *, identity: AnswerIdentity, price: PriceUsage, include_usage: bool) -> None:
@@ -69,6 +70,8 @@ class OpenAIStreamEncoder:
         self._custom = echoed_custom_names(identity.echo)
         self._text_calls: dict[int, list[str]] = {}
         """Arguments so far of the calls that take text, by our block index: it is taken out when they are whole."""
+        self._pictures = 0
+        """How many have been told."""
         self._length = 0
         """Characters of the answer's text so far."""
         self._starts: dict[int, int] = {}
@@ -90,8 +93,7 @@ class OpenAIStreamEncoder:
                 self._finish = event.reason
                 return b""
             case Opaque():
-                is_own = event.wire == Wire.OPENAI_CHAT
-                return self._role() + self._chunk(event.payload) if is_own else b""
+                return self._beside(event)
             case Cited():
                 self._citations.setdefault(event.index, []).append(event.citation)
                 return b""
@@ -160,6 +162,19 @@ class OpenAIStreamEncoder:
         if self._has_functions:
             return self._chunk({"function_call": function}) if position == 0 else b""
         return self._chunk({"tool_calls": [{"index": position, "function": function}]})
+
+    def _beside(self, part: Opaque) -> bytes:
+        delta: Json = {}
+        if part.wire == Wire.OPENAI_CHAT:
+            delta = part.payload
+        elif images := encode_pictures(part, position=self._pictures):
+            self._pictures += len(images)
+            delta = {"images": images}
+        elif part.sound:
+            identity = self._identity
+            said = encode_sound(part.sound, answer_id=identity.id, created=identity.created)
+            delta = {"audio": said}
+        return self._role() + self._chunk(delta) if delta else b""
 
     def _text_call(self, index: int) -> bytes:
         arguments = self._text_calls.pop(index, None)

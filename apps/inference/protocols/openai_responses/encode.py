@@ -14,6 +14,7 @@ from apps.inference.canonical.codec import EncodedRequest, Json
 from apps.inference.canonical.content import foreign_keys, own_keys
 from apps.inference.canonical.reasoning import encode_effort
 from apps.inference.canonical.request import (
+    LEAST_OUTPUT,
     ChatRequest,
     JsonObject,
     JsonSchema,
@@ -36,9 +37,6 @@ _LONGEST_USER = 64
 _DOTTED = ("reasoning", "text")
 """Objects of which only a part is modelled; the rest stands in ``extra`` under dotted names."""
 
-LEAST_OUTPUT = 16
-"""A smaller limit is refused: https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens."""
-
 
 def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     dropped = openai_words.lost_keys(request.extra, _WIRE, openai_words.REQUEST)
@@ -55,7 +53,9 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
         if value is not None:
             body[name] = value
     if request.max_tokens is not None:
-        body["max_output_tokens"] = max(request.max_tokens, LEAST_OUTPUT)
+        body["max_output_tokens"] = max(request.max_tokens, LEAST_OUTPUT[_WIRE])
+        if request.max_tokens < LEAST_OUTPUT[_WIRE]:
+            dropped.append(request.name_of("max_tokens"))
     if request.stream:
         body["stream"] = True
     body |= _encode_tools(request, dropped)

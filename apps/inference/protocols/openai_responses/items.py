@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from apps.catalog.providers.spec import Wire
 from apps.inference.canonical.citations import write_citation
 from apps.inference.canonical.codec import AnswerIdentity, Json
-from apps.inference.canonical.events import BlockKind, Citation
+from apps.inference.canonical.events import BlockKind, Citation, Picture
 from apps.inference.canonical.signatures import cover, written
 from apps.inference.canonical.text_tools import to_input
 from apps.inference.protocols.openai_responses.namespaces import Namespaces
@@ -69,6 +69,13 @@ class ItemWriter:
                 signature, origin, own=Wire.OPENAI_RESPONSES, kind=BlockKind.REASONING
             )
         return item
+
+    def picture(self, position: int, picture: Picture) -> Json:
+        """As of OpenAI's own tool: https://platform.openai.com/docs/guides/tools-image-generation"""
+        item_id = f"ig_{self._suffix}_{position}"
+        _, _, kind = picture.media_type.partition("/")
+        item = {"type": "image_generation_call", "id": item_id, "status": "completed"}
+        return {**item, "output_format": kind, "result": picture.data}
 
     def carrier(self, position: int, signature: str, origin: Wire, kind: BlockKind) -> Json:
         """Reasoning without text, for another wire's signature of a text or a call, which have no place for one."""

@@ -14,7 +14,9 @@ from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import BlockKind, FinishReason, Opaque, UpstreamError
 from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
+from apps.inference.canonical.media import foreign_pictures
 from apps.inference.canonical.response import ChatResponse, settled_finish
+from apps.inference.canonical.signatures import redacted_carrier
 from apps.inference.canonical.text_tools import to_arguments
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.usage import decode_usage, encode_usage
@@ -212,7 +214,8 @@ def _encode_blocks(
     writer = ItemWriter(identity)
     items: list[Json] = []
     for block in blocks:
-        if isinstance(block, Opaque) and block.wire != Wire.OPENAI_RESPONSES:
+        if isinstance(block, Opaque):
+            items += encode_media(block, writer, position=len(items))
             continue
         if isinstance(block, ToolCall) and block.signature and block.origin is not None:
             kind = BlockKind.TOOL_CALL
@@ -225,7 +228,20 @@ def _encode_blocks(
     return items
 
 
-def _encode_block(block: Block, writer: ItemWriter, *, position: int) -> Json:
+def encode_media(part: Opaque, writer: ItemWriter, *, position: int) -> list[Json]:
+    """An item of ours as it is; another wire's pictures, the first of them at this place."""
+    if part.wire == Wire.OPENAI_RESPONSES:
+        return [dict(part.payload)]
+    if proof := redacted_carrier(part, Wire.OPENAI_RESPONSES):
+        item_id = writer.item_id(BlockKind.REASONING, position=position)
+        return [writer.reasoning(item_id, text="", signature=proof, origin=None)]
+    pictures = foreign_pictures(part, Wire.OPENAI_RESPONSES)
+    return [writer.picture(position + number, one) for number, one in enumerate(pictures)]
+
+
+def _encode_block(
+    block: Text | Refusal | Reasoning | ToolCall, writer: ItemWriter, *, position: int
+) -> Json:
     match block:
         case Text():
             part = part_of(BlockKind.TEXT, block.text, block.citations)
@@ -249,7 +265,5 @@ def _encode_block(block: Block, writer: ItemWriter, *, position: int) -> Json:
                 arguments=block.arguments,
                 status="completed",
             )
-        case Opaque():
-            return dict(block.payload)
         case _ as never:
             assert_never(never)

@@ -39,6 +39,7 @@ from apps.inference.canonical.sse import encode_record
 from apps.inference.protocols.openai_responses.errors import failure
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.response import (
+    encode_media,
     final_response,
     last_status,
     response_object,
@@ -97,13 +98,11 @@ class ResponsesStreamEncoder:
         """Records for the client, possibly none. Errors are the caller's to encode."""
         match event:
             case BlockDelta():
-                item = self._open[event.index]
-                written = self._end_items() + self._delta(item, event)
-                is_text = item.kind is BlockKind.TEXT
-                return written + self._proof(event, item.kind) if is_text else written
+                return self._end_items() + self._delta(self._open[event.index], event)
             case BlockStarted():
                 begun = self._start() + self._end_items()
-                return begun + self._proof(event, BlockKind.TOOL_CALL) + self._add(event)
+                proof = self._proof(event.signature, event.origin, BlockKind.TOOL_CALL)
+                return begun + proof + self._add(event)
             case BlockFinished():
                 self._ending.append(event.index)
                 return b""
@@ -113,10 +112,7 @@ class ResponsesStreamEncoder:
                 self._finish = event.reason
                 return b""
             case Opaque():
-                is_own = event.wire == Wire.OPENAI_RESPONSES
-                if not is_own:
-                    return b""
-                return self._start() + self._end_items() + self._whole(event.payload)
+                return self._media(event)
             case Cited():
                 self._open[event.index].citations.append(event.citation)
                 return b""
@@ -201,21 +197,27 @@ class ResponsesStreamEncoder:
         )
 
     def _whole(self, item: Json) -> bytes:
-        """An item that does not grow."""
+        """An item that does not grow; a picture stands in it when it is done."""
         place = {"output_index": len(self._output), "item": item}
+        begun = {**item, "status": "in_progress", "result": None} if "result" in item else item
         self._output.append(item)
-        added = self._record("response.output_item.added", **place)
+        added = self._record("response.output_item.added", **(place | {"item": begun}))
         return added + self._record("response.output_item.done", **place)
 
-    def _proof(self, event: BlockStarted | BlockDelta, kind: BlockKind) -> bytes:
-        """The item that carries a signature of a text or of a call."""
-        if not event.signature or event.origin is None:
+    def _media(self, part: Opaque) -> bytes:
+        items = encode_media(part, self._writer, position=len(self._output))
+        if not items:
             return b""
-        position = len(self._output)
-        return self._whole(self._writer.carrier(position, event.signature, event.origin, kind))
+        return self._start() + self._end_items() + b"".join(map(self._whole, items))
+
+    def _proof(self, signature: str, origin: Wire | None, kind: BlockKind) -> bytes:
+        """The item that carries a signature of a text or of a call."""
+        if not signature or origin is None:
+            return b""
+        return self._whole(self._writer.carrier(len(self._output), signature, origin, kind))
 
     def _delta(self, item: _Item, event: BlockDelta) -> bytes:
-        if event.signature and item.kind is BlockKind.REASONING:
+        if event.signature:
             item.signatures.append(event.signature)
             item.origin = event.origin
         if not event.text:
@@ -270,9 +272,13 @@ class ResponsesStreamEncoder:
         part = part_of(item.kind, item.text, item.citations)
         whole = self._snapshot(item, status=status, parts=[part])
         self._output[item.position] = whole
-        return self._content_done(item, whole) + self._record(
+        done = self._content_done(item, whole) + self._record(
             "response.output_item.done", output_index=item.position, item=whole
         )
+        if item.kind is not BlockKind.TEXT:
+            return done
+        # Only now: items of text and of reasoning come one after the other.
+        return done + self._proof("".join(item.signatures), item.origin, item.kind)
 
     def _content_done(self, item: _Item, whole: Json) -> bytes:
         """The records that repeat what the deltas of an item said."""
