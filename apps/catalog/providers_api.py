@@ -4,10 +4,10 @@ What providers have done lately is of apps.inference.statistics_api.
 """
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Query, Router
 
 from apps.catalog import provider_cards as cards
-from apps.catalog.directory import directory
+from apps.catalog.directory import Directory, directory
 from apps.catalog.provider_schemas import (
     GatewayList,
     ProviderBody,
@@ -15,6 +15,8 @@ from apps.catalog.provider_schemas import (
     RouterList,
     SummaryBody,
 )
+from apps.catalog.queries import page_of
+from apps.catalog.schemas import Page
 from apps.catalog.strict import known_only
 from apps.common.conditional import answer
 
@@ -23,15 +25,17 @@ router.add_decorator(known_only)
 
 
 @router.get("/providers", response=ProviderList, auth=None, summary="List providers")
-def list_providers(request: HttpRequest) -> HttpResponse:
+def list_providers(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     """OpenRouter's shape, with whether requests can go there now."""
-    return answer(request, directory().document("providers", cards.provider_list))
+    if page.is_whole:
+        return answer(request, directory().document("providers", cards.provider_list))
+    return answer(request, cards.provider_list(_cut(directory(), page)))
 
 
 @router.get("/provider", response=ProviderList, auth=None, summary="List providers")
-def list_provider(request: HttpRequest) -> HttpResponse:
+def list_provider(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     """The same as `GET /v1/providers`."""
-    return list_providers(request)
+    return list_providers(request, page)
 
 
 @router.get("/provider/{slug}", response=ProviderBody, auth=None, summary="Get a provider")
@@ -40,9 +44,11 @@ def get_provider(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @router.get("/gateways", response=GatewayList, auth=None, summary="List providers with their wires")
-def list_gateways(request: HttpRequest) -> HttpResponse:
+def list_gateways(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     """What providers can be asked to do, and in which formats."""
-    return answer(request, directory().document("gateways", cards.gateway_list))
+    if page.is_whole:
+        return answer(request, directory().document("gateways", cards.gateway_list))
+    return answer(request, cards.gateway_list(_cut(directory(), page)))
 
 
 @router.get("/gateways/summary", response=SummaryBody, auth=None, summary="Count what is offered")
@@ -54,3 +60,8 @@ def summarise_gateways(request: HttpRequest) -> HttpResponse:
 def list_routers(request: HttpRequest) -> HttpResponse:
     """The order of hosts, which hosts stand behind another name of a model, and the names that choose a model by themselves."""
     return answer(request, directory().document("routers", cards.routers))
+
+
+def _cut(whole: Directory, page: Page) -> Directory:
+    found, _ = page_of(list(whole.providers.items()), limit=page.limit, offset=page.offset)
+    return Directory(snapshot=whole.snapshot, providers=dict(found))

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 Order = Literal["", "name", "created", "price", "-price", "context"]
 MOST = 1000
@@ -21,6 +21,10 @@ class Reach(Schema):
 class Page(Schema):
     limit: int | None = Field(None, ge=1, le=MOST, description="Without it, everything.")
     offset: int = Field(0, ge=0)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.limit is None and not self.offset
 
 
 class ReachedPage(Page, Reach):
@@ -194,6 +198,8 @@ class Comparison(Schema):
 
 
 class Compared(Schema):
+    model_config = ConfigDict(extra="forbid")
+
     models: Annotated[
         list[str],
         Field(

@@ -218,3 +218,23 @@ def test_policy_page_is_shown_when_the_release_goes_by_one(client, empty_catalog
 
     assert found["fireworks"].startswith("https://docs.fireworks.ai/")
     assert found["deepinfra"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/providers", "/v1/provider", "/v1/gateways"])
+def test_pages_are_the_list_in_parts(client, hosts, path):
+    whole = data_of(client, path)
+
+    assert len(whole) > 3
+    assert data_of(client, f"{path}?limit=2") == whole[:2]
+    assert data_of(client, f"{path}?limit=2&offset=2") == whole[2:4]
+    assert data_of(client, f"{path}?offset=3") == whole[3:]
+    assert data_of(client, f"{path}?limit=2&offset=10000") == []
+    assert data_of(client, path) == whole
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "offset=-1", "limits=2"])
+def test_page_is_refused_by_the_name_of_its_parameter(client, hosts, query):
+    response = client.get(f"/v1/gateways?{query}")
+
+    assert response.status_code == 400
+    assert query.partition("=")[0] in response.json()["error"]["param"]

@@ -343,6 +343,42 @@ def test_price_of_a_single_host_waits_when_its_kind_never_costs_that(makes, pric
 
 
 @pytest.mark.parametrize(
+    ("makes", "input_usd", "output_usd", "facts", "reason"),
+    [
+        ("text", "0.6", "0", {}, "nothing for output"),
+        ("text", "0", "0.6", {}, "nothing for input"),
+        ("text", "0.6", "0", {"zero_is_free": True}, ""),
+        ("text", "0.6", "0", {"variant": "free"}, ""),
+        ("text", "0.0000006", "0.0000006", {}, "cheaper than anything"),
+        ("text", "0.6", "0.0009", {}, "cheaper than anything"),
+        ("text", "0.0000006", "0.0000006", {"zero_is_free": True}, "cheaper than anything"),
+        ("text", "0.001", "0.001", {}, ""),
+        ("embeddings", "0.1", "0", {}, ""),
+        ("embeddings", "0.0001", "0", {}, "cheaper than anything"),
+    ],
+)
+def test_price_of_a_single_host_waits_when_half_is_nought_or_nearly_all(
+    makes, input_usd, output_usd, facts, reason
+):
+    row = found(price=amounts(input_usd, output_usd), output_modalities=(makes,), **facts)
+
+    summary = take(row)
+
+    assert bool(summary.quarantined) is bool(reason)
+    assert Price.objects.exists() is not bool(reason)
+    assert [reason in proposal.reason for proposal in PriceProposal.objects.all()] == (
+        [True] if reason else []
+    )
+
+
+def test_price_with_half_of_nought_may_move_when_it_was_believed():
+    take(found(price=amounts("0.6", "0"), zero_is_free=True))
+
+    assert not take(found(price=amounts("0.7", "0"))).quarantined
+    assert Price.objects.count() == 2
+
+
+@pytest.mark.parametrize(
     ("model", "told", "short", "long"),
     [
         ("anthropic/claude-opus-5", {}, 1.25, 2),

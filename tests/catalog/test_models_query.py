@@ -253,6 +253,10 @@ def test_comparison_is_refused_when_it_names_nothing_or_nobody(add_model, client
         response = client.post("/v1/models/batch-compare", json.dumps(body), "application/json")
         assert response.status_code == 400
         assert "models" in response.json()["error"]["param"]
+    misspelt = {"models": ["acme/large"], "provider": "acme"}
+    response = client.post("/v1/models/batch-compare", json.dumps(misspelt), "application/json")
+    assert response.status_code == 400
+    assert "provider" in response.json()["error"]["param"]
     assert client.get("/v1/models/batch-compare").status_code == 405
 
 

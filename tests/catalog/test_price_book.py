@@ -95,12 +95,12 @@ def test_packaged_book_offers_what_people_ask_for_when_imported(db, settings, no
 
 
 def test_amounts_are_exact_when_the_book_has_many_digits(book):
-    book(openai=[entry("m", prices=price("0.000000001", "0.1", cache_read_mtok="0.0375"))])
+    book(openai=[entry("m", prices=price("0.010000001", "0.1", cache_read_mtok="0.0375"))])
     pricing.import_prices()
 
     row = Price.objects.get()
-    assert (row.input, row.output, row.cache_read) == (1, 100_000_000, 37_500_000)
-    assert (row.cache_write_5m, row.reasoning) == (1, 100_000_000)
+    assert (row.input, row.output, row.cache_read) == (10_000_001, 100_000_000, 37_500_000)
+    assert (row.cache_write_5m, row.reasoning) == (10_000_001, 100_000_000)
     assert row.source == PriceSource.GENAI_PRICES
 
 

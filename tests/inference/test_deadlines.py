@@ -189,6 +189,8 @@ def test_client_may_be_more_patient_than_the_provider(gateway, customer, make_mo
 THINKERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unsaid": ("/v1/chat/completions", {}, "first"),
     "effort none": ("/v1/chat/completions", {"reasoning_effort": "none"}, "second"),
+    "reasoning disabled": ("/v1/chat/completions", {"reasoning": {"enabled": False}}, "second"),
+    "reasoning of some effort": ("/v1/chat/completions", {"reasoning": {"effort": "low"}}, "first"),
     "thinking disabled": ("/v1/messages", {"thinking": {"type": "disabled"}}, "second"),
     "responses, unsaid": ("/v1/responses", {}, "first"),
     "responses, effort none": ("/v1/responses", {"reasoning": {"effort": "none"}}, "second"),

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_next_host_answers_when_a_whole_answer_cannot_be_read(gateway, customer,
     assert response.headers["x-gatewayz-provider"] == "healthy"
 
 
-TRANSLATED = {
+TRANSLATED: dict[str, Any] = {
     "/v1/messages": {"messages": HELLO, "max_tokens": 100},
     "/v1beta/models/{model}:generateContent": {
         "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]

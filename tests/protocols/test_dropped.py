@@ -233,3 +233,69 @@ def _said(value: Any) -> list[str]:
     if not isinstance(value, dict):
         return [value] if isinstance(value, str) else []
     return [text for item in value.values() for text in _said(item)]
+
+
+def from_chat(*, to: Wire, **fields: Any) -> EncodedRequest:
+    return translate(
+        {"model": "m", "messages": [USER], "max_tokens": 9000, **fields}, client=CHAT, to=to
+    )
+
+
+def said_of_thinking(body: dict[str, Any]) -> dict[str, Any]:
+    """What a body in any format says of how much to think."""
+    config = body.get("generationConfig", {})
+    found = {
+        "effort": body.get("reasoning", {}).get("effort"),
+        "thinking": body.get("thinking"),
+        "output": body.get("output_config", {}).get("effort"),
+        "budget": config.get("thinkingConfig", {}).get("thinkingBudget"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "to", "told", "dropped"),
+    [
+        ({"effort": "high"}, ANTHROPIC, {"thinking": {"type": "adaptive"}, "output": "high"}, ()),
+        ({"effort": "high"}, RESPONSES, {"effort": "high"}, ()),
+        ({"effort": "high"}, GEMINI, {"budget": 24576}, ()),
+        ({"max_tokens": 2000}, ANTHROPIC, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, ()),
+        ({"max_tokens": 2000}, RESPONSES, {"effort": "low"}, ()),
+        ({"max_tokens": 2000}, GEMINI, {"budget": 2000}, ()),
+        ({"enabled": True}, RESPONSES, {"effort": "medium"}, ()),
+        ({"enabled": True}, ANTHROPIC, {"thinking": {"type": "adaptive"}, "output": "medium"}, ()),
+        ({"enabled": False}, ANTHROPIC, {"thinking": {"type": "disabled"}}, ()),
+        ({"enabled": False, "effort": "low"}, GEMINI, {"budget": 0}, ()),
+        ({"effort": "low", "exclude": False}, RESPONSES, {"effort": "low"}, ()),
+        ({"effort": "low", "exclude": True}, RESPONSES, {"effort": "low"}, ("reasoning.exclude",)),
+        ({"effort": "low", "max_tokens": 2000}, GEMINI, {"budget": 2000}, ("reasoning.effort",)),
+        ({"max_tokens": 9000}, ANTHROPIC, {}, ("reasoning",)),
+        ({"effort": "unheard"}, GEMINI, {}, ("reasoning",)),
+        ({"exclude": True}, RESPONSES, {}, ("reasoning",)),
+    ],
+)  # fmt: skip
+def test_reasoning_object_is_followed_or_named(
+    wanted: Any, to: Wire, told: dict[str, Any], dropped: tuple[str, ...]
+):
+    encoded = from_chat(to=to, reasoning=wanted)
+
+    assert said_of_thinking(encoded.body) == told
+    assert encoded.dropped == dropped
+
+
+def test_reasoning_object_is_as_it_was_on_its_own_wire():
+    wanted = {"effort": "low", "exclude": True, "max_tokens": 2000}
+
+    encoded = from_chat(to=CHAT, reasoning=wanted)
+
+    assert encoded.body["reasoning"] == wanted
+    assert "reasoning_effort" not in encoded.body
+    assert "reasoning.effort" not in encoded.body
+    assert encoded.dropped == ()
+
+
+def test_reasoning_object_beside_an_effort_is_named():
+    encoded = from_chat(to=RESPONSES, reasoning={"effort": "low"}, reasoning_effort="high")
+
+    assert encoded.body["reasoning"]["effort"] == "high"
+    assert encoded.dropped == ("reasoning",)

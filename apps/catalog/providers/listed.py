@@ -122,6 +122,7 @@ class ListedModel:
     supported_parameters: tuple[str, ...] = ()
     prices: tuple[ListedPrice, ...] = ()
     free: bool = False
+    zero_is_free: bool = False
     replaced_by: str = ""
 
 
@@ -186,6 +187,7 @@ def _read(listing: Listing, item: Item, upstream_model: str) -> ListedModel:
         supported_parameters=_words(item, listing.parameters),
         prices=_billable(listing, output, found),
         free=listing.free,
+        zero_is_free=listing.zero_is_free,
         replaced_by=str(first(item, listing.replaced_by) or ""),
     )
 

@@ -28,6 +28,14 @@ MOST: Mapping[str, Mapping[str, Decimal]] = {
 }  # fmt: skip
 """By the model's ``output_modalities``; a model that makes several things may cost what the dearest of them may."""
 
+LEAST: Mapping[str, Decimal] = {
+    "text": Decimal("0.001"),  # $0.01
+    "embeddings": Decimal("0.0005"),  # $0.008
+    "rerank": Decimal("0.0005"),  # $0.01
+}
+"""For a million tokens, in and out, where it is not nought: far below the cheapest that was sold on 2026-11-22, and far above
+a price for one token that was read as one for a million."""
+
 
 def beyond_bounds(amounts: Mapping[str, int], outputs: Iterable[str]) -> str:
     """Why no such thing is sold at this price; empty when it may be. Amounts are nano-USD by bucket."""
@@ -35,6 +43,23 @@ def beyond_bounds(amounts: Mapping[str, int], outputs: Iterable[str]) -> str:
     for name, amount in amounts.items():
         if amount > most_of(name, kinds) * NANO_PER_USD:
             return f"dearer than anything that is sold ({name}: {format_usd(amount)})"
+    return ""
+
+
+def beneath_bounds(taken: int, given: int, outputs: Iterable[str], *, zero_is_free: bool) -> str:
+    """Why no such thing is sold at so little for input and output; empty when it may be. Nothing for both is free of charge.
+
+    Nought for one of them is how a list says that it does not know, unless there it means free.
+    """
+    kinds = tuple(outputs)
+    amounts = {"input": taken, "output": given}
+    if "text" in kinds and bool(taken) != bool(given) and not zero_is_free:
+        free, sold = ("output", "input") if taken else ("input", "output")
+        return f"nothing for {free}, where {sold} costs {format_usd(amounts[sold])}"
+    least = min((LEAST.get(kind, Decimal(0)) for kind in kinds), default=Decimal(0))
+    for name, amount in amounts.items():
+        if 0 < amount < least * NANO_PER_USD:
+            return f"cheaper than anything that is sold ({name}: {format_usd(amount)})"
     return ""
 
 

@@ -253,6 +253,7 @@ def _found(slug: str, model: ListedModel) -> intake.Found:
         variant=canonical.variant,
         quantization=canonical.quantization,
         free=model.free,
+        zero_is_free=model.zero_is_free,
     )
 
 

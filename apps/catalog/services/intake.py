@@ -65,6 +65,8 @@ class Found:
     note: str = ""
     free: bool = False
     """Costing nothing is meant: an operator's own machine."""
+    zero_is_free: bool = False
+    """Nothing for input alone or for output alone is meant too."""
 
 
 @dataclass(slots=True)
@@ -263,6 +265,7 @@ def _compare(
             neighbours.of(offering),
             makes=makes[offering.model_id],
             may_be_free=one.free or bool(one.variant),
+            zero_is_free=one.zero_is_free,
         )
         if lacks_tiers:
             reason = "the source tells no tiers, and the price in force has some"

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from apps.catalog.differences import Difference, differences
 from apps.catalog.models import Offering, Price
-from apps.catalog.providers.plausible import beyond_bounds
+from apps.catalog.providers.plausible import beneath_bounds, beyond_bounds
 from apps.catalog.services.offers import Amounts
 from apps.common.money import format_usd
 from apps.common.usage import WHOLE_BP
@@ -51,8 +51,10 @@ def suspicion(
     *,
     makes: Iterable[str] = (),
     may_be_free: bool = False,
+    zero_is_free: bool = False,
 ) -> str:
     """Why the numbers look like a mistake; empty when they do not. ``makes``: the model's output modalities.
+    ``zero_is_free``: nothing for one of input and output is meant.
 
     A price that was far from the other hosts before and was believed may stay there. One that nothing costs waits
     even where there is no other host to compare it with.
@@ -62,6 +64,9 @@ def suspicion(
     if reason and not (former and _beyond(former, kinds)):
         return reason
     if former is not None and (reason := changed_too_much(former, found)):
+        return reason
+    reason = _beneath(found, kinds, zero_is_free=zero_is_free or may_be_free)
+    if reason and not (former and _beneath(former, kinds, zero_is_free=zero_is_free)):
         return reason
     if former is not None and off_the_median(former, medians):
         return ""
@@ -79,6 +84,10 @@ def _beyond(found: Amounts, kinds: tuple[str, ...]) -> str:
             if not is_near(getattr(found, name), amount):
                 return f"a tier more than {SUSPICIOUS_FACTOR} times off its base ({name}: {format_usd(amount)})"
     return ""
+
+
+def _beneath(price: Amounts, kinds: tuple[str, ...], *, zero_is_free: bool) -> str:
+    return beneath_bounds(price.input, price.output, kinds, zero_is_free=zero_is_free)
 
 
 def changed_too_much(former: Amounts, found: Amounts) -> str:

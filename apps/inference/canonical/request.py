@@ -112,6 +112,8 @@ class ReasoningConfig:
     """minimal, low, medium, high, xhigh or max; passed on as the client wrote it."""
     show_thoughts: bool | None = None
     """Whether the answer is to hold the thoughts (Gemini); None leaves it to the wire."""
+    source: Mapping[str, Any] | None = None
+    """What the client sent, where its own wire has several words for this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

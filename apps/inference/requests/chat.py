@@ -4,7 +4,7 @@ Fields are those of OpenAI's API reference (https://platform.openai.com/docs/api
 are not looked at here and travel on, and so do parts and tools of an unknown type: what a type needs is in the tables.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -181,6 +181,8 @@ class ChatBody(msgspec.Struct):
     """These two are what tools were called at first."""
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
+    reasoning: Any = None
+    """OpenRouter's object; hosts have other meanings for the word."""
     verbosity: str | None = None
     modalities: list[str] | None = None
     audio: Audio | None = None
@@ -225,6 +227,7 @@ def read_chat(raw: bytes) -> RequestFacts:
         name := lacks(choice, TOOL_NEEDS.get(choice.type, ()))
     ):
         raise missing(f"tool_choice.{name}")
+    effort = body.reasoning_effort or _effort_within(body.reasoning)
     return RequestFacts(
         model=body.model,
         stream=bool(body.stream),
@@ -234,10 +237,22 @@ def read_chat(raw: bytes) -> RequestFacts:
         images=size.images,
         max_output_tokens=body.max_completion_tokens or body.max_tokens,
         choices=body.n or 1,
-        reasoning=body.reasoning_effort not in {None, "none"},
-        is_thoughtless=body.reasoning_effort == "none",
+        reasoning=effort not in {None, "none"},
+        is_thoughtless=effort == "none",
         needs=frozenset(size.needs),
     )
+
+
+def _effort_within(reasoning: Any) -> str | None:
+    """A budget, or ``enabled`` alone, is some effort."""
+    if not isinstance(reasoning, dict):
+        return None
+    if reasoning.get("enabled") is False:
+        return "none"
+    effort = reasoning.get("effort")
+    if isinstance(effort, str):
+        return effort
+    return "medium" if reasoning.get("max_tokens") or reasoning.get("enabled") else None
 
 
 def _measure_parts(parts: list[Part], at: str, size: Size) -> None:

@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 What the format documents is checked and modelled; every other key is kept for this wire in ``extra``.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from apps.catalog.providers.spec import Wire
@@ -44,8 +45,11 @@ _KNOWN = frozenset(
     }
 )  # fmt: skip
 _NAMES = {"reasoning": "reasoning_effort", "effort": "reasoning_effort", "title": "filename"}
-_NAMES_OF_FUNCTIONS = _NAMES | {"parallel_tool_calls": ""}
+_OF_FUNCTIONS = {"parallel_tool_calls": ""}
 """One call at a time is no wish of such a client, so where it cannot be told nothing is lost."""
+_OF_REASONING = {"reasoning": "reasoning", "effort": "reasoning"}
+_UNSAID_EFFORT = "medium"
+"""What ``enabled`` alone means."""
 _CALLABLE = ("function", "custom")
 _TOOL_MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
 
@@ -56,6 +60,7 @@ def decode_request(body: Json) -> ChatRequest:
     extra = fields.rest(_KNOWN)
     model = fields.required_name("model")
     system, messages = decode_messages(fields)
+    reasoning = _decode_reasoning(fields, extra)
     tools = (*map(_decode_tool, fields.objects("tools")), *decode_functions(fields))
     return ChatRequest(
         origin=Wire.OPENAI_CHAT,
@@ -78,13 +83,13 @@ def decode_request(body: Json) -> ChatRequest:
         top_logprobs=fields.whole_number("top_logprobs", least=0),
         n=fields.whole_number("n", least=1),
         response_format=_decode_response_format(fields, extra),
-        reasoning=_decode_reasoning(fields),
+        reasoning=reasoning,
         user=fields.text("user"),
         stream=fields.flag("stream") or False,
         include_usage=_decode_include_usage(fields, extra),
         metadata=fields.plain_object("metadata"),
         service_tier=fields.text("service_tier"),
-        names=_NAMES_OF_FUNCTIONS if uses_functions(fields) else _NAMES,
+        names=_names_of(fields, reasoning),
         echo={**echo_of(fields), **echo_of_custom_tools(tools)},
         extra={Wire.OPENAI_CHAT: extra} if extra else {},
     )
@@ -188,25 +193,47 @@ def _decode_response_format(fields: Fields, extra: dict[str, Any]) -> ResponseFo
             return None
 
 
-def _decode_reasoning(fields: Fields) -> ReasoningConfig | None:
+def _names_of(fields: Fields, reasoning: ReasoningConfig | None) -> dict[str, str]:
+    names = _NAMES | (_OF_FUNCTIONS if uses_functions(fields) else {})
+    return names | (_OF_REASONING if reasoning and reasoning.source else {})
+
+
+def _decode_reasoning(fields: Fields, extra: dict[str, Any]) -> ReasoningConfig | None:
     """``reasoning_effort``, or the ``reasoning`` object that OpenRouter's clients send.
 
-    https://openrouter.ai/docs/use-cases/reasoning-tokens. The object also stays in ``extra`` for this wire.
+    https://openrouter.ai/docs/use-cases/reasoning-tokens. What of the object is not understood stays in ``extra``, and so
+    does the object where the other field says it all.
     """
     effort = fields.text("reasoning_effort")
     if effort is not None:
         return _by_effort(effort)
-    wanted = fields.body.get("reasoning")
+    wanted = extra.get("reasoning")
     if not isinstance(wanted, dict):
         return None
     details = Fields(wanted, "reasoning")
-    if details.flag("enabled") is False:
-        return ReasoningConfig(mode=ReasoningMode.OFF)
+    found, said = _read_reasoning(details)
+    if found is None:
+        return None
+    del extra["reasoning"]
+    lost = details.rest({*said, "enabled"})
+    extra |= {
+        f"reasoning.{key}": value for key, value in lost.items() if value not in (None, False)
+    }
+    return replace(found, source=wanted)
+
+
+def _read_reasoning(details: Fields) -> tuple[ReasoningConfig | None, tuple[str, ...]]:
+    """With the keys that said it beside ``enabled``: a budget says more than an effort."""
+    enabled = details.flag("enabled")
     budget = details.whole_number("max_tokens", least=1)
-    if budget is not None:
-        return ReasoningConfig(mode=ReasoningMode.BUDGET, budget_tokens=budget)
     effort = details.text("effort")
-    return None if effort is None else _by_effort(effort)
+    if enabled is False:
+        return ReasoningConfig(mode=ReasoningMode.OFF), ("max_tokens", "effort")
+    if budget is not None:
+        return ReasoningConfig(mode=ReasoningMode.BUDGET, budget_tokens=budget), ("max_tokens",)
+    if effort is not None or enabled:
+        return _by_effort(effort or _UNSAID_EFFORT), ("effort",)
+    return None, ()
 
 
 def _by_effort(effort: str) -> ReasoningConfig:

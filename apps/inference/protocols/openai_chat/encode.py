@@ -52,13 +52,19 @@ def encode_request(request: ChatRequest, *, model: str) -> EncodedRequest:
     body |= _encode_response_format(request)
     body |= _encode_reasoning(request, dropped)
     body |= _encode_other_wire_fields(request, dropped)
-    own = own_keys(request.extra, Wire.OPENAI_CHAT)
+    own = _own_fields(request)
     own |= openai_words.said_alike(request.extra, Wire.OPENAI_CHAT, openai_words.REQUEST)
     stream_options = own.pop("stream_options", {})
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {**stream_options, "include_usage": True}
     return EncodedRequest(body | own, tuple(dict.fromkeys(dropped)))
+
+
+def _own_fields(request: ChatRequest) -> Json:
+    """Without the parts of ``reasoning`` that other wires have no words for: here they are in its source."""
+    own = own_keys(request.extra, Wire.OPENAI_CHAT)
+    return {name: value for name, value in own.items() if not name.startswith("reasoning.")}
 
 
 def _encode_choices(request: ChatRequest, dropped: list[str]) -> Json:
@@ -157,7 +163,8 @@ def _encode_response_format(request: ChatRequest) -> Json:
 
 
 def _encode_reasoning(request: ChatRequest, dropped: list[str]) -> Json:
-    if "reasoning" in own_keys(request.extra, Wire.OPENAI_CHAT):
-        return {}
+    wanted = request.reasoning
+    if wanted and wanted.source and request.origin is Wire.OPENAI_CHAT:
+        return {"reasoning": wanted.source}
     effort = encode_effort(request, dropped, knows_none=request.origin is Wire.OPENAI_CHAT)
     return {} if effort is None else {"reasoning_effort": effort}
