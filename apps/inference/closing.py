@@ -14,7 +14,7 @@ from apps.common import background, clock
 from apps.common.errors import GatewayzError
 from apps.common.ratelimit import Release
 from apps.common.usage import BUCKETS, NOTHING, UsageSource
-from apps.inference import metrics
+from apps.inference import metrics, tags
 from apps.inference.context import Recalled, RequestContext
 from apps.inference.costs import final_usage_of
 from apps.inference.explaining import explain
@@ -66,7 +66,7 @@ def _close_recalled(
     assert context.key is not None
     _release_slot(context, runtime, used=0)
     billed = Bill(outcome, recalled.usage, recalled.source)
-    row = _row(context, billed, error, cost=0) | {
+    row = _row(context, billed, error, cost=0, saved=recalled.cost) | {
         "model": recalled.model,
         "finish_reason": _clean(recalled.finish_reason, 20),
         "cached": True,
@@ -124,7 +124,8 @@ def _settle(
         cost=cost,
         price_id=target.rates.price_id or None if target else None,
     )
-    row = _row(context, billed, error, cost=cost)
+    saved = rating.saved(billed.usage, target.rates) if target and billed.usage.cache_read else 0
+    row = _row(context, billed, error, cost=cost, saved=saved)
 
     def settled(charge: asyncio.Future[int]) -> None:
         charged = charge.result()
@@ -166,7 +167,9 @@ def _release_slot(context: RequestContext, runtime: Runtime, *, used: int) -> No
     runtime.limiter.release(Release(f"key:{context.key.id}", context.id, correction))
 
 
-def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, cost: int) -> Row:
+def _row(
+    context: RequestContext, billed: Bill, error: GatewayzError | None, *, cost: int, saved: int
+) -> Row:
     """The record's columns, in the order of ``recorder.COLUMNS``."""
     assert context.key is not None
     assert context.facts is not None
@@ -203,6 +206,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "seconds": usage.seconds,
         "searches": usage.searches,
         "cost": cost,
+        "saved": saved,
         "cached": False,
         "is_byok": target is not None and target.is_byok,
         "first_token_ms": round((first - context.started) * 1000) if first else None,
@@ -218,6 +222,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "app_url": _clean(
             context.headers.get("http-referer") or context.headers.get("referer") or "", 200
         ),
+        "tag": context.headers.get(tags.HEADER) or context.facts.tag,
     }
 
 

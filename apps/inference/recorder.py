@@ -41,6 +41,7 @@ COLUMNS: dict[str, str] = {
     "seconds": "bigint",
     "searches": "integer",
     "cost": "bigint",
+    "saved": "bigint",
     "cached": "boolean",
     "is_byok": "boolean",
     "first_token_ms": "integer",
@@ -49,6 +50,7 @@ COLUMNS: dict[str, str] = {
     "route": "jsonb",
     "app_title": "text",
     "app_url": "text",
+    "tag": "text",
 }
 
 _NAMES = ", ".join(COLUMNS)
@@ -124,4 +126,5 @@ def lost_row(
         "route": None,
         "app_title": "",
         "app_url": "",
+        "tag": "",
     }
