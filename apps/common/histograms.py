@@ -8,6 +8,7 @@ Python does for all buckets at once; as text it is the first cell's place and th
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
@@ -55,11 +56,12 @@ def encode(histogram: Histogram) -> str:
 
 def decode(text: str) -> Histogram:
     """The sum of any number of encoded ones with spaces between them."""
-    total = 0
+    # By their places first: numbers are shifted once for each place, and added while they are short.
+    found: dict[str, int] = defaultdict(int)
     for one in text.split():
         first, _, cells = one.partition(":")
-        total += int(cells, 16) << (CELL_BITS * int(first, 16))
-    return total
+        found[first] += int(cells, 16)
+    return sum(cells << (CELL_BITS * int(first, 16)) for first, cells in found.items())
 
 
 def percentile(histogram: Histogram, share: int) -> float | None:

@@ -131,7 +131,8 @@ def read_what_if(request: HttpRequest, query: Query[WhatIfQuery]) -> HttpRespons
     if not model.offerings:
         raise ModelNotPriced(f"'{model.id}' has no price now.", param="model")
     only = _filters(query, model=query.instead_of)
-    spreads = read_usage(Question(organization_of(request), whole, ("billing",), zone, only))
+    question = Question(organization_of(request), whole, ("billing",), zone, only, has_times=False)
+    spreads = read_usage(question)
     found = compare(model, {spread.values[0]: spread.sums for spread in spreads})
     return _json(
         {

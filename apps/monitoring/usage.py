@@ -42,6 +42,8 @@ class Question:
     """Of the days."""
     only: Mapping[str, Any] | None = None
     """Values of ``DIMENSIONS``."""
+    has_times: bool = True
+    """Whether the histograms are wanted: half of the work."""
 
 
 class _Joined(Aggregate):
@@ -56,11 +58,8 @@ class _Joined(Aggregate):
         return self.as_sql(compiler, connection, function="GROUP_CONCAT", **extra)
 
 
-_TOTALS = {
-    **{f"sum_{name}": Sum(name) for name in NUMBERS},
-    "latencies": _Joined("latency"),
-    "first_tokens": _Joined("first_token"),
-}
+_TOTALS = {f"sum_{name}": Sum(name) for name in NUMBERS}
+_TIMES = {"latencies": _Joined("latency"), "first_tokens": _Joined("first_token")}
 
 
 def read_usage(question: Question) -> list[Spread]:
@@ -136,21 +135,19 @@ def _read_hours(question: Question, cut: Cut) -> dict[tuple[Any, ...], Sums]:
     by: Sequence[str] = [COLUMNS.get(group, group) for group in question.by]
     if "day" in by:
         rows = rows.annotate(day=_day(cut, question.zone))
+    totals = _TOTALS | _TIMES if question.has_times else _TOTALS
     found = {}
     # With no group at all, the database would tell of one sum of nothing.
     for values in (
-        rows.values_list(*by).annotate(**_TOTALS).values_list(*by, *_TOTALS)
+        rows.values_list(*by).annotate(**totals).values_list(*by, *totals)
         if by
-        else [tuple(rows.aggregate(**_TOTALS).values())]
+        else [tuple(rows.aggregate(**totals).values())]
     ):
-        numbers = values[len(by) : -2]
+        numbers = values[len(by) : len(by) + len(NUMBERS)]
         if numbers[0] is None:
             continue
-        found[tuple(values[: len(by)])] = Sums(
-            [int(number) for number in numbers],
-            histograms.decode(values[-2] or ""),
-            histograms.decode(values[-1] or ""),
-        )
+        times = [histograms.decode(text or "") for text in values[len(by) + len(NUMBERS) :]]
+        found[tuple(values[: len(by)])] = Sums([int(number) for number in numbers], *times)
     return found
 
 

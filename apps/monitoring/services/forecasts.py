@@ -63,7 +63,7 @@ def _burn_of(organization_id: int, now: datetime.datetime) -> Burn | None:
     if first is None or now - first < LEAST:
         return None
     since = max(first, now - LOOK_BACK)
-    total = read_total(Question(organization_id, Range(since, now)))
+    total = read_total(Question(organization_id, Range(since, now), has_times=False))
     return Burn(since, total["charged"], (now - since) // SECOND)
 
 
