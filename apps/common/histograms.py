@@ -4,7 +4,7 @@ Bucket b holds the milliseconds in (γ^(b-1), γ^b], bucket 0 everything up to 1
 ``RELATIVE_ERROR`` away from any of them: the sketch of Masson, Rim and Lee, https://www.vldb.org/pvldb/vol12/p2195-masson.pdf.
 
 A histogram is one whole number with a cell of ``CELL_BITS`` bits for each bucket. Two are added by adding the numbers, which
-Python does for all buckets at once; as text it is the first cell's place and the cells from there on, in hexadecimal.
+Python does for all buckets at once. As text it is the first cell's place, the bytes that a cell takes there, and the cells.
 """
 
 import math
@@ -20,6 +20,7 @@ LOG_GAMMA = math.log(GAMMA)
 CELL_BITS = 40
 """Room for a trillion of each: a sum never runs over into the next cell."""
 _CELL = (1 << CELL_BITS) - 1
+_WIDE = CELL_BITS // 8
 
 
 def bucket_of(milliseconds: int) -> int:
@@ -51,7 +52,14 @@ def encode(histogram: Histogram) -> str:
     if not histogram:
         return ""
     first = ((histogram & -histogram).bit_length() - 1) // CELL_BITS
-    return f"{first:x}:{histogram >> (CELL_BITS * first):x}"
+    cells = histogram >> (CELL_BITS * first)
+    wide = cells.to_bytes(-(-cells.bit_length() // CELL_BITS) * _WIDE, "little")
+    # As many bytes a cell as the fullest one needs: counts of an hour are mostly below 256.
+    width = max(place + 1 for place in range(_WIDE) if any(wide[place::_WIDE]))
+    narrow = bytearray(len(wide) // _WIDE * width)
+    for place in range(width):
+        narrow[place::width] = wide[place::_WIDE]
+    return f"{first:x}:{width}:{narrow.hex()}"
 
 
 def decode(text: str) -> Histogram:
@@ -59,9 +67,16 @@ def decode(text: str) -> Histogram:
     # By their places first: numbers are shifted once for each place, and added while they are short.
     found: dict[str, int] = defaultdict(int)
     for one in text.split():
-        first, _, cells = one.partition(":")
-        found[first] += int(cells, 16)
+        first, width, cells = one.split(":")
+        found[first] += _widened(bytes.fromhex(cells), int(width))
     return sum(cells << (CELL_BITS * int(first, 16)) for first, cells in found.items())
+
+
+def _widened(narrow: bytes, width: int) -> int:
+    wide = bytearray(len(narrow) // width * _WIDE)
+    for place in range(width):
+        wide[place::_WIDE] = narrow[place::width]
+    return int.from_bytes(wide, "little")
 
 
 def percentile(histogram: Histogram, share: int) -> float | None:

@@ -126,13 +126,12 @@ class ProbeRound(models.Model):
         return "round"
 
 
-class UsageHour(models.Model):
-    """What the requests of an hour add up to, by all that customers ask for (docs/usage.md). Made from the records alone."""
+class UsageSums(models.Model):
+    """What requests add up to, by all that customers ask for (docs/usage.md). Made from the records alone."""
 
     organization = models.ForeignKey(
         "accounts.Organization", on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    hour = models.PositiveIntegerField(db_index=True, help_text="Hours since 1970, UTC.")
     model = models.CharField(max_length=200, blank=True)
     provider = models.CharField(max_length=60, blank=True)
     api_key_id = models.BigIntegerField(help_text="0 for a key that is gone.")
@@ -166,6 +165,22 @@ class UsageHour(models.Model):
     first_token = models.TextField(blank=True, help_text="A histogram, of streams.")
 
     class Meta:
+        abstract = True
+
+    @property
+    def requests(self) -> int:
+        return (
+            self.completed + self.client_gone + self.rejected + self.failed
+            + self.interrupted + self.stopped + self.empty + self.lost
+        )  # fmt: skip
+
+
+class UsageHour(UsageSums):
+    """Of an hour of UTC."""
+
+    hour = models.PositiveIntegerField(db_index=True, help_text="Hours since 1970, UTC.")
+
+    class Meta:
         ordering = ["-hour"]
         constraints = [
             models.UniqueConstraint(
@@ -182,12 +197,24 @@ class UsageHour(models.Model):
     def began_at(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.hour * 3600, datetime.UTC)
 
-    @property
-    def requests(self) -> int:
-        return (
-            self.completed + self.client_gone + self.rejected + self.failed
-            + self.interrupted + self.stopped + self.empty + self.lost
-        )  # fmt: skip
+
+class UsageDay(UsageSums):
+    """Of a whole day of UTC: the sums of its hours, made when the day is over."""
+
+    day = models.PositiveIntegerField(db_index=True, help_text="Days since 1970, UTC.")
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "day", "model", "provider", "api_key_id", "tag", "billing"],
+                name="monitoring_usage_day_once",
+            )
+        ]  # fmt: skip
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.model} on day {self.day}"
 
 
 class UsageLate(models.Model):
@@ -207,6 +234,9 @@ class UsageProgress(models.Model):
     """One row, locked while roll-ups are written: every record before ``until`` is in them."""
 
     until = models.DateTimeField(null=True)
+    days_until = models.PositiveIntegerField(
+        default=0, help_text="Days since 1970; those before it have their sums."
+    )
     version = models.BigIntegerField(default=0, help_text="Rises with every change of a roll-up.")
 
     class Meta:

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.common import clock
 from apps.inference import recorder
 from apps.inference.models import RequestRecord
-from apps.monitoring.models import UsageHour, UsageLate, UsageProgress
+from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress
 
 _numbers = itertools.count(1)
 UTC = datetime.UTC
@@ -41,6 +41,7 @@ def write(organization_id: int, *rows: dict[str, Any], **fields: Any) -> list[st
 def forget() -> None:
     """All records and what was made of them."""
     RequestRecord.objects.all().delete()
+    UsageDay.objects.all().delete()
     UsageHour.objects.all().delete()
     UsageLate.objects.all().delete()
     UsageProgress.objects.all().delete()

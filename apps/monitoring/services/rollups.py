@@ -1,25 +1,30 @@
 """Roll-ups: the sums of request records by hour, made anew and grown so that none is missed and none counts twice.
 
     records ──► [ … until ) UsageHour        [ until … now ) read from the records themselves (apps.monitoring.usage)
+                    └─────► [ … days_until ) UsageDay: the sums of the hours of a day that is over
 
 Every minute ``until`` moves up to a minute ago, in the transaction that adds what lies between. Nobody writes a record with
 an earlier moment any more without the database noting its hour (``UsageLate``): what was being written when the minute
-was chosen has ended before the records are read, and what is written later is late by then. A noted hour is summed anew.
+was chosen has ended before the records are read, and what is written later is late by then. A noted hour is summed anew, and its day with it.
 """
 
 import datetime
+import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
 from apps.common import histograms
 from apps.inference.usage_sums import NUMBERS, Key, Range, Sums, first_moment, sum_records
-from apps.monitoring.models import UsageHour, UsageProgress
+from apps.monitoring.models import UsageDay, UsageHour, UsageProgress
 
 HOUR = 3600
+HOURS = 24
+"""Of a day."""
 LATE = datetime.timedelta(seconds=60)
 """As in the triggers (migration 0011)."""
 STEP = datetime.timedelta(days=1)
@@ -52,15 +57,19 @@ def roll_up() -> Rolled:
             _advance(progress, latest)
             if progress.until is None or progress.until >= latest:
                 break
+    while True:
+        with _locked() as progress:
+            if not _sum_next_day(progress):
+                break
     return Rolled(progress.until, anew)
 
 
 def rebuild(start: datetime.datetime, end: datetime.datetime) -> int:
     """Sum the hours of this range anew, those that are rolled up; how many there are. For hours that have their records."""
     hours = range(_hour_of(start), -(-int(end.timestamp()) // HOUR))
-    for hour in hours:
+    for _, of_day in itertools.groupby(hours, key=_day_of):
         with _locked() as progress:
-            _sum_anew(progress, hour)
+            _sum_anew(progress, list(of_day))
     return len(hours)
 
 
@@ -96,18 +105,47 @@ def _sum_late_hours(progress: UsageProgress) -> int:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM monitoring_usagelate RETURNING hour")
         hours = sorted({hour for (hour,) in cursor.fetchall()})
-    for hour in hours:
-        _sum_anew(progress, hour)
+    _sum_anew(progress, hours)
     return len(hours)
 
 
-def _sum_anew(progress: UsageProgress, hour: int) -> None:
-    start = _start_of(hour)
-    if progress.until is None or progress.until <= start:
-        return
-    end = min(_start_of(hour + 1), progress.until)
-    UsageHour.objects.filter(hour=hour).delete()
-    _store(sum_records([Range(start, end)], slot_seconds=HOUR))
+def _sum_anew(progress: UsageProgress, hours: Sequence[int]) -> None:
+    """Those that are rolled up, and their days."""
+    for hour in hours:
+        start = _start_of(hour)
+        if progress.until is None or progress.until <= start:
+            continue
+        end = min(_start_of(hour + 1), progress.until)
+        UsageHour.objects.filter(hour=hour).delete()
+        _store(sum_records([Range(start, end)], slot_seconds=HOUR))
+    for day in sorted({_day_of(hour) for hour in hours}):
+        if day < progress.days_until:
+            _sum_day(day)
+
+
+def _sum_next_day(progress: UsageProgress) -> bool:
+    """Whether there was one: a day with hours, and over."""
+    if progress.until is None:
+        return False
+    over = _day_of(_hour_of(progress.until))
+    hours = UsageHour.objects.filter(hour__gte=progress.days_until * HOURS, hour__lt=over * HOURS)
+    hour = hours.order_by("hour").values_list("hour", flat=True).first()
+    if hour is None:
+        progress.days_until = over
+        return False
+    _sum_day(_day_of(hour))
+    progress.days_until = _day_of(hour) + 1
+    return True
+
+
+def _sum_day(day: int) -> None:
+    found: dict[Key, Sums] = {}
+    for key, sums in _stored(range(day * HOURS, (day + 1) * HOURS)).items():
+        found.setdefault(key._replace(slot=day), Sums()).add(sums)
+    UsageDay.objects.filter(day=day).delete()
+    UsageDay.objects.bulk_create(
+        [UsageDay(day=day, **_fields(key, sums)) for key, sums in _sorted(found)], batch_size=BATCH
+    )
 
 
 def _stored(hours: Iterable[int]) -> dict[Key, Sums]:
@@ -123,20 +161,26 @@ def _stored(hours: Iterable[int]) -> dict[Key, Sums]:
 
 def _store(found: dict[Key, Sums]) -> None:
     UsageHour.objects.bulk_create(
-        [
-            UsageHour(
-                **dict(zip(_DIMENSIONS, key, strict=True)),
-                **dict(zip(NUMBERS, sums.numbers, strict=True)),
-                latency=histograms.encode(sums.latency),
-                first_token=histograms.encode(sums.first_token),
-            )
-            for key, sums in sorted(found.items(), key=lambda pair: pair[0])
-        ],
+        [UsageHour(hour=key.slot, **_fields(key, sums)) for key, sums in _sorted(found)],
         batch_size=BATCH,
         update_conflicts=True,
         unique_fields=_KEY_FIELDS,
         update_fields=_VALUES,
     )
+
+
+def _sorted(found: dict[Key, Sums]) -> list[tuple[Key, Sums]]:
+    return sorted(found.items(), key=lambda pair: pair[0])
+
+
+def _fields(key: Key, sums: Sums) -> dict[str, Any]:
+    named = key._asdict()
+    del named["slot"]
+    return named | {
+        **dict(zip(NUMBERS, sums.numbers, strict=True)),
+        "latency": histograms.encode(sums.latency),
+        "first_token": histograms.encode(sums.first_token),
+    }
 
 
 def _database_time() -> datetime.datetime:
@@ -179,6 +223,10 @@ def _whole_minute(moment: datetime.datetime) -> datetime.datetime:
 
 def _hour_of(moment: datetime.datetime) -> int:
     return int(moment.timestamp()) // HOUR
+
+
+def _day_of(hour: int) -> int:
+    return hour // HOURS
 
 
 def _start_of(hour: int) -> datetime.datetime:
