@@ -97,6 +97,12 @@ class Sums:
         self.latency += other.latency
         self.first_token += other.first_token
 
+    def subtract(self, other: "Sums") -> None:
+        """What has been added, or will be."""
+        self.numbers = [mine - its for mine, its in zip(self.numbers, other.numbers, strict=True)]
+        self.latency -= other.latency
+        self.first_token -= other.first_token
+
     def __getitem__(self, name: str) -> int:
         return self.numbers[_PLACES[name]]
 
@@ -155,6 +161,7 @@ def sum_records(
     slot_seconds: int,
     organization_id: int | None = None,
     only: Mapping[str, Any] | None = None,
+    has_times: bool = True,
 ) -> dict[Key, Sums]:
     """What was recorded in these ranges, of one organisation or of all; ``only`` filters by ``DIMENSIONS``."""
     if not ranges:
@@ -177,6 +184,8 @@ def sum_records(
         Key(*values[: len(by)]): Sums([int(value) for value in values[len(by) :]])
         for values in rows.values_list(*by).annotate(**_AGGREGATES).values_list(*by, *_AGGREGATES)
     }
+    if not has_times:
+        return found
     _add_times(found, rows.filter(_TIMED), by, "latency_ms", "latency")
     streamed = rows.filter(_TIMED, streamed=True, first_token_ms__isnull=False)
     _add_times(found, streamed, by, "first_token_ms", "first_token")

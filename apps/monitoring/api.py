@@ -31,7 +31,7 @@ from apps.monitoring.schemas import (
 )
 from apps.monitoring.services.forecasts import Forecast, forecast
 from apps.monitoring.services.what_if import compare
-from apps.monitoring.usage import Question, read_total, read_usage
+from apps.monitoring.usage import Question, read_times, read_total, read_usage
 
 Json = dict[str, Any]
 
@@ -59,25 +59,32 @@ def list_usage(
     organization = organization_of(request)
     zone, groups = read_zone(query.timezone), read_groups(query.group_by)
     whole = read_range(query.from_, query.to, zone=zone, now=clock.now(), groups=groups)
-    question = Question(organization, whole, groups, zone, _filters(query, model=query.model))
+    only = _filters(query, model=query.model)
+    question = Question(organization, whole, groups, zone, only, has_times=False)
     found = showing.in_order(read_usage(question), groups)
     names = read_key_names(organization) if "key" in groups else {}
 
+    start, end = 0, len(found)
+    if query.format == "page":
+        start = (query.page - 1) * query.limit
+        end = start + query.limit
+    # Histograms are half of the work: read for what is shown alone.
+    shown = read_times(question, found[start:end])
+
     def show(start: int, end: int) -> list[Json]:
-        return [showing.row(one, groups, zone=zone, key_names=names) for one in found[start:end]]
+        return [showing.row(one, groups, zone=zone, key_names=names) for one in shown[start:end]]
 
     if query.format != "page":
-        return _file(query.format, columns=showing.columns(groups), show=show, number=len(found))
-    start = (query.page - 1) * query.limit
+        return _file(query.format, columns=showing.columns(groups), show=show, number=len(shown))
     return _json(
         {
             **_told(whole, zone),
             "timezone": zone.key,
             "group_by": groups,
-            "data": show(start, start + query.limit),
+            "data": show(0, len(shown)),
             "total": len(found),
             "page": query.page,
-            "has_more": start + query.limit < len(found),
+            "has_more": end < len(found),
         }
     )
 

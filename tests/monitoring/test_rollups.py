@@ -4,6 +4,7 @@ import datetime
 import math
 import threading
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,9 +18,9 @@ from apps.common.histograms import RELATIVE_ERROR, percentile
 from apps.inference.models import RequestRecord
 from apps.inference.usage_sums import MONEY, Range
 from apps.monitoring import usage
-from apps.monitoring.models import UsageHour, UsageLate, UsageProgress
+from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress
 from apps.monitoring.services import rollups
-from apps.monitoring.usage import GROUPS, Question, read_total, read_usage
+from apps.monitoring.usage import GROUPS, Question, read_times, read_total, read_usage
 from tests.monitoring.recording import at, forget, write
 
 START = at("2026-03-01T00:00:00")
@@ -193,6 +194,58 @@ def test_minutes_are_added_to_the_hour_that_has_begun(organization, monkeypatch)
     assert (row.completed, row.cost) == (10, sum(1 << minute for minute in range(0, 60, 6)))
     assert not UsageLate.objects.exists()
     assert UsageProgress.objects.get().until == hour + datetime.timedelta(minutes=57)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Europe/Berlin", "2026-03-27"),
+        ("Europe/Berlin", "2026-10-23"),
+        ("America/St_Johns", "2026-03-06"),
+        ("Australia/Lord_Howe", "2026-04-03"),
+        ("Pacific/Kiritimati", "2026-03-01"),
+        ("Pacific/Pago_Pago", "2026-03-01"),
+    ],
+)
+def test_days_of_a_zone_are_exact_when_they_are_made_of_days_of_utc(
+    organization, monkeypatch, zone, start
+):
+    """Across the night in which the clocks change; a late record comes into a day that has its sums already."""
+    first = at(f"{start}T00:00:00")
+    monkeypatch.setattr(rollups, "_database_time", lambda: first + 120 * HOUR)
+    moments = [first + n * HOUR / 4 for n in range(4 * 96)]
+    write(
+        organization,
+        *({"created_at": one, "cost": n, "latency_ms": n} for n, one in enumerate(moments)),
+    )
+    whole = Range(first + 3 * HOUR / 2, first + 95 * HOUR)
+    question = Question(organization, whole, ("day",), usage.ZoneInfo(zone))
+    rollups.roll_up()
+    assert UsageDay.objects.count() == 4
+    assert_true(question)
+
+    write(organization, created_at=first + 47 * HOUR, cost=1000)
+    assert_true(question)
+    rollups.roll_up()
+    assert_true(question)
+    assert sum(UsageDay.objects.values_list("cost", flat=True)) == 1000 + sum(range(4 * 96))
+
+
+def test_times_of_a_page_are_those_of_its_groups_alone(organization):
+    write(
+        organization,
+        *({"created_at": START + n * HOUR / 2, "latency_ms": 10 * n + 10} for n in range(90)),
+    )
+    rollups.roll_up()
+    question = Question(organization, Range(START, END), ("hour",))
+    in_full = dict(read_usage(question))
+    numbers = read_usage(replace(question, has_times=False))
+    assert not any(spread.sums.latency for spread in numbers)
+
+    page = sorted(numbers, key=lambda spread: spread.values)[10:15]
+    for values, sums in read_times(question, page):
+        assert sums.latency == in_full[values].latency
+        assert sums.numbers == in_full[values].numbers
 
 
 def test_answer_is_true_the_moment_a_request_ends(organization):
