@@ -84,6 +84,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(),
         "options": {"expires": 50},
     },
+    "roll up usage": {
+        "task": "apps.monitoring.tasks.roll_up_usage",
+        "schedule": crontab(),
+        "options": {"expires": 50},
+    },
     "forget old probes": {
         "task": "apps.monitoring.tasks.forget_probes",
         "schedule": crontab(minute=53, hour=2),

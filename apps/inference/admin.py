@@ -44,11 +44,21 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
     search_help_text = "A whole generation id, model or error code"
     list_select_related = ("organization",)
     ordering = ("-created_at",)
-    readonly_fields = ("cost_usd", "charged_usd", "attempts_table")
+    readonly_fields = ("cost_usd", "charged_usd", "saved_usd", "attempts_table")
     fieldsets: ClassVar = (
         (
             None,
-            {"fields": ("id", "organization", "api_key", "created_at", "app_title", "app_url")},
+            {
+                "fields": (
+                    "id",
+                    "organization",
+                    "api_key",
+                    "created_at",
+                    "app_title",
+                    "app_url",
+                    "tag",
+                )
+            },
         ),
         ("Asked", {"fields": ("surface", "streamed", "requested_model")}),
         (
@@ -99,6 +109,7 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
                     "share_bp",
                     "cost_usd",
                     "charged_usd",
+                    "saved_usd",
                 )
             },
         ),
@@ -106,6 +117,7 @@ class RequestRecordAdmin(Large, ModelAdmin):  # type: ignore[misc]
 
     cost_usd = in_usd("cost")
     charged_usd = in_usd("charged")
+    saved_usd = in_usd("saved")
 
     @admin.display(description="tokens in / out")
     def tokens(self, record: RequestRecord) -> str:

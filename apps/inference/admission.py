@@ -27,7 +27,7 @@ from apps.common.errors import (
 )
 from apps.common.money import format_usd, nano_to_usd
 from apps.common.ratelimit import Acquire, Limits, Peek, Verdict
-from apps.inference import cost_limit
+from apps.inference import cost_limit, tags
 from apps.inference.context import RequestContext
 from apps.inference.cover import Cover
 from apps.inference.planner import Target
@@ -67,6 +67,7 @@ async def identify(context: RequestContext) -> None:
 def read_body(context: RequestContext) -> Body:
     """The body, checked. Raises InvalidRequest naming the field."""
     surface = context.surface
+    tags.of_headers(context.headers)
     if surface.read_form is not None:
         form = read_form(context.body, context.headers.get("content-type", ""))
         context.facts = surface.read_form(form)

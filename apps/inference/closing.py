@@ -8,12 +8,13 @@ import asyncio
 
 import structlog
 
+from apps.billing.services import rating
 from apps.billing.services.values import HoldDecision, Settlement
 from apps.common import background, clock
 from apps.common.errors import GatewayzError
 from apps.common.ratelimit import Release
 from apps.common.usage import BUCKETS, NOTHING, UsageSource
-from apps.inference import metrics
+from apps.inference import metrics, tags
 from apps.inference.context import Recalled, RequestContext
 from apps.inference.costs import cost_of, final_usage_of
 from apps.inference.explaining import explain
@@ -66,7 +67,7 @@ def _close_recalled(
     assert context.key is not None
     _release_slot(context, runtime, used=0)
     billed = Bill(outcome, recalled.usage, recalled.source)
-    row = _row(context, billed, error, cost=0) | {
+    row = _row(context, billed, error, cost=0, saved=recalled.cost) | {
         "model": recalled.model,
         "finish_reason": _clean(recalled.finish_reason, 20),
         "cached": True,
@@ -124,7 +125,8 @@ def _settle(
         member_id=context.key.created_by_id,
         held_at=context.held_at,
     )
-    row = _row(context, billed, error, cost=cost)
+    saved = rating.saved(billed.usage, target.rates) if target and billed.usage.cache_read else 0
+    row = _row(context, billed, error, cost=cost, saved=saved)
 
     def settled(charge: asyncio.Future[int]) -> None:
         charged = charge.result()
@@ -172,7 +174,9 @@ def _release_slot(context: RequestContext, runtime: Runtime, *, used: int) -> No
     runtime.limiter.release(Release(f"key:{context.key.id}", context.id, correction))
 
 
-def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, cost: int) -> Row:
+def _row(
+    context: RequestContext, billed: Bill, error: GatewayzError | None, *, cost: int, saved: int
+) -> Row:
     """The record's columns, in the order of ``recorder.COLUMNS``."""
     assert context.key is not None
     assert context.facts is not None
@@ -212,6 +216,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
         "seconds": usage.seconds,
         "searches": usage.searches,
         "cost": cost,
+        "saved": saved,
         "cached": False,
         "is_byok": target is not None and target.is_byok,
         "first_token_ms": round((first - context.started) * 1000) if first else None,
@@ -228,6 +233,7 @@ def _row(context: RequestContext, billed: Bill, error: GatewayzError | None, *, 
             context.headers.get("http-referer") or context.headers.get("referer") or "", 200
         ),
         "receipt": None,
+        "tag": context.headers.get(tags.HEADER) or context.facts.tag,
     }
 
 

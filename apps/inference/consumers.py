@@ -41,6 +41,7 @@ READ_HEADERS: frozenset[bytes] = frozenset(
         b"x-gatewayz-cache",
         b"x-gatewayz-cache-ttl",
         b"x-gatewayz-coalesce",
+        b"x-gatewayz-tag",
     }
 )
 

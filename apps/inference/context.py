@@ -86,6 +86,8 @@ class Recalled(msgspec.Struct, frozen=True):
     finish_reason: str
     usage: Usage
     source: UsageSource
+    cost: int = 0
+    """Nano-USD that it cost whoever was given it first."""
 
 
 class RequestContext(msgspec.Struct):

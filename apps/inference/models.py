@@ -68,6 +68,11 @@ class RequestRecord(models.Model):
     searches = models.IntegerField(default=0)
     cost = models.BigIntegerField(default=0, help_text="Usage times price.")
     charged = models.BigIntegerField(default=0, help_text="What the balance covered of the cost.")
+    saved = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What it would have cost more without the response cache and the prompt caches of providers.",
+    )
     cached = models.BooleanField(
         default=False, db_default=False, help_text="No provider was asked: the answer was there."
     )
@@ -87,6 +92,13 @@ class RequestRecord(models.Model):
     app_url = models.CharField(max_length=200, blank=True)
     receipt = models.TextField(  # noqa: DJ001 - null until it is signed
         null=True, editable=False, help_text="The proof of what it used and cost, as JSON."
+    )
+    tag = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The client's own word for it.",
     )
 
     class Meta:

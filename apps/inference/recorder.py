@@ -44,6 +44,7 @@ COLUMNS: dict[str, str] = {
     "seconds": "bigint",
     "searches": "integer",
     "cost": "bigint",
+    "saved": "bigint",
     "cached": "boolean",
     "is_byok": "boolean",
     "first_token_ms": "integer",
@@ -53,6 +54,7 @@ COLUMNS: dict[str, str] = {
     "app_title": "text",
     "app_url": "text",
     "receipt": "text",
+    "tag": "text",
 }
 
 _NAMES = ", ".join(COLUMNS)
@@ -139,4 +141,5 @@ def lost_row(
         "app_title": "",
         "app_url": "",
         "receipt": None,
+        "tag": "",
     }

@@ -17,6 +17,7 @@ import msgspec
 import orjson
 from django.conf import settings
 
+from apps.billing.services import rating
 from apps.common import clock
 from apps.common.errors import InvalidRequest
 from apps.common.usage import UsageSource
@@ -231,6 +232,7 @@ def _entry(context: RequestContext, answer: Answer) -> Entry | None:
             finish_reason=progress.tally.finish_reason,
             usage=progress.usage,
             source=UsageSource.PROVIDER if was_reported else UsageSource.COUNTED,
+            cost=rating.cost(progress.usage, progress.target.rates).total,
         ),
         stored_at=clock.now().timestamp(),
     )

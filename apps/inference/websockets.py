@@ -102,7 +102,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._headers = {
             name.decode(): value.decode("latin-1")
             for name, value in self.scope["headers"]
-            if name in {b"authorization", b"x-api-key", b"x-title", b"referer"}
+            if name in {b"authorization", b"x-api-key", b"x-title", b"referer", b"x-gatewayz-tag"}
         }
         offered = self.scope.get("subprotocols") or []
         for protocol in offered:

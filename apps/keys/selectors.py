@@ -180,3 +180,8 @@ def list_provider_keys(organization_id: int) -> list[KeptKey]:
 def find_provider_key(organization_id: int, provider: str) -> KeptKey | None:
     row = ProviderCredential.objects.filter(organization_id=organization_id, provider=provider)
     return next(map(KeptKey.of, row), None)
+
+
+def read_key_names(organization_id: int) -> dict[int, str]:
+    """Of all keys of an organisation, by id; also of those that are revoked."""
+    return dict(ApiKey.objects.filter(organization=organization_id).values_list("pk", "name"))

@@ -1,4 +1,4 @@
-"""Probes for staff: what was found, which hosts are watched how, and the wish to know of some of them now."""
+"""Probes for staff: what was found, which hosts are watched how, and the wish to know of some of them now. Roll-ups of usage."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.common.admin import Large, ReadOnly, in_usd
-from apps.monitoring.models import Probe, ProbeTotal, Watch
+from apps.common import histograms
+from apps.common.admin import Large, OrganizationFilter, ReadOnly, in_usd
+from apps.monitoring.models import Probe, ProbeTotal, UsageHour, Watch
 from apps.monitoring.services import on_demand
 
 MOST_AT_ONCE = 20
@@ -83,3 +84,32 @@ class ProbeTotalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     search_fields = ("provider",)
 
     cost_usd = in_usd("cost")
+
+
+@admin.register(UsageHour)
+class UsageHourAdmin(Large, ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "began_at",
+        "organization",
+        "model",
+        "provider",
+        "tag",
+        "billing",
+        "requests",
+        "charged_usd",
+        "saved_usd",
+        "p95_ms",
+    )
+    list_filter = (OrganizationFilter, "billing")
+    search_fields = ("model__exact", "provider__exact", "tag__exact")
+    search_help_text = "A whole model, provider or tag"
+    list_select_related = ("organization",)
+    ordering = ("-hour", "-pk")
+
+    charged_usd = in_usd("charged")
+    saved_usd = in_usd("saved")
+
+    @admin.display(description="p95, ms")
+    def p95_ms(self, row: UsageHour) -> str:
+        found = histograms.percentile(histograms.decode(row.latency), 95)
+        return "-" if found is None else f"{found:,.0f}"

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.monitoring.services import probes, rounds
+from apps.monitoring.services import probes, rollups, rounds
 
 log = structlog.get_logger(__name__)
 
@@ -12,6 +12,12 @@ log = structlog.get_logger(__name__)
 def probe_hosts() -> None:
     """The probes of this minute."""
     rounds.run_round()
+
+
+@shared_task
+def roll_up_usage() -> None:
+    """What ended up to a minute ago."""
+    rollups.roll_up()
 
 
 @shared_task

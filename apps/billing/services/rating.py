@@ -68,6 +68,12 @@ def cost(usage: Usage, rates: Rates) -> Cost:
     )
 
 
+def saved(usage: Usage, rates: Rates) -> int:
+    """Nano-USD that the provider's cache of prompts spared the client; 0 where reading it costs no less."""
+    uncached = replace(usage, input=usage.input + usage.cache_read, cache_read=0)
+    return max(0, cost(uncached, rates).total - cost(usage, rates).total)
+
+
 def list_price(usage: Usage, rates: Rates) -> int:
     """Nano-USD that the answer costs somebody who pays all of it."""
     return cost(usage, replace(rates, share_bp=WHOLE_BP)).total

@@ -26,6 +26,7 @@ from apps.inference.requests.common import (
     tool_bytes,
     wrong_type,
 )
+from apps.inference.tags import of_metadata
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
@@ -240,6 +241,7 @@ def read_chat(raw: bytes) -> RequestFacts:
         reasoning=effort not in {None, "none"},
         is_thoughtless=effort == "none",
         needs=frozenset(size.needs),
+        tag=of_metadata(body.metadata),
     )
 
 

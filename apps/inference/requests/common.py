@@ -53,6 +53,8 @@ class RequestFacts(msgspec.Struct, frozen=True):
     """Even a stream may show nothing for as long as a whole answer takes: pictures, sound."""
     units: Usage = NOTHING
     """What it will use beside text: images, characters, seconds, searches; the estimate and, unless reported, the bill."""
+    tag: str = ""
+    """Of its metadata."""
     expected_output: int | None = None
     """Output tokens to hold credit for; None where a conversation's limits decide."""
     needs: frozenset[str] = frozenset()

@@ -24,6 +24,7 @@ from apps.inference.requests.common import (
     text_size,
     tool_bytes,
 )
+from apps.inference.tags import of_metadata
 
 ITEM_NEEDS: dict[str, tuple[str, ...]] = {
     "message": ("role", "content"),
@@ -170,6 +171,7 @@ def read_responses(raw: bytes) -> RequestFacts:
         reasoning=effort not in {None, "none"},
         is_thoughtless=effort == "none",
         needs=frozenset(size.needs),
+        tag=of_metadata(body.metadata),
     )
 
 
