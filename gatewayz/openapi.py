@@ -29,7 +29,12 @@ from gatewayz.openapi_parts import (
 
 ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody", Wire.GEMINI: "GoogleErrorBody"}
 """The error envelope of a wire; OpenAI's where none is named."""
-NAMING = ("/v1/generation", "/v1/models/compare", "/v1/models/batch-compare")
+NAMING = (
+    "/v1/generation",
+    "/v1/generation/receipt",
+    "/v1/models/compare",
+    "/v1/models/batch-compare",
+)
 """Name something that may not be there, though not in the path."""
 LIVE_ONLY = ("/v1/user/provider-keys",)
 """Refuse a test key."""

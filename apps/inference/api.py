@@ -25,9 +25,9 @@ from apps.inference.schemas import (
     InputItems,
     KeySet,
     PublicKey,
-    Receipt,
-    ReceiptBody,
     ReceiptProof,
+    SignedReceipt,
+    SignedReceiptBody,
     StoredResponseBody,
 )
 from apps.inference.selectors import find_record
@@ -46,14 +46,18 @@ def read_generation(request: HttpRequest, id: str) -> GenerationBody:  # noqa: A
 
 
 @router.get(
-    "/generation/receipt", response=ReceiptBody, summary="What a request used and cost, signed"
+    "/generation/receipt",
+    response=SignedReceiptBody,
+    summary="What a request used and cost, signed",
 )
-def read_receipt(request: HttpRequest, id: str) -> ReceiptBody:  # noqa: A002 - the public name
+def read_receipt(request: HttpRequest, id: str) -> SignedReceiptBody:  # noqa: A002 - the public name
     """To be verified without us, with the keys of `/.well-known/jwks.json` and `scripts/verify_receipt.py`."""
     record = _settled(request, id)
     proof = certifying.proof_of(record)
     payload = certifying.payload_of(record).decode()
-    return ReceiptBody(data=Receipt(payload=payload, proof=ReceiptProof(**asdict(proof))))
+    return SignedReceiptBody(
+        data=SignedReceipt(payload=payload, proof=ReceiptProof(**asdict(proof)))
+    )
 
 
 @router.get(

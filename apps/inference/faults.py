@@ -274,7 +274,9 @@ def _read_body(headers: Mapping[str, str], body: bytes) -> _Said:
 
 def _leading_path(message: str) -> str:
     path = _LED_BY_A_PATH.match(message)
-    return path[0] if path and path[1] in _FIELDS_OF_MESSAGES else ""
+    if path is None or path[1] not in _FIELDS_OF_MESSAGES:
+        return ""
+    return re.sub(r"\.(\d+)", r"[\1]", path[0])
 
 
 def _googles_field(error: Any) -> str:

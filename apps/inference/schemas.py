@@ -76,14 +76,14 @@ class KeySet(Schema):
     keys: list[PublicKey]
 
 
-class Receipt(Schema):
+class SignedReceipt(Schema):
     payload: str
     """JSON, certified byte for byte."""
     proof: ReceiptProof
 
 
-class ReceiptBody(Schema):
-    data: Receipt
+class SignedReceiptBody(Schema):
+    data: SignedReceipt
 
 
 class StoredResponseBody(Schema):

@@ -381,7 +381,7 @@ def test_tool_results_with_an_object_are_let_through_when_the_hosts_own_tools_ra
             messages=[*HELLO, {"role": "assistant", "content": [result]}, *HELLO],
         )
 
-    assert raised.value.api_message == "The provider rejected the request."
+    assert raised.value.api_message == "The provider rejected the request because of 'messages[1]'."
 
 
 def test_raises_authentication_error_when_the_key_is_wrong(anthropic_client: Anthropic):

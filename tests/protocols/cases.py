@@ -16,9 +16,16 @@ from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity, StreamEncoder
 from apps.inference.canonical.content import Block, Reasoning, Text, ToolCall
-from apps.inference.canonical.events import Event
+from apps.inference.canonical.events import (
+    BlockDelta,
+    BlockKind,
+    BlockStarted,
+    Event,
+    Finished,
+    FinishReason,
+)
 from apps.inference.canonical.eventstream import encode_message
-from apps.inference.canonical.response import ChatResponse
+from apps.inference.canonical.response import ChatResponse, is_half
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
 from tests.protocols.grammars import check_stream
@@ -103,6 +110,21 @@ def encode_stream(
     stream = b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
     check_stream(wire, stream)
     return stream
+
+
+def breaks_off(events: Sequence[Event]) -> bool:
+    """Whether a call's arguments end in the middle and no limit has cut them: nobody knows what the model meant."""
+    arguments: dict[int, str] = {}
+    finish: FinishReason | None = None
+    for event in events:
+        match event:
+            case BlockStarted(kind=BlockKind.TOOL_CALL):
+                arguments[event.index] = ""
+            case BlockDelta() if event.index in arguments:
+                arguments[event.index] += event.text
+            case Finished():
+                finish = event.reason
+    return finish is not FinishReason.LENGTH and any(map(is_half, arguments.values()))
 
 
 def with_plain_arguments(response: ChatResponse) -> ChatResponse:

@@ -186,7 +186,13 @@ def test_provider_added_from_another_process_is_live_within_a_second(tmp_path, g
         ({"SANDBOX": "maybe"}, "SANDBOX must be true or false, not 'maybe'."),
         ({"WEB_CONCURRENCY": "2"}, "more than one web process needs DATABASE_URL and REDIS_URL."),
         (
-            {"DATABASE_URL": "mysql://x/y", "SECRET_KEY": "x", "KEY_PEPPER": "x", "KEYRING": "x"},
+            {
+                "DATABASE_URL": "mysql://x/y",
+                "SECRET_KEY": "x",
+                "KEY_PEPPER": "x",
+                "KEYRING": "x",
+                "RECEIPT_KEYS": "x",
+            },
             "DATABASE_URL must be a postgres:// address.",
         ),
         ({"DATABASE_URL": "postgres://x/y"}, "SECRET_KEY must be set when DATABASE_URL is."),
