@@ -45,3 +45,37 @@ def shop(gateway, make_customer, stripe_process, settings, eager_jobs):
     settings.STRIPE_RETRIES = 0
     stripe_process.control("webhook", url=f"{gateway.url}/api/stripe/webhook", secret=SECRET)
     return Shop(gateway, stripe_process, make_customer(credit_usd="0"))
+
+
+@pytest.fixture
+def save_card(shop):
+    """A card of the customer's, saved as its owner would."""
+
+    def save(card="pm_card_visa"):
+        setup = shop.post("cards", {})
+        done = shop.stripe.v1.setup_intents.confirm(
+            setup["client_secret"].partition("_secret")[0],
+            {"payment_method": card, "return_url": "https://a.example"},
+        )
+        return done.payment_method
+
+    return save
+
+
+@pytest.fixture
+def top_up(shop, save_card):
+    """$20 whenever less than $5 is available; there is nothing yet."""
+
+    def ask_for(card="pm_card_visa", **changes):
+        asked = {
+            "is_enabled": True,
+            "threshold_usd": 5,
+            "amount_usd": 20,
+            "card_id": save_card(card),
+            **changes,
+        }
+        answer = shop.call("PUT", "auto-top-up", asked)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    return ask_for

@@ -16,40 +16,6 @@ from apps.common import clock
 USD = 1_000_000_000
 
 
-@pytest.fixture
-def save_card(shop):
-    """A card of the customer's, saved as its owner would."""
-
-    def save(card="pm_card_visa"):
-        setup = shop.post("cards", {})
-        done = shop.stripe.v1.setup_intents.confirm(
-            setup["client_secret"].partition("_secret")[0],
-            {"payment_method": card, "return_url": "https://a.example"},
-        )
-        return done.payment_method
-
-    return save
-
-
-@pytest.fixture
-def top_up(shop, save_card):
-    """$20 whenever less than $5 is available; there is nothing yet."""
-
-    def ask_for(card="pm_card_visa", **changes):
-        asked = {
-            "is_enabled": True,
-            "threshold_usd": 5,
-            "amount_usd": 20,
-            "card_id": save_card(card),
-            **changes,
-        }
-        answer = shop.call("PUT", "auto-top-up", asked)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
-
-    return ask_for
-
-
 def mine(shop):
     return Order.objects.filter(
         organization_id=shop.customer.organization_id, kind=OrderKind.AUTO_TOP_UP

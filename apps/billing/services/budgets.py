@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from django.db.models import F, OuterRef, Q, Subquery
 
+from apps.accounts import notices
+from apps.accounts.notices import BudgetReached
 from apps.billing.models import Budget as Budget
 from apps.billing.models import BudgetAlert, BudgetWindow
 from apps.billing.models import Period as Period
@@ -156,4 +158,22 @@ def tell_alerts(now: datetime.datetime) -> list[Told]:
                 )
                 if is_new:
                     told.append(Told(window.budget, percent, window.spent))
+                    _write_to(window, percent)
     return told
+
+
+def _write_to(window: BudgetWindow, percent: int) -> None:
+    budget = window.budget
+    notices.notify(
+        budget.organization_id,
+        BudgetReached(
+            subject=f"the {budget.whose}",
+            window=str(budget.period),
+            percent=percent,
+            amount_nano_usd=budget.amount,
+            spent_nano_usd=window.spent,
+            starts_again_at=window.ends_at,
+            is_hard=budget.is_hard,
+        ),
+        reference=f"budget:{window.pk}:{percent}",
+    )

@@ -16,9 +16,12 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps.accounts import notices
+from apps.accounts.notices import PaymentReceived
 from apps.billing.models import UNSETTLED, CreditPackage, Order, OrderKind, OrderStatus
 from apps.billing.services import top_up_failures
 from apps.billing.services.ledger_payments import Parts, credit_payment
+from apps.billing.services.referrals import complete_referral
 from apps.common import clock
 from apps.common.errors import IdempotencyMismatch, InvalidRequest
 from apps.common.ids import new_id
@@ -167,6 +170,21 @@ def settle(order_id: str, paid: Paid, *, customer_id: str | None) -> OrderStatus
         order.save(update_fields=["intent_id", "status", "paid_at", "problem"])
         if order.kind == OrderKind.AUTO_TOP_UP:
             top_up_failures.forget(order.organization_id)
+        complete_referral(
+            order.organization_id,
+            purchase_nano_usd=order.price_cents * NANO_PER_CENT,
+            reference=f"stripe:{paid.intent_id}",
+        )
+        notices.notify(
+            order.organization_id,
+            PaymentReceived(
+                order=order.pk,
+                paid_cents=order.amount_cents,
+                fee_cents=order.fee_cents,
+                credit_nano_usd=order.credit + order.bonus,
+            ),
+            reference=f"payment:{order.pk}",
+        )
     log.info("payments.paid", order=order.pk, organization=order.organization_id)
     return OrderStatus.PAID
 
@@ -217,7 +235,7 @@ def close(order_id: str, status: OrderStatus, problem: str = "") -> bool:
         order.status, order.problem = status, problem[:200]
         order.save(update_fields=["status", "problem"])
         if order.kind == OrderKind.AUTO_TOP_UP:
-            top_up_failures.count(order.organization_id, problem)
+            top_up_failures.count(order, problem)
         return True
 
 

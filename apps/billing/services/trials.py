@@ -13,15 +13,20 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from apps.accounts import notices
 from apps.accounts.identities import identity_of, is_disposable
+from apps.accounts.notices import TrialEnding
 from apps.accounts.selectors import owner_of
 from apps.billing.models import PartnerOffer, Trial, TrialEnd, TrialTerms
+from apps.billing.selectors import expiring_credit
 from apps.billing.services import ledger
 from apps.common import clock
 from apps.common.errors import InvalidRequest, TrialRefused
 
 STANDARD = "standard"
 LONGEST_EXTENSION_DAYS = 365
+REMINDER = datetime.timedelta(days=1)
+"""How long before its end the people of the organisation are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,25 @@ def review(trial_id: int, *, tokens: int, requests: int) -> TrialEnd | None:
     elif requests >= trial.requests:
         reason = TrialEnd.REQUESTS
     else:
+        if trial.ends_at - now < REMINDER:
+            _remind(trial)
         return None
     _end(trial, reason, now)
     return reason
+
+
+def _remind(trial: Trial) -> None:
+    left = sum(
+        lot.amount
+        for lot in expiring_credit(trial.organization_id)
+        if lot.reference == trial.reference
+    )
+    if left:
+        notices.notify(
+            trial.organization_id,
+            TrialEnding(ends_at=trial.ends_at, remaining_nano_usd=left),
+            reference=f"trial-ending:{trial.pk}",
+        )
 
 
 @transaction.atomic
