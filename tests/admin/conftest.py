@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db.models import BigIntegerField
 
 from apps.accounts import notices
 from apps.accounts import services as signup
@@ -39,7 +40,7 @@ from apps.common.money import usd_to_nano
 from apps.inference import recorder
 from apps.keys import provider_keys
 from apps.keys import services as keys
-from apps.monitoring.models import Probe, Watch
+from apps.monitoring.models import Probe, UsageHour, Watch
 from apps.monitoring.services import totals
 from tests.billing.books import Books
 from tests.billing.promotions import make_coupon, make_offer, make_person
@@ -113,6 +114,13 @@ def every_table(books):
     Probe.objects.create(**host, tier="standard", succeeded=True, at=clock.now())
     Watch.objects.create(**host, tier="standard")
     totals.count([("acme", "standard", "answered", 21_450)])
+    texts = {"model": "acme/large", "provider": "acme", "billing": "price"}
+    sums = {
+        field.name: 1
+        for field in UsageHour._meta.fields
+        if isinstance(field, BigIntegerField) and not field.primary_key
+    }
+    UsageHour.objects.create(organization_id=books.organization_id, hour=495_000, **texts | sums)
     add_promotions(books)
     make_payment(books)
 
