@@ -53,6 +53,12 @@ SAYS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_waits(db):
+    """Other tests may have left notices."""
+    Notice.objects.all().delete()
+
+
 @pytest.fixture
 def organization():
     user = User.objects.create_user("owner@example.com", "pw")
