@@ -3,6 +3,14 @@
 from typing import Any
 
 from ninja import Field, Schema
+from pydantic import ConfigDict
+
+
+def _from_and_to(schema: dict[str, Any]) -> None:
+    """``from`` is no name that Python allows: it and ``to`` are ``start`` and ``end`` in these classes."""
+    names = {"start": "from", "end": "to"}
+    schema["properties"] = {names.get(k, k): v for k, v in schema["properties"].items()}
+    schema["required"] = [names.get(name, name) for name in schema["required"]]
 
 
 class UsageQuery(Schema):
@@ -99,8 +107,10 @@ class UsageRow(UsageNumbers):
 
 
 class UsageBody(Schema):
-    start: str = Field(serialization_alias="from")
-    end: str = Field(serialization_alias="to")
+    model_config = ConfigDict(json_schema_extra=_from_and_to)
+
+    start: str
+    end: str
     timezone: str
     group_by: list[str]
     data: list[UsageRow]
@@ -146,8 +156,10 @@ class ComparedHost(Schema):
 
 
 class WhatIf(Schema):
-    start: str = Field(serialization_alias="from")
-    end: str = Field(serialization_alias="to")
+    model_config = ConfigDict(json_schema_extra=_from_and_to)
+
+    start: str
+    end: str
     model: str
     instead_of: str | None
     requests: int
