@@ -30,6 +30,7 @@ from gatewayz.openapi_parts import (
 ENVELOPES = {Wire.ANTHROPIC_MESSAGES: "AnthropicErrorBody", Wire.GEMINI: "GoogleErrorBody"}
 """The error envelope of a wire; OpenAI's where none is named."""
 NAMING = (
+    "/v1/user/usage/what-if",
     "/v1/generation",
     "/v1/generation/receipt",
     "/v1/models/compare",
