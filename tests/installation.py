@@ -88,7 +88,7 @@ class Installation:
                 web.kill()
 
 
-def await_answer(url: str, process: subprocess.Popen[Any], *, within: float = 90) -> None:
+def await_answer(url: str, process: subprocess.Popen[Any], *, within: float = 30) -> None:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the process ended with {process.returncode}"
