@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from apps.common.admin import Large, OrganizationFilter, in_usd, recent_values
+from apps.inference import budget_admin as budget_admin  # registers its own page
 from apps.inference.models import RequestRecord
 
 ATTEMPT_COLUMNS = ("provider", "model", "fault", "status", "ms")

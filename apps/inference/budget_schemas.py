@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field
 
 from apps.billing.services.budgets import MOST_ALERTS, usual_alerts
 
-Dollars = Annotated[float, Field(gt=0, le=1_000_000_000, allow_inf_nan=False, strict=True)]
+MOST_USD = 1_000_000_000
+Dollars = Annotated[float, Field(gt=0, le=MOST_USD, allow_inf_nan=False, strict=True)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Alerts = Annotated[
     list[Annotated[int, Field(ge=1, le=100)]],

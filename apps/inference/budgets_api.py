@@ -1,6 +1,6 @@
 """Budgets: /v1/user/budgets, and /v1/key/budgets for those that limit the key that asks.
 
-Here and not in apps.billing, because whose a key is is the keys' to say.
+Here and not in apps.billing, as whose a budget may be is (budget_subjects.py).
 """
 
 from typing import Literal
@@ -8,7 +8,6 @@ from typing import Literal
 from django.http import HttpRequest
 from ninja import Router
 
-from apps.accounts.selectors import is_member
 from apps.billing.services import budgets
 from apps.billing.services.budgets import Budget, Period
 from apps.billing.services.known_budgets import Spender
@@ -26,7 +25,8 @@ from apps.inference.budget_schemas import (
     EndedBudget,
     Id,
 )
-from apps.keys.selectors import KeySnapshot, has_key
+from apps.inference.budget_subjects import check_subject
+from apps.keys.selectors import KeySnapshot
 
 router = Router(tags=["Budgets"])
 
@@ -40,23 +40,8 @@ def list_budgets(request: HttpRequest) -> BudgetList:
 @router.post("/user/budgets", response=BudgetBody, summary="Make a budget")
 def make_budget(request: HttpRequest, asked: BudgetInput) -> BudgetBody:
     """In force with the next request. It counts what has been spent since its period began."""
-    if asked.api_key_id is not None and asked.member_id is not None:
-        raise InvalidRequest(
-            "A budget is of a key or of a member: leave out 'api_key_id' or 'member_id'.",
-            param="member_id",
-            code="invalid_value",
-        )
     organization = organization_of(request)
-    if asked.api_key_id is not None and not has_key(organization, asked.api_key_id):
-        raise InvalidRequest(
-            "'api_key_id' is no key of your organisation.", param="api_key_id", code="invalid_value"
-        )
-    if asked.member_id is not None and not is_member(asked.member_id, organization):
-        raise InvalidRequest(
-            "'member_id' is no member of your organisation.",
-            param="member_id",
-            code="invalid_value",
-        )
+    check_subject(organization, api_key_id=asked.api_key_id, member_id=asked.member_id)
     made = budgets.make(
         organization,
         period=Period(asked.period),

@@ -20,6 +20,7 @@ from apps.billing.models import (
     StripeEvent,
 )
 from apps.billing.services import (
+    budgets,
     coupons,
     ledger,
     orders,
@@ -95,6 +96,9 @@ def every_table(books):
     notices.notify(books.organization_id, notices.CreditUsedUp(), reference="used up:1")
     CreditWatch.objects.create(
         organization_id=books.organization_id, level=CreditLevel.LOW, since=clock.now()
+    )
+    budgets.make(
+        books.organization_id, period=budgets.Period.DAY, amount=10**9, is_hard=True, alerts=[50]
     )
     offering = providers.add_provider(
         "acme",

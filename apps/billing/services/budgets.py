@@ -15,6 +15,7 @@ from apps.billing.models import Budget as Budget
 from apps.billing.models import BudgetAlert, BudgetWindow
 from apps.billing.models import Period as Period
 from apps.billing.models.budget import MOST_ALERTS as MOST_ALERTS
+from apps.billing.models.budget import check_alerts as check_alerts
 from apps.billing.models.budget import usual_alerts as usual_alerts
 from apps.billing.services.known_budgets import Spender
 from apps.billing.services.ledger_budgets import open_window
