@@ -71,7 +71,8 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
     context.hedges = routing.hedge
     context.deadlines = routing.deadlines
     context.extras = extras_of(body) if isinstance(body, dict) and surface.is_billed else ()
-    context.max_cost = routing.max_cost if isinstance(body, dict) else cost_limit.read(body)
+    asked = routing.max_cost if isinstance(body, dict) else cost_limit.read(body)
+    context.max_cost = cost_limit.lower(asked, context.key.max_cost)
     doing = [model for model in models if model.does(surface.operation)]
     if doing:
         is_conversation = surface.operation is Operation.CHAT

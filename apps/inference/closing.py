@@ -233,7 +233,7 @@ def _row(
             context.headers.get("http-referer") or context.headers.get("referer") or "", 200
         ),
         "receipt": None,
-        "tag": context.headers.get(tags.HEADER) or context.facts.tag,
+        "tag": context.headers.get(tags.HEADER) or context.facts.tag or context.key.tag,
     }
 
 

@@ -1,4 +1,4 @@
-"""The ``max_cost`` of a request: dollars that it may cost at most, whoever answers it.
+"""The ``max_cost`` of a request: dollars that it may cost at most, whoever answers it. The lower one of its own and its key's.
 
 Hosts that even the shortest answer would cost more at are not asked, the answer is limited to what it affords at the
 dearest of the others, and a stream that goes on beyond that is stopped (cover.py).
@@ -34,6 +34,13 @@ def read(form: Form) -> int | None:
     return None if dollars is None else usd_to_nano(repr(dollars))
 
 
+def lower(asked: int | None, keys: int | None) -> int | None:
+    """Of the request and of its key, both nano-USD: a request can only ask for less."""
+    if asked is None or keys is None:
+        return keys if asked is None else asked
+    return min(asked, keys)
+
+
 def apply(context: RequestContext, body: Body, *, most: int) -> None:
     """Keep the request below ``most`` nano-USD. Raises InvalidRequest when no host can serve it for that."""
     assert context.facts is not None
@@ -43,8 +50,10 @@ def apply(context: RequestContext, body: Body, *, most: int) -> None:
     least = {target.key: _cost(context, target, least_output) for target in context.targets}
     affordable = tuple(target for target in context.targets if least[target.key] <= most)
     if not affordable:
+        assert context.key is not None
+        whose = "The key's" if most == context.key.max_cost else "The"
         raise InvalidRequest(
-            f"'max_cost' is too low: this request costs at least {format_usd(min(least.values()))}.",
+            f"{whose} 'max_cost' of {format_usd(most)} is too low: this request costs at least {format_usd(min(least.values()))}.",
             param="max_cost",
             code="max_cost_too_low",
         )

@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from apps.keys import provider_keys, services
-from apps.keys.forms import ProviderCredentialForm
+from apps.keys.forms import ApiKeyForm, ProviderCredentialForm
 from apps.keys.models import ApiKey, Environment, ProviderCredential, Recover
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+    form = ApiKeyForm
     list_display = (
         "name", "organization", "environment", "ending", "state", "expires_at", "created_by", "created_at",
     )  # fmt: skip
@@ -24,13 +25,13 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         "created_at",
         "expires_at",
     )
-    search_fields = ("name", "last4", "organization__name", "created_by__email")
+    search_fields = ("name", "last4", "tag__exact", "organization__name", "created_by__email")
     list_select_related = ("organization", "created_by")
     autocomplete_fields = ("organization",)
     readonly_fields = ("ending", "state", "created_by", "revoked_at", "created_at", "updated_at")
     fields = (
         "name", "organization", "environment", "expires_at", "requests_per_minute", "tokens_per_minute",
-        "concurrency", "cache_ttl", "recover", "provider_policy", "ending", "state", "created_by", "revoked_at", "created_at", "updated_at",
+        "concurrency", "cache_ttl", "recover", "max_cost", "tag", "provider_policy", "ending", "state", "created_by", "revoked_at", "created_at", "updated_at",
     )  # fmt: skip
     actions = ("revoke_keys",)
 
@@ -63,6 +64,8 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
             concurrency=obj.concurrency,
             cache_ttl=obj.cache_ttl,
             recover=Recover(obj.recover),
+            max_cost=obj.max_cost,
+            tag=obj.tag,
             provider_policy=obj.provider_policy,
         )
         obj.pk = issued.key.pk

@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from ninja import Router
 
+from apps.common.money import nano_to_usd
 from apps.keys.schemas import KeyBody, KeyInfo, KeyLimits
 from apps.keys.selectors import KeySnapshot
 
@@ -18,12 +19,15 @@ def read_key(request: HttpRequest) -> KeyBody:
             label=f"gw_{environment}_…{key.last4}",
             name=key.name,
             environment=environment,
+            tag=key.tag,
             expires_at=key.expires_at,
             created_at=key.created_at,
             limits=KeyLimits(
                 requests_per_minute=key.requests_per_minute,
                 tokens_per_minute=key.tokens_per_minute,
                 concurrency=key.concurrency,
+                max_cost=None if key.max_cost is None else nano_to_usd(key.max_cost),
+                max_cost_nano_usd=key.max_cost,
             ),
         )
     )

@@ -15,6 +15,8 @@ from typing_extensions import override
 from apps.common.db import Epoch, Timestamped
 from apps.common.preferences import read_preferences
 
+LONGEST_TAG = 100
+
 
 class Environment(models.TextChoices):
     LIVE = "live", "Live"
@@ -74,6 +76,20 @@ class ApiKey(Timestamped):
         choices=Recover.choices,
         default=Recover.MATCH,
         help_text="What is done when a provider fails in the middle of a stream, unless the request says so itself.",
+    )
+
+    max_cost = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Nano-USD that each request of the key may cost at most; a request can only ask for less.",
+    )
+    tag = models.CharField(
+        max_length=LONGEST_TAG,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of every request that has no tag of its own (docs/usage.md).",
     )
 
     provider_policy = models.JSONField(

@@ -9,6 +9,9 @@ class KeyLimits(Schema):
     requests_per_minute: int
     tokens_per_minute: int
     concurrency: int
+    max_cost: float | None
+    """Dollars that a request may cost at most."""
+    max_cost_nano_usd: int | None
 
 
 class KeyInfo(Schema):
@@ -16,6 +19,8 @@ class KeyInfo(Schema):
     """The key's environment and ending: never enough to use it."""
     name: str
     environment: str
+    tag: str
+    """Of requests that have none of their own; may be empty."""
     expires_at: datetime.datetime | None
     created_at: datetime.datetime
     limits: KeyLimits

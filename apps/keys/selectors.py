@@ -50,6 +50,10 @@ class KeySnapshot:
     cache_ttl: int | None
     """Seconds."""
     recover: Recover
+    max_cost: int | None
+    """Nano-USD that a request may cost at most."""
+    tag: str
+    """Of requests that have none of their own."""
     last4: str
     created_at: datetime.datetime
     created_by_id: int | None = None
@@ -89,6 +93,8 @@ def find_key(key_hash: str) -> KeySnapshot | None:
         velocity_percent=plan.velocity_percent,
         cache_ttl=key.cache_ttl,
         recover=Recover(key.recover),
+        max_cost=key.max_cost,
+        tag=key.tag,
         last4=key.last4,
         created_at=key.created_at,
         created_by_id=key.created_by_id,

@@ -45,9 +45,11 @@ def issue(
     concurrency: int | None = None,
     cache_ttl: int | None = None,
     recover: Recover = Recover.MATCH,
+    max_cost: int | None = None,
+    tag: str = "",
     provider_policy: dict[str, Any] | None = None,
 ) -> IssuedKey:
-    """A new key. Its secret exists only in the answer."""
+    """A new key. Its secret exists only in the answer. ``max_cost`` in nano-USD."""
     body = f"gw_{environment}_{secrets.token_urlsafe(32)}"
     secret = body + checksum(body)
     key = ApiKey.objects.create(
@@ -64,6 +66,8 @@ def issue(
         concurrency=concurrency,
         cache_ttl=cache_ttl,
         recover=recover,
+        max_cost=max_cost,
+        tag=tag,
         provider_policy=provider_policy,
     )
     return IssuedKey(key=key, secret=secret)

@@ -1,5 +1,7 @@
 """Budgets in the back office: the rules of the API hold, every change is in force at once, and windows stay."""
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
@@ -29,7 +31,7 @@ def form_of(books, **fields):
 
 
 def make(books, **fields):
-    wanted = {"period": budgets.Period.DAY, "amount": USD, "is_hard": True, "alerts": [50]}
+    wanted: Any = {"period": budgets.Period.DAY, "amount": USD, "is_hard": True, "alerts": [50]}
     return budgets.make(books.organization_id, **(wanted | fields))
 
 

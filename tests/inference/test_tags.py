@@ -33,6 +33,43 @@ def test_tag_is_in_the_record(gateway, customer, headers, metadata, tag):
     assert [record.tag for record in customer.settled(requests=1)] == [tag]
 
 
+@pytest.mark.parametrize(
+    ("headers", "metadata", "tag"),
+    [
+        ({}, None, "team"),
+        ({}, {"tag": ""}, "team"),
+        ({HEADER: "red"}, None, "red"),
+        ({}, {"tag": "blue"}, "blue"),
+    ],
+)
+def test_keys_tag_is_that_of_requests_without_one(gateway, make_customer, headers, metadata, tag):
+    customer = make_customer(tag="team")
+    body = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hi"}]}
+    client = gateway.client(customer, headers=customer.headers | headers)
+
+    sent = client.post("/v1/chat/completions", json=body | {"metadata": metadata or {}})
+
+    assert sent.status_code == 200
+    assert [record.tag for record in customer.settled(requests=1)] == [tag]
+    rows = client.get("/v1/user/usage", params={"group_by": "tag"}).json()["data"]
+    assert [(row["tag"], row["requests"]) for row in rows] == [(tag, 1)]
+
+
+def test_cached_answer_has_the_keys_tag_too(gateway, make_customer):
+    customer = make_customer(tag="team")
+    body = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "again"}]}
+    client = gateway.client(customer, headers=customer.headers | {"x-gatewayz-cache": "on"})
+    for _ in range(2):
+        assert client.post("/v1/chat/completions", json=body).status_code == 200
+
+    assert [
+        (r.tag, r.cached) for r in sorted(customer.settled(requests=2), key=lambda r: r.cached)
+    ] == [
+        ("team", False),
+        ("team", True),
+    ]
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
 def test_tag_of_metadata_is_that_of_both_formats(gateway, customer, path):
     asked = "Hi" if path == "/v1/responses" else [{"role": "user", "content": "Hi"}]

@@ -217,3 +217,35 @@ def test_policy_that_cannot_be_read_any_more_allows_nobody(organization):
     issued = services.issue(organization.pk, name="ci", provider_policy={"gone": 1})
 
     assert authenticate_now(issued.secret).provider_policy == NOBODY
+
+
+def test_limit_in_dollars_and_tag_are_kept_when_a_key_is_issued_and_changed(staff, organization):
+    issue(staff, organization, max_cost="0.25", tag="team blue")
+    key = ApiKey.objects.get(organization=organization)
+    assert (key.max_cost, key.tag) == (250_000_000, "team blue")
+    shown = staff.get(url("change", key.pk)).content.decode()
+    assert 'value="0.25"' in shown
+
+    staff.post(url("change", key.pk), {"name": "ci", "recover": "match", "max_cost": "", "tag": ""})
+
+    key.refresh_from_db()
+    assert (key.max_cost, key.tag) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_cost", "0"),
+        ("max_cost", "-1"),
+        ("max_cost", "NaN"),
+        ("max_cost", "1000000.01"),
+        ("max_cost", "0.0000000001"),
+        ("tag", "x" * 101),
+        ("tag", "a\x00b"),
+    ],
+)
+def test_limit_or_tag_that_is_none_is_refused_by_its_field(staff, organization, field, value):
+    page = issue(staff, organization, **{field: value})
+
+    assert list(page.context["adminform"].form.errors) == [field]
+    assert not ApiKey.objects.filter(organization=organization).exists()

@@ -162,6 +162,17 @@ def test_read_route_tells_the_key_without_its_secret(gateway, customer):
     assert customer.secret not in response.text
 
 
+def test_read_route_tells_the_keys_tag_and_what_its_requests_may_cost(gateway, make_customer):
+    plain, limited = (
+        gateway.client(make_customer(**options)).get("/v1/key").json()["data"]
+        for options in ({}, {"max_cost": 250_000_000, "tag": "team"})
+    )
+
+    assert (plain["limits"]["max_cost"], plain["tag"]) == (None, "")
+    assert limited["limits"]["max_cost"] == 0.25
+    assert (limited["limits"]["max_cost_nano_usd"], limited["tag"]) == (250_000_000, "team")
+
+
 def test_read_route_is_refused_when_the_key_is_revoked(gateway, customer):
     keys.revoke(customer.key)
 
