@@ -140,6 +140,50 @@ def test_never_overspends_when_web_processes_share_one_balance(installation, gat
     assert found["problems"] == []
 
 
+BUDGET = """
+import json
+from apps.billing.services import budgets
+budget = budgets.make({organization}, period=budgets.Period.MONTH, amount={amount}, is_hard=True, alerts=[])
+print(json.dumps(budget.pk))
+"""
+
+READ_WINDOW = """
+import json
+from apps.billing.models import BudgetWindow
+window = BudgetWindow.objects.get(budget={budget})
+print(json.dumps([window.spent, window.held]))
+"""
+
+
+def test_hard_budget_is_never_exceeded_when_web_processes_share_it(installation, gateway):
+    """500 requests at once over every process, against a budget for 37 of them and credit for all."""
+    webs = start_webs(installation)
+    body = {**CHAT, "model": "sandbox/echo+delay=1500"}
+    cost = hold_of(body)
+    amount = cost * COVERED
+    organization, secret = installation.python(PREPARE.format(credit=cost * CONCURRENT * 2))
+    budget = installation.python(BUDGET.format(organization=organization, amount=amount))
+
+    statuses = asyncio.run(ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body))
+
+    found = read_until_at_rest(installation, organization)
+    spent, held = installation.python(READ_WINDOW.format(budget=budget))
+    assert set(statuses) == {200, 402}
+    assert statuses[200] >= COVERED
+    assert found["outcomes"] == ["completed"] * statuses[200]
+    assert 0 < spent == sum(found["charged"]) <= amount
+    assert held == found["held"] == found["holds"] == 0
+    assert found["problems"] == []
+
+    # What is left is spent by whoever asks first, whichever process it asks, and then nothing more.
+    while asyncio.run(ask_all([web.url for web in webs], secret, number=100, body=CHAT))[200]:
+        pass
+    read_until_at_rest(installation, organization)
+    spent, held = installation.python(READ_WINDOW.format(budget=budget))
+    assert amount - cost < spent <= amount
+    assert held == 0
+
+
 def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gateway):
     webs = start_webs(installation)
     credit = 10**10
