@@ -26,6 +26,7 @@ from apps.inference.quotes_api import router as quotes
 from apps.inference.statistics_api import router as statistics
 from apps.keys.api import router as keys
 from apps.keys.auth import KeyAuth
+from apps.monitoring.activity_api import router as activity
 from apps.monitoring.api import router as usage
 from gatewayz.envelopes import envelope
 from gatewayz.openapi import DocumentedAPI
@@ -56,6 +57,7 @@ for router in (
     codes,
     budgets,
     usage,
+    activity,
 ):
     api.add_router("", router)
 

@@ -1,30 +1,30 @@
 """What an organisation has used: GET /v1/user/usage, its summary and what another model would have cost (docs/usage.md)."""
 
 import datetime
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from apps.catalog.queries import refuse_unknown
 from apps.catalog.selectors import catalog
 from apps.common import clock
-from apps.common.errors import InvalidRequest, ModelNotFound, ModelNotPriced
+from apps.common.errors import ModelNotFound, ModelNotPriced
 from apps.common.money import nano_to_usd
 from apps.common.principal import organization_of
 from apps.common.usage import BUCKETS
 from apps.inference.usage_sums import Range
 from apps.keys.selectors import read_key_names
 from apps.monitoring import showing
+from apps.monitoring.asking import answer, check_names, filters_of, told
 from apps.monitoring.periods import end_of_month, start_of_day, start_of_month
 from apps.monitoring.ranges import read_groups, read_range, read_zone
 from apps.monitoring.schemas import (
     UsageBody,
     UsageListQuery,
-    UsageQuery,
     UsageSummaryBody,
     WhatIfBody,
     WhatIfQuery,
@@ -55,11 +55,11 @@ def list_usage(
 
     `format=csv` and `format=json` (one object a line) are a file of all rows, whatever `page` and `limit`.
     """
-    _check(request, UsageListQuery)
+    check_names(request, UsageListQuery)
     organization = organization_of(request)
     zone, groups = read_zone(query.timezone), read_groups(query.group_by)
     whole = read_range(query.from_, query.to, zone=zone, now=clock.now(), groups=groups)
-    only = _filters(query, model=query.model)
+    only = filters_of(query, model=query.model)
     question = Question(organization, whole, groups, zone, only, has_times=False)
     found = showing.in_order(read_usage(question), groups)
     names = read_key_names(organization) if "key" in groups else {}
@@ -76,9 +76,9 @@ def list_usage(
 
     if query.format != "page":
         return _file(query.format, columns=showing.columns(groups), show=show, number=len(shown))
-    return _json(
+    return answer(
         {
-            **_told(whole, zone),
+            **told(whole, zone),
             "timezone": zone.key,
             "group_by": groups,
             "data": show(0, len(shown)),
@@ -106,7 +106,7 @@ def read_summary(request: HttpRequest, timezone: str = "UTC") -> HttpResponse:
     outlook = forecast(
         organization, now=now, month_so_far=month["charged"], month_end=end_of_month(now, zone)
     )
-    return _json(
+    return answer(
         {
             "data": {
                 "as_of": showing.iso(now, zone),
@@ -129,7 +129,7 @@ def read_summary(request: HttpRequest, timezone: str = "UTC") -> HttpResponse:
 )
 def read_what_if(request: HttpRequest, query: Query[WhatIfQuery]) -> HttpResponse:
     """The tokens and units that were used, at the prices of today at each host of `model`."""
-    _check(request, WhatIfQuery)
+    check_names(request, WhatIfQuery)
     zone = read_zone(query.timezone)
     whole = read_range(query.from_, query.to, zone=zone, now=clock.now())
     model = catalog.get().resolve(query.model)
@@ -137,14 +137,14 @@ def read_what_if(request: HttpRequest, query: Query[WhatIfQuery]) -> HttpRespons
         raise ModelNotFound(f"There is no model '{query.model[:200]}'.", param="model")
     if not model.offerings:
         raise ModelNotPriced(f"'{model.id}' has no price now.", param="model")
-    only = _filters(query, model=query.instead_of)
+    only = filters_of(query, model=query.instead_of)
     question = Question(organization_of(request), whole, ("billing",), zone, only, has_times=False)
     spreads = read_usage(question)
     found = compare(model, {spread.values[0]: spread.sums for spread in spreads})
-    return _json(
+    return answer(
         {
             "data": {
-                **_told(whole, zone),
+                **told(whole, zone),
                 "model": model.id,
                 "instead_of": query.instead_of,
                 "requests": found.requests,
@@ -167,23 +167,6 @@ def read_what_if(request: HttpRequest, query: Query[WhatIfQuery]) -> HttpRespons
     )
 
 
-def _check(request: HttpRequest, shape: type[Schema]) -> None:
-    for name, value in request.GET.items():
-        if "\x00" in str(value):
-            raise InvalidRequest(f"'{name[:60]}' has a NUL.", param=name[:60], code="invalid_value")
-    known = [field.alias or name for name, field in shape.model_fields.items()]
-    refuse_unknown(request.GET, known=known)
-
-
-def _filters(query: UsageQuery, *, model: str | None) -> Mapping[str, Any]:
-    asked = {"model": model, "provider": query.provider, "api_key_id": query.key, "tag": query.tag}
-    return {name: value for name, value in asked.items() if value is not None}
-
-
-def _told(whole: Range, zone: ZoneInfo) -> Json:
-    return {"from": showing.iso(whole.start, zone), "to": showing.iso(whole.end, zone)}
-
-
 def _outlook(found: Forecast, zone: ZoneInfo) -> Json | None:
     if found.burn is None or found.month_end is None:
         return None
@@ -204,15 +187,11 @@ def _file(kind: str, *, columns: list[str], show: Any, number: int) -> Streaming
             write = showing.csv_row if kind == "csv" else _json_line
             yield b"".join([write(one) for one in rows])
 
-    answer = StreamingHttpResponse(lines(), content_type=FILES[kind])
+    file = StreamingHttpResponse(lines(), content_type=FILES[kind])
     name = "usage.csv" if kind == "csv" else "usage.ndjson"
-    answer["content-disposition"] = f'attachment; filename="{name}"'
-    return answer
+    file["content-disposition"] = f'attachment; filename="{name}"'
+    return file
 
 
 def _json_line(row: Json) -> bytes:
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _json(body: Json) -> HttpResponse:
-    return HttpResponse(orjson.dumps(body), content_type="application/json")

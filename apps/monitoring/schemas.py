@@ -6,7 +6,7 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 
-def _from_and_to(schema: dict[str, Any]) -> None:
+def from_and_to(schema: dict[str, Any]) -> None:
     """``from`` is no name that Python allows: it and ``to`` are ``start`` and ``end`` in these classes."""
     names = {"start": "from", "end": "to"}
     schema["properties"] = {names.get(k, k): v for k, v in schema["properties"].items()}
@@ -107,7 +107,7 @@ class UsageRow(UsageNumbers):
 
 
 class UsageBody(Schema):
-    model_config = ConfigDict(json_schema_extra=_from_and_to)
+    model_config = ConfigDict(json_schema_extra=from_and_to)
 
     start: str
     end: str
@@ -156,7 +156,7 @@ class ComparedHost(Schema):
 
 
 class WhatIf(Schema):
-    model_config = ConfigDict(json_schema_extra=_from_and_to)
+    model_config = ConfigDict(json_schema_extra=from_and_to)
 
     start: str
     end: str

@@ -52,6 +52,17 @@ def _percentiles(histogram: Histogram) -> dict[str, float | None]:
 def row(
     spread: Spread, groups: Sequence[Group], *, zone: ZoneInfo, key_names: Mapping[int, str]
 ) -> Json:
+    return named(spread, groups, zone=zone, key_names=key_names) | numbers(spread.sums)
+
+
+def named(
+    spread: Spread,
+    groups: Sequence[Group],
+    *,
+    zone: ZoneInfo,
+    key_names: Mapping[int, str] | None = None,
+) -> Json:
+    """What was grouped by."""
     named: Json = {}
     for group, value in zip(groups, spread.values, strict=True):
         match group:
@@ -60,10 +71,10 @@ def row(
             case "hour":
                 named["hour"] = moment_of(value).astimezone(zone).isoformat()
             case "key":
-                named |= {"key": value or None, "key_name": key_names.get(value)}
+                named |= {"key": value or None, "key_name": (key_names or {}).get(value)}
             case _:
                 named[group] = value or None
-    return named | numbers(spread.sums)
+    return named
 
 
 def in_order(spreads: Iterable[Spread], groups: Sequence[Group]) -> list[Spread]:

@@ -98,6 +98,8 @@ ROUTES = {
     "/v1/user/usage": KEY,
     "/v1/user/usage/summary": KEY,
     "/v1/user/usage/what-if": KEY,
+    "/v1/user/activity/stats": KEY,
+    "/v1/user/activity/log": KEY,
     "/v1/key": KEY,
     "/v1/key/budgets": KEY,
     "/v1/user/budgets": KEY,
