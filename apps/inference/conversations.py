@@ -68,6 +68,7 @@ async def expand(context: RequestContext, body: Json) -> Json:
     previous = body.get("previous_response_id")
     named = conversation.referenced_ids(body)
     if not previous and not named:
+        _refuse_unpaired(body, own_start=0)
         return body
     turns: list[Content] = []
     if previous:
@@ -80,6 +81,7 @@ async def expand(context: RequestContext, body: Json) -> Json:
         _refuse_unknown(body)
     if previous:
         body = conversation.with_history(body, items)
+    _refuse_unpaired(body, own_start=len(items) if previous else 0)
     # With its history the request is longer: measured again, and refused when that is too long.
     context.facts = read_responses(orjson.dumps(body))
     return body
@@ -115,6 +117,15 @@ def _refuse_unknown(body: Json) -> None:
                 param=f"input[{index}].id",
                 code="invalid_value",
             )
+
+
+def _refuse_unpaired(body: Json, *, own_start: int) -> None:
+    """A result that answers no call: every provider refuses it, each in words of its own."""
+    if (index := conversation.unpaired_output(body)) is not None:
+        param = f"input[{index - own_start}].call_id"
+        raise InvalidRequest(
+            f"'{param}' names no tool call before it.", param=param, code="invalid_value"
+        )
 
 
 async def keep(context: RequestContext, tail: bytes) -> None:

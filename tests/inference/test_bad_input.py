@@ -13,6 +13,7 @@ from django.conf import settings
 
 from apps.billing.models import Hold
 from apps.catalog.models import Model, Offering, Provider
+from apps.catalog.providers.spec import Wire
 from apps.common import clock
 from apps.keys import services as keys
 from tests.gateway import Customer, Gateway
@@ -590,6 +591,94 @@ def test_refuses_naming_the_field_when_only_the_translation_finds_it(
 
     assert error["param"] == param
     assert upstream.stats()["requests"] == 0
+
+
+FILE_AT_OPENAI: Json = {"type": "input_file", "file_id": "file_1"}
+SCREEN: Json = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+RESPONSES_FIELDS: dict[str, tuple[Json, str]] = {
+    "item of no type": ({"input": [{"type": "weird"}]}, "input[0].type"),
+    "item of no type behind others": ({"input": [USER, {"type": "weird"}]}, "input[1].type"),
+    "part of no type": ({"input": [{"role": "user", "content": [{"type": "weird"}]}]}, "input[0].content[0].type"),
+    "nothing that can be read": ({"input": [SCREEN]}, "input"),
+    "effort": ({"reasoning": {"effort": "x"}}, "reasoning.effort"),
+    "format": ({"text": {"format": {"type": "x"}}}, "text.format.type"),
+    "include": ({"include": ["reasoning.encrypted_content", "zz"]}, "include[1]"),
+}  # fmt: skip
+UPLOADS: dict[str, tuple[Json, str]] = {
+    "file": ({"input": [USER, {"role": "user", "content": [FILE_AT_OPENAI]}]}, "input[1].content[0].file_id"),
+    "picture": ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "file_1"}]}]}, "input[0].content[0].file_id"),
+}  # fmt: skip
+RESPONSES_ROWS = [
+    pytest.param(wire, *row, id=f"{wire.value}-{name}")
+    for wire, table in (
+        (Wire.OPENAI_CHAT, RESPONSES_FIELDS),
+        (Wire.ANTHROPIC_MESSAGES, RESPONSES_FIELDS | UPLOADS),
+        (Wire.GEMINI, RESPONSES_FIELDS | UPLOADS),
+    )
+    for name, row in table.items()
+]
+
+
+@pytest.mark.parametrize(("wire", "fields", "param"), RESPONSES_ROWS)
+def test_refuses_a_response_naming_the_field_when_only_the_translation_finds_it(
+    gateway, customer, make_model, upstream, wire, fields, param
+):
+    body = {"model": make_model(Host("echo", wire)), "input": "Hello", **fields}
+
+    with nothing_spent(customer, records=1):
+        answer = gateway.client(customer).post("/v1/responses", json=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", param)
+    assert param in error["message"]
+    assert upstream.stats()["requests"] == 0
+
+
+RESULT: Json = {"type": "function_call_output", "call_id": "call_1", "output": "4"}
+TOOL_CALL: Json = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": "{}"}
+
+
+@pytest.mark.parametrize("wire", [Wire.OPENAI_RESPONSES, Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES])
+@pytest.mark.parametrize(
+    ("items", "param"),
+    [
+        ([RESULT], "input[0].call_id"),
+        ([USER, TOOL_CALL, RESULT | {"call_id": "call_2"}], "input[2].call_id"),
+        ([USER, RESULT, TOOL_CALL], "input[1].call_id"),
+        ([USER, RESULT | {"type": "custom_tool_call_output"}], "input[1].call_id"),
+    ],
+    ids=["alone", "of another call", "before its call", "of a custom tool"],
+)
+def test_refuses_a_tools_result_that_answers_no_call(
+    gateway, customer, make_model, upstream, wire, items, param
+):
+    body = {"model": make_model(Host("echo", wire)), "input": items}
+
+    with nothing_spent(customer):
+        answer = gateway.client(customer).post("/v1/responses", json=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", param)
+    assert upstream.stats()["requests"] == 0
+
+
+def test_tools_result_may_answer_a_call_of_an_earlier_response(gateway, customer):
+    """Its place is told as the client knows it: in its own input."""
+    client = gateway.client(customer)
+    tool = {"type": "function", "name": "add", "parameters": {"type": "object"}}
+    asked = {"model": "sandbox/echo", "tools": [tool]}
+    first = client.post(
+        "/v1/responses", json={**asked, "input": "Use add, please.", "tool_choice": "required"}
+    ).json()
+    (call,) = [item for item in first["output"] if item["type"] == "function_call"]
+    follow = {**asked, "previous_response_id": first["id"]}
+    result = RESULT | {"call_id": call["call_id"]}
+
+    served = client.post("/v1/responses", json={**follow, "input": [result]})
+    refused = client.post("/v1/responses", json={**follow, "input": [result, RESULT]})
+
+    assert served.status_code == 200, served.text
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[1].call_id")
 
 
 # Money and limits.

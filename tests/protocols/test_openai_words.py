@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import InvalidRequest
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import EncodedRequest
 from apps.inference.protocols import CODECS
@@ -42,6 +43,12 @@ FROM_RESPONSES = {
     "text": {"verbosity": "low"},
     **SHARED,
 }  # fmt: skip
+
+
+def without_file(body: dict[str, Any]) -> dict[str, Any]:
+    name = "input" if "input" in body else "messages"
+    turn = body[name][0]
+    return {**body, name: [{**turn, "content": turn["content"][:2]}]}
 
 
 def translate(body: dict[str, Any], *, client: Wire, to: Wire) -> EncodedRequest:
@@ -82,13 +89,37 @@ def test_own_wire_gets_what_was_sent(client: Wire):
 
 @pytest.mark.parametrize("to", [Wire.ANTHROPIC_MESSAGES, Wire.GEMINI, Wire.BEDROCK_CONVERSE])
 def test_elsewhere_each_is_named_by_its_path(to: Wire):
-    chat = translate(FROM_CHAT | {"max_tokens": 9}, client=CHAT, to=to).dropped
-    responses = translate(FROM_RESPONSES, client=RESPONSES, to=to).dropped
+    chat = translate(without_file(FROM_CHAT) | {"max_tokens": 9}, client=CHAT, to=to).dropped
+    responses = translate(without_file(FROM_RESPONSES), client=RESPONSES, to=to).dropped
 
     shared = {"prompt_cache_key", "prompt_cache_retention", "service_tier"}
-    assert shared | {"verbosity", "image_url.detail", "file"} <= set(chat)
+    assert shared | {"verbosity", "image_url.detail"} <= set(chat)
     assert "image_url" not in chat
-    assert shared | {"text.verbosity", "detail", "input_file"} <= set(responses)
+    assert shared | {"text.verbosity", "detail"} <= set(responses)
+
+
+@pytest.mark.parametrize("to", [Wire.ANTHROPIC_MESSAGES, Wire.GEMINI, Wire.BEDROCK_CONVERSE])
+def test_file_that_is_at_openai_is_refused_by_its_field_elsewhere(to: Wire):
+    for client, body, field in (
+        (CHAT, FROM_CHAT, "messages[0].content[2].file.file_id"),
+        (RESPONSES, FROM_RESPONSES, "input[0].content[2].file_id"),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            translate(body, client=client, to=to)
+        assert refused.value.param == field
+
+
+@pytest.mark.parametrize("to", [CHAT, Wire.ANTHROPIC_MESSAGES, Wire.GEMINI])
+def test_picture_that_is_at_openai_is_refused_by_its_field_elsewhere(to: Wire):
+    picture = {"type": "input_image", "file_id": "file_9"}
+    body = {"model": "m", "input": [{"role": "user", "content": [picture]}]}
+
+    own = translate(body, client=RESPONSES, to=RESPONSES)
+    with pytest.raises(InvalidRequest) as refused:
+        translate(body, client=RESPONSES, to=to)
+
+    assert own.body["input"][0]["content"] == [picture]
+    assert refused.value.param == "input[0].content[0].file_id"
 
 
 def test_what_is_beside_the_id_of_a_file_is_named():
@@ -103,7 +134,7 @@ def test_what_is_beside_the_id_of_a_file_is_named():
 
 @pytest.mark.parametrize(("upstream", "tier"), [(ANTHROPIC, "default"), (CHAT, "priority")])
 def test_answer_repeats_a_tier_only_when_its_host_was_told(upstream: Wire, tier: str):
-    body = FROM_RESPONSES | {"metadata": {"a": "b"}}
+    body = without_file(FROM_RESPONSES) | {"metadata": {"a": "b"}}
     lane = TranslatedLane(RESPONSES, upstream, body)
     identity = IDENTITY.__class__(id="r", model="m", created=1, echo=body)
     shape = AnswerShape(identity=identity, price=price, include_usage=True)

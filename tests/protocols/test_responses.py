@@ -280,7 +280,7 @@ def test_conversation_becomes_chat_messages():
 def test_media_keep_url_or_data():
     request = CODEC.decode_request(Case(WIRE, "images").request)
 
-    _, linked, inline, document, paper, _ = request.messages[0].parts
+    _, linked, inline, document, paper = request.messages[0].parts
 
     assert isinstance(linked, Image)
     assert linked.url == "https://example.com/cat.png"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from apps.catalog.providers.spec import Wire
+from apps.common.errors import InvalidRequest
 from apps.inference.canonical.events import Citation, Opaque, Sound
 
 Json = dict[str, Any]
@@ -121,6 +122,8 @@ def readable(
 ) -> list[Part]:
     """The parts as this wire can carry them: what only another has a word for becomes sound or text, or is named as dropped.
 
+    Raises InvalidRequest naming the field of a file that this wire has no words for.
+
     ``encode_sound`` writes a part of sound in this wire's words; ``{}`` when it takes none of this kind. ``encode_upload`` does
     so with the id of a file.
     """
@@ -136,6 +139,12 @@ def readable(
         elif part.text:
             found.append(Text(part.text))
             dropped.extend(part.lost)
+        elif part.at:
+            raise InvalidRequest(
+                f"'{part.at}' names a file that this model's provider cannot read; send what it holds.",
+                param=part.at,
+                code="invalid_value",
+            )
         else:
             dropped.append(part.name)
     return found

@@ -141,6 +141,8 @@ class Opaque:
     """Thoughts that nobody may read, which must come back to their maker."""
     upload: str = ""
     """The id of a file at OpenAI, for the other of its two wires."""
+    at: str = ""
+    """The field that names the file, where a request is refused on wires that cannot be told of it."""
 
     @property
     def name(self) -> str:

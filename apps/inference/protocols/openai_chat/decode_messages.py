@@ -260,7 +260,9 @@ def _decode_file(part: Fields) -> Document | Opaque:
     data = file.text("file_data")
     if not data:  # an uploaded file's id means something at OpenAI only
         lost = tuple(f"file.{key}" for key in file.rest({"file_id"}))
-        return Opaque(Wire.OPENAI_CHAT, part.body, upload=file.text("file_id") or "", lost=lost)
+        file_id = file.text("file_id") or ""
+        at = file.path("file_id") if file_id else ""
+        return Opaque(Wire.OPENAI_CHAT, part.body, upload=file_id, at=at, lost=lost)
     media_type = "application/pdf"
     if data.startswith("data:"):
         media_type, data = _split_data_uri(file, "file_data", data)

@@ -24,6 +24,7 @@ _PREFIXES = {
     "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco",
 }
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 _STATEFUL = ("message", "function_call", "function_call_output", "custom_tool_call")
 """Their official types want a status."""
 
@@ -72,6 +73,24 @@ def with_references(body: Json, found: Mapping[str, Json]) -> Json:
         for item in given
     ]
     return {**body, "input": items}
+
+
+def unpaired_output(body: Json) -> int | None:
+    """Where the first tool's result stands that no call comes before; None when each answers one.
+
+    What was compacted may have held the call, and nobody can look into that.
+    """
+    given = body.get("input")
+    calls = set()
+    for index, item in enumerate(given if isinstance(given, list) else ()):
+        kind = item.get("type")
+        if kind == "compaction":
+            return None
+        if kind in ("function_call", "custom_tool_call"):
+            calls.add(item.get("call_id"))
+        elif kind in _RESULTS and item.get("call_id") not in calls:
+            return index
+    return None
 
 
 def without_identity(item: Json) -> Json:

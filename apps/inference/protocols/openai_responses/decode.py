@@ -39,6 +39,15 @@ _NAMES = {
     "effort": "reasoning.effort",
     "title": "filename",
 }
+_FORMATS = ("text", "json_object", "json_schema")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""openai-python 3.54, ``ReasoningEffort``. On OpenAI's own wire any word travels on."""
+_INCLUDES = (
+    "file_search_call.results", "web_search_call.results", "web_search_call.action.sources",
+    "message.input_image.image_url", "computer_call_output.output.image_url", "code_interpreter_call.outputs",
+    ENCRYPTED_REASONING, "message.output_text.logprobs",
+)  # fmt: skip
+"""openai-python 3.54, ``ResponseIncludable``."""
 _NOT_KEPT = {
     "prompt": "names a template that is stored at OpenAI, which no other provider can read",
     "conversation": "names a stored conversation; send 'previous_response_id' or the items themselves",
@@ -94,7 +103,11 @@ def _decode_user(fields: Fields, extra: Json) -> tuple[str | None, dict[str, str
 
 def _with_includes(fields: Fields, extra: Json) -> dict[Wire, Json]:
     """Encrypted reasoning is always asked for, so it is no wish of this client's."""
-    wanted = [name for name in fields.texts("include") if name != ENCRYPTED_REASONING]
+    asked = fields.texts("include")
+    for position, name in enumerate(asked):
+        if name not in _INCLUDES:
+            fields.refuse(f"include[{position}]", f"must be one of {', '.join(_INCLUDES)}")
+    wanted = [name for name in asked if name != ENCRYPTED_REASONING]
     if wanted:
         extra["include"] = wanted
     return {Wire.OPENAI_RESPONSES: extra} if extra else {}
@@ -108,9 +121,8 @@ def _decode_format(fields: Fields, extra: dict[str, Any]) -> ResponseFormat | No
     wanted = text.object("format")
     if wanted is None:
         return None
-    match wanted.required_text("type"):
-        case "text":
-            return None
+    wanted.require("type")
+    match wanted.choice("type", _FORMATS):
         case "json_object":
             return JsonObject()
         case "json_schema":
@@ -121,7 +133,6 @@ def _decode_format(fields: Fields, extra: dict[str, Any]) -> ResponseFormat | No
                 strict=wanted.flag("strict"),
             )
         case _:
-            extra["text.format"] = wanted.body
             return None
 
 
@@ -131,7 +142,7 @@ def _decode_reasoning(fields: Fields, extra: dict[str, Any]) -> ReasoningConfig 
     if wanted is None:
         return None
     extra |= _dotted("reasoning", wanted.rest({"effort"}))
-    effort = wanted.text("effort")
+    effort = wanted.choice("effort", _EFFORTS)
     if effort is None:
         return None
     return (

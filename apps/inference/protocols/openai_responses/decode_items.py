@@ -38,6 +38,18 @@ _ROLES = {
     "developer": Role.SYSTEM,
 }
 _PARAGRAPH = "\n\n"
+_OF_HOSTED_TOOLS = frozenset(
+    {
+        "additional_tools", "apply_patch_call", "apply_patch_call_output", "code_interpreter_call", "compaction",
+        "compaction_trigger", "computer_call", "computer_call_output", "configuration_update", "file_search_call",
+        "image_generation_call", "local_shell_call", "local_shell_call_output", "mcp_approval_request",
+        "mcp_approval_response", "mcp_call", "mcp_list_tools", "program", "program_output", "shell_call",
+        "shell_call_output", "tool_search_call", "tool_search_output", "web_search_call",
+    }
+)  # fmt: skip
+"""Items that only OpenAI can read: left out elsewhere, and named. The others of openai-python 3.54, ``ResponseInputItemParam``."""
+_UNREADABLE_PARTS = frozenset({"input_audio", "computer_screenshot"})
+"""The same for parts."""
 
 
 def decode_input(
@@ -54,8 +66,9 @@ def decode_input(
             system.extend(texts)
         else:
             _append(turns, turn)
-    if not turns and not system:
-        fields.refuse("input", "must hold at least one item")
+    parts = [part for turn in turns for part in turn.parts]
+    if not system and all(isinstance(part, Opaque) and not part.at for part in parts):
+        fields.refuse("input", "must hold an item that this model can read")
     return tuple(system), tuple(_settled(turn) for turn in turns)
 
 
@@ -121,6 +134,8 @@ def _decode_item(item: Fields, namespaces: Namespaces) -> Message:
 def _decode_other_item(item: Fields, kind: str) -> Message:
     if kind == "item_reference":
         item.refuse("id", "names an item that is not kept here; send the item itself")
+    if kind not in _OF_HOSTED_TOOLS:
+        item.refuse("type", "is no type of item")
     role = Role.USER if kind.endswith("_output") else Role.ASSISTANT
     return Message(role, (Opaque(_WIRE, item.body),))
 
@@ -159,7 +174,8 @@ def _decode_content(fields: Fields, name: str) -> tuple[Part, ...]:
 
 
 def _decode_part(part: Fields) -> Part:
-    match part.required_text("type"):
+    kind = part.required_text("type")
+    match kind:
         case "input_text" | "output_text" | "text":
             text = part.required_text("text")
             return Text(text, extra=unknown(part, "type", "text"))
@@ -169,13 +185,14 @@ def _decode_part(part: Fields) -> Part:
             return _decode_image(part)
         case "input_file":
             return _decode_file(part)
-        case _:
-            return Opaque(_WIRE, part.body)
+    if kind not in _UNREADABLE_PARTS:
+        part.refuse("type", "is no type of part")
+    return Opaque(_WIRE, part.body)
 
 
 def _decode_image(part: Fields) -> Image | Opaque:
     if part.text("file_id"):
-        return Opaque(_WIRE, part.body)  # an uploaded file's id means nothing elsewhere
+        return Opaque(_WIRE, part.body, at=part.path("file_id"))
     url = part.required_name("image_url")
     extra = unknown(part, "type", "image_url", *_usual_detail(part))
     if not url.startswith("data:"):
@@ -203,7 +220,7 @@ def _decode_file(part: Fields) -> Document | Opaque:
     if not file_id:
         part.refuse("file_data", "is required", code="missing_field")
     lost = tuple(part.rest({"type", "file_id"}))
-    return Opaque(_WIRE, part.body, upload=file_id, lost=lost)
+    return Opaque(_WIRE, part.body, upload=file_id, at=part.path("file_id"), lost=lost)
 
 
 def _split_data_uri(fields: Fields, name: str, uri: str) -> tuple[str, str]:
