@@ -9,12 +9,14 @@ from django.urls import is_valid_path
 
 from apps.common.errors import (
     BodyTooLarge,
+    EncodedBody,
     GatewayzError,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PermissionDenied,
+    refuse_encoded,
 )
 from apps.inference.operations import BY_PATH, is_api
 from gatewayz.envelopes import envelope
@@ -22,6 +24,9 @@ from gatewayz.staff_api import is_staff_api
 
 FOR_OPERATORS = frozenset({"/health", "/health/ready", "/admin/refresh-providers"})
 """Speak JSON as the API does, to those who run the gateway."""
+
+
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class JsonErrorsMiddleware:
@@ -46,6 +51,15 @@ class JsonErrorsMiddleware:
                 response[name] = value
             response["content-length"] = str(len(answer.content))
         return response
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        """A body that is compressed would only be called no JSON."""
+        if request.method in CHANGING and speaks_json(request.path):
+            try:
+                refuse_encoded(request.headers.get("content-encoding"))
+            except EncodedBody as error:
+                return envelope(request, error)
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Views outside ninja raise our errors too; and Django's own limit of bodies has a status of ours."""

@@ -112,6 +112,8 @@ def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> 
     parameters = operation.get("parameters", [])
     if parameters or "requestBody" in operation:
         found.append(errors.InvalidRequest)
+    if "requestBody" in operation:
+        found.append(errors.EncodedBody)
     if "{" in path or path in NAMING:
         found.append(errors.ModelNotFound if "model" in path else errors.NotFound)
     if not is_public:

@@ -31,6 +31,7 @@ REFUSALS: tuple[type[GatewayzError], ...] = (
     errors.ModelNotFound,
     errors.MethodNotAllowed,
     errors.BodyTooLarge,
+    errors.EncodedBody,
     errors.RateLimited,
     errors.InternalError,
     errors.UpstreamInvalid,

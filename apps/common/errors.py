@@ -16,6 +16,7 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── NotFound               404  not_found
     ├── MethodNotAllowed       405  method_not_allowed
     ├── BodyTooLarge           413  request_too_large
+    ├── EncodedBody            415  unsupported_encoding
     ├── IdempotencyInFlight    409  idempotency_in_flight
     ├── AnswerNotKept          409  idempotency_not_kept
     ├── IdempotencyMismatch    422  idempotency_mismatch
@@ -36,6 +37,8 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
 """
 
 from typing import Any
+
+from typing_extensions import override
 
 
 class GatewayzError(Exception):
@@ -133,6 +136,29 @@ class BodyTooLarge(GatewayzError):
     status = 413
     code = "request_too_large"
     type = "invalid_request_error"
+
+
+class EncodedBody(GatewayzError):
+    status = 415
+    code = "unsupported_encoding"
+    type = "invalid_request_error"
+
+    @override
+    def headers(self) -> dict[str, str]:
+        """https://www.rfc-editor.org/rfc/rfc9110.html#section-12.5.3: what would have been understood."""
+        return {**super().headers(), "accept-encoding": "identity"}
+
+
+def refuse_encoded(content_encoding: str | None) -> None:
+    """By the header of a request with a body. Raises EncodedBody.
+
+    No client of the APIs that are spoken here compresses what it sends, and a small body could become any size.
+    """
+    if content_encoding and content_encoding.strip().lower() != "identity":
+        raise EncodedBody(
+            "Send the body as it is: 'content-encoding' may only be identity.",
+            param="content-encoding",
+        )
 
 
 class IdempotencyInFlight(GatewayzError):
@@ -285,6 +311,7 @@ ERROR_CODES: frozenset[str] = frozenset(
         "token_limit_exceeded",
         "trial_already_used",
         "trial_expired",
+        "unsupported_encoding",
         "upstream_error",
         "upstream_timeout",
     }

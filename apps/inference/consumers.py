@@ -8,7 +8,7 @@ from django.conf import settings
 from typing_extensions import override
 
 from apps.common.consumers import ClientTooSlow, StreamConsumer
-from apps.common.errors import GatewayzError, MethodNotAllowed
+from apps.common.errors import EncodedBody, GatewayzError, MethodNotAllowed, refuse_encoded
 from apps.common.ids import new_id
 from apps.inference import idempotency, metrics
 from apps.inference.admission import peek_limits
@@ -60,6 +60,11 @@ class InferenceConsumer(StreamConsumer):
             )
             return
         try:
+            refuse_encoded(self.header(b"content-encoding"))
+        except EncodedBody as error:
+            await self._refuse(context, error)
+            return
+        try:
             if idempotency.HEADER in context.headers:
                 await serve_to_its_end(serve, context, self)
             else:
@@ -99,7 +104,10 @@ class InferenceConsumer(StreamConsumer):
         await self._refuse(context, error, extra=[(b"connection", b"close")])
 
     async def _refuse(
-        self, context: RequestContext, error: GatewayzError, extra: list[tuple[bytes, bytes]]
+        self,
+        context: RequestContext,
+        error: GatewayzError,
+        extra: list[tuple[bytes, bytes]] | None = None,
     ) -> None:
         """Answer without a look at the body, whoever asks; a valid key still learns its limits."""
         context.key = await find_key(context.headers)

@@ -1,5 +1,6 @@
 """Whatever is wrong with a request of the API, the answer is the error envelope of its path and never a page."""
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 
@@ -143,6 +144,19 @@ def test_body_is_called_too_large_when_it_is(client):
     )
 
     error_of(response, 413, "request_too_large")
+
+
+def test_compressed_body_is_refused_by_its_header(client):
+    body = gzip.compress(b'{"models": ["a", "b"]}')
+    asked = {"content_type": "application/json", "headers": {"content-encoding": "gzip"}}
+    response = client.post("/v1/models/batch-compare", body, **asked)
+
+    error_of(response, 415, "unsupported_encoding")
+    assert response.json()["error"]["param"] == "content-encoding"
+    assert response["accept-encoding"] == "identity"
+    asked["headers"] = {"content-encoding": "identity"}
+    plain = client.post("/v1/models/batch-compare", b"{", **asked)
+    error_of(plain, 400, "invalid_json")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Every request that must be refused: its status, its error in the surface's own envelope, and nothing spent."""
 
 import datetime
+import gzip
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,6 +206,30 @@ def test_refuses_when_the_body_is_not_a_json_object(gateway, customer, surface, 
         response = gateway.client(customer).post(surface.path, content=content)
 
     check_refusal(read_answer(response, response.content), surface, 400, code)
+
+
+@on_both_surfaces
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "identity, gzip", "X-Other"])
+def test_refuses_when_the_body_is_compressed(gateway, customer, upstream, model, surface, encoding):
+    content = gzip.compress(json.dumps(surface.body(model)).encode())
+    client = gateway.client(customer, headers=customer.headers | {"content-encoding": encoding})
+
+    with nothing_spent(customer):
+        response = client.post(surface.path, content=content)
+
+    error = check_refusal(
+        read_answer(response, response.content), surface, 415, "unsupported_encoding"
+    )
+    assert error["param"] == "content-encoding"
+    assert response.headers["accept-encoding"] == "identity"
+    assert upstream.stats()["requests"] == 0
+
+
+@on_both_surfaces
+def test_body_that_says_it_is_as_it_is_is_read(gateway, customer, model, surface):
+    client = gateway.client(customer, headers=customer.headers | {"content-encoding": "Identity"})
+
+    assert ask(client, surface, surface.body(model)).status == 200
 
 
 @on_both_surfaces
