@@ -42,12 +42,15 @@ def count(provider: Provider, seen: Set[str], *, complete: bool) -> Gone:
     missing: list[int] = []
     back: list[int] = []
     named = 0
-    for offering in Offering.objects.filter(provider=provider):
-        if offering.upstream_model.lower() in names:
+    offered = Offering.objects.filter(provider=provider)
+    for pk, name, is_missing, withdrawn_at in offered.values_list(
+        "pk", "upstream_model", "missing", "withdrawn_at"
+    ).iterator():
+        if name.lower() in names:
             named += 1
-            back += [offering.pk] if offering.missing or offering.withdrawn_at else []
-        elif complete and offering.pk not in theirs and not offering.withdrawn_at:
-            missing.append(offering.pk)
+            back += [pk] if is_missing or withdrawn_at else []
+        elif complete and pk not in theirs and not withdrawn_at:
+            missing.append(pk)
     if not named and len(missing) >= FEWEST_TO_COMPARE:
         missing = []
     restored = sum(rows.update(missing=0, withdrawn_at=None) for rows in _in_batches(back))

@@ -148,23 +148,23 @@ def _refresh(row: Provider, listing: Listing, feed: Feed, *, force: bool) -> Ref
     )  # fmt: skip
     known = set(Offering.objects.filter(provider=row).values_list("upstream_model", flat=True))
     try:
-        seen, models, left_out = _read(fetch, known)
+        read = _read(row.slug, fetch, known)
     except ListUnchanged:
         return _unchanged(row, feed)
     content_hash = fetch.digest.hexdigest()
     if content_hash == feed.content_hash and not force:
         return _unchanged(row, feed)
-    _believe(listing, len(seen), feed)
-    taken = intake.take_in([_found(row.slug, model) for model in models])
-    gone = absence.count(row, seen, complete=listing.complete)
-    priced = sum(1 for model in models if model.prices or model.free)
+    listed = len(read.seen)
+    _believe(listing, listed, feed)
+    taken = intake.take_in(list(read.found.values()))
+    gone = absence.count(row, read.seen, complete=listing.complete)
     Feed.objects.filter(pk=feed.pk).update(
-        etag=fetch.etag, content_hash=content_hash, listed=len(seen), priced=priced, refreshed_at=clock.now(), error=""
+        etag=fetch.etag, content_hash=content_hash, listed=listed, priced=read.priced, refreshed_at=clock.now(), error=""
     )  # fmt: skip
     return RefreshSummary(
-        provider=row.slug, outcome=Outcome.UPDATED, listed=len(seen), priced=priced, added=taken.added,
+        provider=row.slug, outcome=Outcome.UPDATED, listed=listed, priced=read.priced, added=taken.added,
         new=taken.offerings, withdrawn=gone.withdrawn, restored=gone.restored, quarantined=len(taken.quarantined),
-        left_out=left_out,
+        left_out=read.left_out,
     )  # fmt: skip
 
 
@@ -172,25 +172,38 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 """What becomes of taking an entry for what it is not."""
 
 
-def _read(fetch: Fetch, known: set[str]) -> tuple[set[str], list[ListedModel], Counter[str]]:
-    """All names in the list, the models that matter (what has a price, and what we offer already), and why others do not."""
-    seen: set[str] = set()
-    models: dict[str, ListedModel] = {}
-    left_out: Counter[str] = Counter()
+@dataclass(slots=True)
+class _Read:
+    """What a list says."""
+
+    seen: set[str] = field(default_factory=set)
+    """All names in it."""
+    found: dict[str, intake.Found] = field(default_factory=dict)
+    """By name, the models that matter: what has a price, and what we offer already."""
+    priced: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Why others do not."""
+
+
+def _read(slug: str, fetch: Fetch, known: set[str]) -> _Read:
+    whole = _Read()
     for entry in fetch.entries():
         try:
             read = list(read_models(fetch.listing, entry))
         except UNREADABLE as error:
-            left_out[f"not an entry as the row says ({type(error).__name__})"] += 1
+            whole.left_out[f"not an entry as the row says ({type(error).__name__})"] += 1
             continue
         for model in read:
-            seen |= {model.upstream_model, *model.also}
+            name = model.upstream_model
+            whole.seen |= {name, *model.also}
             if model.left_out:
-                left_out[model.left_out] += 1
+                whole.left_out[model.left_out] += 1
                 continue
-            if model.prices or model.free or model.upstream_model in known:
-                models.setdefault(model.upstream_model, model)
-    return seen, list(models.values()), left_out
+            is_priced = bool(model.prices or model.free)
+            if (is_priced or name in known) and name not in whole.found:
+                whole.found[name] = _found(slug, model)
+                whole.priced += is_priced
+    return whole
 
 
 def _believe(listing: Listing, listed: int, feed: Feed) -> None:

@@ -28,11 +28,12 @@ from apps.catalog.models import (
 )
 from apps.catalog.providers.canonical import at_vendor, same_model_key, vendors_by_name
 from apps.catalog.selectors import prices_in_force
-from apps.catalog.services import abilities
+from apps.catalog.services import abilities, together
 from apps.catalog.services.aliases import SHIPPED
 from apps.catalog.services.offers import Amounts
 from apps.catalog.services.proposals import Quarantined, propose, supersede
 from apps.catalog.services.suspicion import Neighbours, suspicion
+from apps.catalog.services.together import Place
 from apps.common import clock
 
 log = structlog.get_logger(__name__)
@@ -85,39 +86,42 @@ class Intake:
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
-Places = dict[tuple[str, str], list[Offering]]
+Places = dict[Place, list[Offering]]
 """Offerings by provider and upstream name."""
+Settled = set[tuple[int, PriceSource]]
+"""Offerings that have the price which the source tells now."""
 
 
 @transaction.atomic
 def take_in(found: Sequence[Found]) -> Intake:
-    """Safe to repeat; a few bulk queries whatever the number. Of two spellings of a model the first gives the id.
+    """Safe to repeat; a few bulk queries for each batch. Of two spellings of a model the first gives the id.
 
     Prices are compared with those in force and with all that are found in the same pass, believed or not: what is
     found again is judged as before, so that a second pass over the same data changes nothing.
     """
     CatalogEpoch.objects.select_for_update().get(pk=1)  # one intake at a time
-    summary = Intake()
-    priced = [one for one in found if one.amounts is not None]
-    ids = _ensure_models(priced, summary)
-    places = _ensure_offerings(found, ids, summary)
-    prices = _compare(_best(priced, places, summary), places, summary)
-    Price.objects.bulk_create(prices, batch_size=BATCH)
-    summary.added = len(prices)
+    summary, settled, now = Intake(), Settled(), clock.now()
+    ids, aliases = _name_models([one for one in found if one.amounts is not None])
+    for batch in together.batches(found, ids=ids, moved=_moved(found, ids), size=BATCH):
+        priced = [one for one in batch if one.amounts is not None]
+        _ensure_models(priced, ids, summary)
+        places = _ensure_offerings(batch, ids, summary)
+        prices = _compare(_best(priced, places, summary), now, summary, settled)
+        Price.objects.bulk_create(prices, batch_size=BATCH)
+        summary.added += len(prices)
+    ModelAlias.objects.bulk_create(aliases, batch_size=BATCH)
+    supersede(settled)
     return summary
 
 
-def _ensure_models(found: Sequence[Found], summary: Intake) -> dict[str, str]:
+def _name_models(found: Sequence[Found]) -> tuple[dict[str, str], list[ModelAlias]]:
     """The id that each listed id goes by: at its vendor, where the id has a host's name. Other spellings become aliases."""
-    known = {model.id: model for model in Model.objects.all()}
+    known = list(Model.objects.values_list("id", flat=True))
     by_key = {same_model_key(model_id): model_id for model_id in known}
     aliased = dict(ModelAlias.objects.values_list("alias", "model_id"))
     spellings = {alias: meant for alias, meant in aliased.items() if alias not in SHIPPED}
     ids: dict[str, str] = {}
-    new: dict[str, Model] = {}
-    changed: dict[str, Model] = {}
     aliases: dict[str, ModelAlias] = {}
-    told: dict[str, list[Found]] = defaultdict(list)
     vendors = vendors_by_name([*known, *(one.model_id for one in found)])
     for one in found:
         settled = at_vendor(one.model_id, vendors)
@@ -125,25 +129,46 @@ def _ensure_models(found: Sequence[Found], summary: Intake) -> dict[str, str]:
         model_id = by_key.get(key) or spellings.get(spelled)
         if model_id is None:
             model_id = by_key[key] = settled
-            new[model_id] = known[model_id] = Model(id=model_id)
         elif spelled != model_id.lower() and spelled not in aliased:
             aliases[spelled] = ModelAlias(
                 alias=spelled, model_id=model_id, reason="Another spelling of the same model."
             )
         ids[one.model_id] = model_id
-        told[model_id].append(one)
-        if _learn(known[model_id], one) and model_id not in new:
-            changed[model_id] = known[model_id]
+    return ids, list(aliases.values())
+
+
+def _moved(found: Sequence[Found], ids: dict[str, str]) -> dict[Place, list[str]]:
+    """Under which models offerings of these places stand that are not those of their ids: an operator's doing."""
+    wanted = {(one.provider, one.upstream_model): ids.get(one.model_id) for one in found}
+    moved: dict[Place, list[str]] = defaultdict(list)
+    standing = Offering.objects.filter(provider__in={provider for provider, _ in wanted})
+    for provider, name, model in standing.values_list(
+        "provider_id", "upstream_model", "model_id"
+    ).iterator():
+        if wanted.get((provider, name), model) != model:
+            moved[provider, name].append(model)
+    return moved
+
+
+def _ensure_models(found: Sequence[Found], ids: dict[str, str], summary: Intake) -> None:
+    told: dict[str, list[Found]] = defaultdict(list)
+    for one in found:
+        told[ids[one.model_id]].append(one)
+    known = Model.objects.in_bulk(list(told))
+    new: list[Model] = []
+    changed: list[Model] = []
     for model_id, sources in told.items():
-        if abilities.learn(known[model_id], sources) and model_id not in new:
-            changed[model_id] = known[model_id]
-    for model in new.values():
-        model.name = model.name or model.id.rpartition("/")[2]
-    Model.objects.bulk_create(new.values(), batch_size=BATCH)
-    Model.objects.bulk_update(changed.values(), [*LEARNED, *ABILITIES, "learned"], batch_size=BATCH)
-    ModelAlias.objects.bulk_create(aliases.values(), batch_size=BATCH)
-    summary.models = len(new)
-    return ids
+        model = known.get(model_id) or Model(id=model_id)
+        learned = [_learn(model, one) for one in sources]
+        learned.append(abilities.learn(model, sources))
+        if model_id not in known:
+            model.name = model.name or model.id.rpartition("/")[2]
+            new.append(model)
+        elif any(learned):
+            changed.append(model)
+    Model.objects.bulk_create(new, batch_size=BATCH)
+    Model.objects.bulk_update(changed, [*LEARNED, *ABILITIES, "learned"], batch_size=BATCH)
+    summary.models += len(new)
 
 
 LEARNED = ("name", "description", "context_length", "max_output_tokens", "released_on")
@@ -160,10 +185,14 @@ def _learn(model: Model, one: Found) -> bool:
     return learned
 
 
-def _ensure_offerings(found: Iterable[Found], ids: dict[str, str], summary: Intake) -> Places:
+def _ensure_offerings(found: Sequence[Found], ids: dict[str, str], summary: Intake) -> Places:
     """One that exists stays where an operator put it, on or off; a provider's own list brings its limits up to date."""
     places: Places = {}
-    for offering in Offering.objects.all():
+    standing = Offering.objects.filter(
+        provider__in={one.provider for one in found},
+        upstream_model__in={one.upstream_model for one in found},
+    )
+    for offering in standing:
         places.setdefault((offering.provider_id, offering.upstream_model), []).append(offering)
     new: list[Offering] = []
     changed: dict[int, Offering] = {}
@@ -178,7 +207,7 @@ def _ensure_offerings(found: Iterable[Found], ids: dict[str, str], summary: Inta
                 changed[offering.pk] = offering
     Offering.objects.bulk_create(new, batch_size=BATCH)
     Offering.objects.bulk_update(changed.values(), LIMITS, batch_size=BATCH)
-    summary.offerings = len(new)
+    summary.offerings += len(new)
     return places
 
 
@@ -229,20 +258,24 @@ def _best(found: Iterable[Found], places: Places, summary: Intake) -> list[tuple
 
 
 def _compare(
-    found: Sequence[tuple[Offering, Found]], places: Places, summary: Intake
+    found: Sequence[tuple[Offering, Found]],
+    now: datetime.datetime,
+    summary: Intake,
+    settled: Settled,
 ) -> list[Price]:
     """The prices to add; those that look like a mistake are left to a human."""
-    now = clock.now()
-    in_force = {price.offering_id: price for price in prices_in_force(now)}
+    models = {offering.model_id for offering, _ in found}
+    all_in_force = prices_in_force(now).filter(offering__model__in=models)
+    in_force = {price.offering_id: price for price in all_in_force.select_related("offering")}
     priced: dict[int, tuple[Offering, Price | Amounts]] = {
         offering.pk: (offering, one.amounts) for offering, one in found if one.amounts
     }
-    for offerings in places.values():
-        priced |= {o.pk: (o, in_force[o.pk]) for o in offerings if o.pk in in_force}
+    priced |= {pk: (price.offering, price) for pk, price in in_force.items()}
     neighbours = Neighbours(priced.values())
-    makes: dict[str, list[str]] = dict(Model.objects.values_list("id", "output_modalities"))
+    makes: dict[str, list[str]] = dict(
+        Model.objects.filter(pk__in=models).values_list("id", "output_modalities")
+    )
     prices: list[Price] = []
-    settled: set[tuple[int, PriceSource]] = set()
     for offering, one in found:
         assert one.amounts is not None
         price = in_force.get(offering.pk)
@@ -278,7 +311,6 @@ def _compare(
         prices.append(
             Price(offering=offering, valid_from=now, source=one.source, note=one.note, **one.amounts.as_json())
         )  # fmt: skip
-    supersede(settled)
     return prices
 
 
