@@ -24,7 +24,7 @@ from apps.inference import credentials, metrics, recovery
 from apps.inference.breaker import Standing
 from apps.inference.context import Attempt, RequestContext, Sent
 from apps.inference.delivery import Client, Delivery, Lanes, Race
-from apps.inference.faults import NO_FAILURES, FaultKind, UpstreamFault
+from apps.inference.faults import NO_FAILURES, SILENT, FaultKind, UpstreamFault
 from apps.inference.planner import Target
 from apps.inference.relay import Body
 from apps.inference.resting import rest_for
@@ -79,7 +79,7 @@ class Attempts:
                 if self.context.hedges:
                     await self._attempt_hedged(targets)
                 else:
-                    await self._attempt(self._delivery(target, is_last=len(targets) == 1))
+                    await self._attempt(self._delivery(target, is_last=_is_last(targets, target)))
                 return
             except UpstreamFault as fault:
                 last = fault
@@ -91,7 +91,10 @@ class Attempts:
                     if not targets:
                         raise fault.client_error from fault
                     continue
-                if not await self._is_due_again(target, fault):
+                if fault.kind in SILENT:
+                    # Whatever key it is asked with, it is the same host that is silent.
+                    targets = [other for other in targets if not _is_same_host(other, target)]
+                elif not await self._is_due_again(target, fault):
                     targets.pop(0)
         if last is None:
             raise AllProvidersFailed(
@@ -131,12 +134,14 @@ class Attempts:
     async def _attempt_hedged(self, targets: list[Target]) -> None:
         """Ask the first host and, when it takes longer than it usually does, another one beside it.
 
-        The loser is ended and forgotten. Raises UpstreamFault, of the first host where none has begun to answer; one that
-        was asked beside it is no target any more then.
+        The loser is ended and forgotten. Raises UpstreamFault where none has begun to answer: that of a host that has told
+        the client's mistake, which is then the first of the targets, else the first host's. The other one is no target any more.
         """
         race = Race()
-        first = race.start(self._delivery(targets[0], is_last=len(targets) == 1), self._attempt)
+        alone = _is_last(targets, targets[0])
+        first = race.start(self._delivery(targets[0], is_last=alone), self._attempt)
         beside: Target | None = None
+        second = first
         try:
             usual = self.runtime.health.of(targets[0].key).usual_wait
             patience = HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
@@ -144,13 +149,19 @@ class Attempts:
             if not first.done() and race.winner is None:
                 beside = self._spare(targets) if self._may_ask() else None
             if beside is not None:
-                race.start(self._delivery(beside, is_last=len(targets) == 2), self._attempt)
+                is_last = _is_last(targets, targets[0], beside)
+                second = race.start(self._delivery(beside, is_last=is_last), self._attempt)
             await race.finish()
         finally:
             await race.end()
-        if race.winner is None and beside is not None:
+        if race.winner is not None:
+            race.tasks[race.winner].result()
+            return
+        if beside is not None:
             targets.remove(beside)
-        (race.tasks[race.winner] if race.winner else first).result()
+            if _told_the_client(second) and not _told_the_client(first):
+                targets[0], first = beside, second
+        first.result()
 
     def _spare(self, targets: Sequence[Target]) -> Target | None:
         """Who can be asked beside the first of these, its call paid for: nobody who is only just coming back."""
@@ -261,6 +272,22 @@ class Attempts:
         )
         if len(self.context.targets) > 1 and self.context.model is not None:
             health.stick(self.context.key.id, self.context.model.id, target.offering.id)
+
+
+def _is_last(targets: Sequence[Target], *asked: Target) -> bool:
+    """Whether nobody is left behind these who may be asked after a silent one."""
+    return all(any(_is_same_host(other, one) for one in asked) for other in targets)
+
+
+def _is_same_host(target: Target, other: Target) -> bool:
+    """Whether both are one offering, perhaps with two keys: the customer's own and the house's."""
+    return target.offering.id == other.offering.id
+
+
+def _told_the_client(call: asyncio.Task[None]) -> bool:
+    """Whether this host has failed for a mistake of the client's."""
+    fault = call.exception() if call.done() and not call.cancelled() else None
+    return isinstance(fault, UpstreamFault) and fault.client_error is not None
 
 
 def _others_of(host: Target, targets: Sequence[Target]) -> list[Target]:

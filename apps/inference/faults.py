@@ -29,6 +29,8 @@ class FaultKind(StrEnum):
     STATUS = "status"
     ERROR_IN_BODY = "error_in_body"
     EMPTY = "empty"
+    WORDLESS = "wordless"
+    """It says that it has ended as usual, and nothing else: the model's doing as likely as the host's, so no failure of it."""
     MALFORMED = "malformed"
     STALLED = "stalled"
     CUT = "cut"
@@ -39,8 +41,13 @@ class FaultKind(StrEnum):
     """Asked to go on with another host's answer, it gives another one. That is no failure of its own."""
 
 
-NO_FAILURES = frozenset({FaultKind.DEADLINE, FaultKind.OUTRUN, FaultKind.DIVERGED})
+NO_FAILURES = frozenset(
+    {FaultKind.DEADLINE, FaultKind.OUTRUN, FaultKind.DIVERGED, FaultKind.WORDLESS}
+)
 """Faults that say nothing of the host."""
+SILENT = frozenset({FaultKind.TIMEOUT, FaultKind.DEADLINE})
+"""The host has shown nothing in its time, with whatever key it is asked."""
+WITHOUT_CONTENT = frozenset({FaultKind.EMPTY, FaultKind.WORDLESS})
 
 
 class UpstreamFault(Exception):

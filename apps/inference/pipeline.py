@@ -40,7 +40,7 @@ from apps.inference.attempts import AnswerBroken, Attempts
 from apps.inference.context import RequestContext
 from apps.inference.cover import AnswerStopped
 from apps.inference.delivery import Client
-from apps.inference.faults import FaultKind
+from apps.inference.faults import WITHOUT_CONTENT
 from apps.inference.models import Outcome
 from apps.inference.recording import Answered
 from apps.inference.runtime import current
@@ -98,7 +98,7 @@ async def serve(context: RequestContext, client: Client) -> None:
         raise
     except GatewayzError as refused:
         attempts = context.progress.attempts
-        was_empty = bool(attempts) and attempts[-1].fault == FaultKind.EMPTY
+        was_empty = bool(attempts) and attempts[-1].fault in WITHOUT_CONTENT
         outcome, error = Outcome.EMPTY if was_empty else Outcome.FAILED, refused
         raise
     except asyncio.CancelledError:

@@ -18,7 +18,14 @@ from apps.inference import credentials, faults
 from apps.inference.canonical.surrogates import mend_whole
 from apps.inference.faults import FaultKind, UpstreamFault, short_pause
 from apps.inference.planner import Target
-from apps.inference.relay import JSON_TYPE, UNREADABLE, JsonRelay, Outgoing, StreamRelay
+from apps.inference.relay import (
+    JSON_TYPE,
+    UNREADABLE,
+    JsonRelay,
+    Outgoing,
+    StreamRelay,
+    Tally,
+)
 
 
 class Waits(msgspec.Struct, frozen=True):
@@ -118,7 +125,7 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
     if relay.tally.is_empty:
-        raise UpstreamFault(FaultKind.EMPTY, detail="an answer without content")
+        raise _empty(relay.tally, "an answer without content")
 
 
 async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
@@ -203,12 +210,17 @@ def _require_complete(relay: StreamRelay) -> None:
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
     if relay.tally.is_empty:
-        raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
+        raise _empty(relay.tally, "a stream without content")
     if relay.tally.finish_reason and (relay.tally.ended or not relay.tally.open_choices):
         return
     if relay.tally.has_content:
         raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason")
     raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
+
+
+def _empty(tally: Tally, detail: str) -> UpstreamFault:
+    kind = FaultKind.WORDLESS if tally.finish_reason else FaultKind.EMPTY
+    return UpstreamFault(kind, detail=detail)
 
 
 def _late(kind: FaultKind, *, is_hasty: bool) -> UpstreamFault:

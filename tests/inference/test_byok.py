@@ -9,7 +9,7 @@ from apps.inference.breaker import LocalBreaker, Rules
 from apps.inference.models import RequestRecord
 from apps.sandbox.keys import BAD_KEY
 from tests.gateway import OWN_SECRET
-from tests.hosting import Host, slug_for, slug_of
+from tests.hosting import Host, seconds, slug_for, slug_of
 from tests.surfaces import LANES, Surface, ask, check_error, name_lane
 
 HOUSE_SECRET = "a-key-that-the-host-takes"
@@ -127,6 +127,41 @@ def test_our_key_takes_over_at_its_price_when_the_own_one_is_refused(
     own, ours = record.attempts
     assert (own["is_byok"], own["status"], own["fault"]) == (True, 401, "status")
     assert ("is_byok" in ours, ours["fault"]) == (False, "")
+
+
+@both_ways
+def test_silent_host_is_not_asked_with_the_other_key(
+    gateway, customer, make_model, upstream, streamed
+):
+    """That it is silent is the host's fault, and not the key's."""
+    silent = Host("echo+hang", seconds=seconds(first_content=0.4, first_content_last=0.4))
+    model = make_model(silent, "echo")
+    customer.bring_key(slug_of(0))
+
+    answer = ask(
+        gateway.client(customer), Surface.CHAT, body_of(Surface.CHAT, model, streamed=streamed)
+    )
+
+    assert answer.headers["x-gatewayz-provider"] == slug_of(1)
+    assert upstream.stats()["by_model"] == {"echo+hang": 1, "echo": 1}
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["timeout", ""]
+    assert [bool(attempt.get("is_byok")) for attempt in record.attempts] == [True, False]
+
+
+def test_host_with_two_keys_has_the_patience_of_the_only_one(
+    gateway, customer, make_model, upstream
+):
+    slow = Host("echo+ttft=900", seconds=seconds(first_content=0.3, first_content_last=5.0))
+    model = make_model(slow)
+    customer.bring_key(slug_of(0))
+
+    answer = ask(
+        gateway.client(customer), Surface.CHAT, body_of(Surface.CHAT, model, streamed=True)
+    )
+
+    assert (answer.status, answer.is_finished) == (200, True)
+    assert secrets_seen(upstream) == [bearer(OWN_SECRET)]
 
 
 @pytest.mark.parametrize("surface", list(Surface), ids=str)

@@ -5,7 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from apps.catalog.models import Offering
 from apps.catalog.providers.spec import Operation, Wire
+from apps.inference import runtime
+from apps.inference.breaker import LocalBreaker, Rules
 from apps.inference.canonical.events import FinishReason
 from apps.inference.needs import answers_a_tool
 from apps.inference.passing import PassedAnswer
@@ -54,7 +57,10 @@ def ask(gateway, customer, path: str, model: str, *, streams: bool) -> Any:
 
 
 def fault_of(path: str, wire: Wire, streams: bool) -> str:
-    """The sandbox's chat completion without content has no choice, which is none to translate."""
+    """The sandbox's chat completion without content has no choice, which is none to translate; those of other formats but
+    Google's say why they ended."""
+    if wire not in (Wire.OPENAI_CHAT, Wire.GEMINI):
+        return "wordless"
     is_translated = path != "/v1/chat/completions"
     return "malformed" if wire is Wire.OPENAI_CHAT and is_translated and not streams else "empty"
 
@@ -87,9 +93,46 @@ def test_nothing_is_charged_when_nobody_says_anything(
 
     assert answer.status_code == 503
     (record,) = customer.settled(requests=1)
-    outcome = "empty" if fault_of(path, wire, streams) == "empty" else "failed"
+    outcome = "failed" if fault_of(path, wire, streams) == "malformed" else "empty"
     assert (record.outcome, record.charged) == (outcome, 0)
     assert customer.balance.held == 0
+
+
+@pytest.fixture
+def strict_breaker(gateway):
+    """One that opens at the first failure."""
+    (served,) = runtime._runtimes.values()
+    former = served.breaker
+    served.breaker = LocalBreaker(
+        Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=60.0, successes=1)
+    )
+    yield
+    served.breaker = former
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("told", "is_failure"), [("empty=shell", False), ("empty=shell+nofinish", True)]
+)
+def test_saying_nothing_is_held_against_the_host_only_without_a_reason_to_end(
+    gateway, customer, make_model, strict_breaker, streams, told, is_failure
+):
+    """The model may have had nothing to say; another host is asked all the same."""
+    model = make_model(Host(f"echo+{told}", Wire.ANTHROPIC_MESSAGES), "echo")
+
+    for _ in range(3):
+        answer = ask(gateway, customer, "/v1/chat/completions", model, streams=streams)
+        assert answer.status_code == 200
+
+    records = sorted(customer.settled(requests=3), key=lambda record: record.created_at)
+    asked_first = [len(record.attempts) == 2 for record in records]
+    assert asked_first == ([True, False, False] if is_failure else [True] * 3)
+    fault = "empty" if is_failure else "wordless"
+    assert records[0].attempts[0]["fault"] == fault
+    (served,) = runtime._runtimes.values()
+    offering = Offering.objects.get(model_id=model, priority=0)
+    health = served.health.of(f"{offering.pk}:{offering.upstream_model}")
+    assert (health.errors > 0) is is_failure
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ FAULTS = {
     "connection refused": replace(before("", "connection", calls=0), is_refusing=True),
     "connection reset": before("reset", "connection", calls=2),
     "empty": replace(before("empty", "empty"), whole="malformed"),
-    "answer without content": before("empty=shell", "empty"),
+    "answer without content": before("empty=shell+nofinish", "empty"),
     "error in a 200": before("errorbody", "error_in_body"),
     "wrong content type": replace(before("html", "empty"), whole="malformed"),
     "malformed from the start": before("malformed=0", "malformed"),

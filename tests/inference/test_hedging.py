@@ -229,6 +229,38 @@ def test_six_calls_are_made_at_most_with_those_beside_another(
     assert len(record.attempts) == 6
 
 
+@both_ways
+@pytest.mark.parametrize("first", ["echo+delay=600+status=503", "echo+delay=600+reset"])
+def test_clients_mistake_that_the_second_host_tells_is_told(
+    gateway, customer, make_model, upstream, hasty, first, streamed
+):
+    model = make_model(first, "echo+status=400", "echo+words=4")
+    body = Surface.CHAT.body(model, stream=streamed, hedge=True)
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body)
+
+    assert (answer.status, check_error(answer, Surface.CHAT)["code"]) == (400, "invalid_request")
+    assert "echo+words=4" not in upstream.stats()["by_model"]
+    (record,) = customer.settled(requests=1)
+    assert {attempt["fault"] for attempt in record.attempts} & {"rejected"}
+    assert record.charged == 0
+
+
+def test_model_with_more_room_is_asked_when_the_second_host_lacks_it(
+    gateway, customer, make_model, hasty
+):
+    small = make_model(
+        Host("echo+delay=600+status=503", context_length=1000),
+        Host("echo+context", context_length=1000),
+    )
+    roomy = make_model(Host("echo+words=3", context_length=100_000))
+    body = Surface.CHAT.body(small, hedge=True, models=[roomy])
+
+    answer = ask(gateway.client(customer), Surface.CHAT, body)
+
+    assert (answer.status, answer.headers["x-gatewayz-model"]) == (200, roomy)
+
+
 @pytest.mark.parametrize("value", ["yes", 1, []])
 def test_wrong_type_is_refused_by_name(gateway, customer, make_model, value):
     body = Surface.CHAT.body(make_model("echo"), hedge=value)
