@@ -21,10 +21,8 @@ def _sqlite(event: str, condition: str, *rows: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("monitoring", "0002_usage"),
-        ("inference", "0011_tags_and_savings"),
-    ]
+    replaces = [("monitoring", "0003_late_records")]
+    dependencies = [("monitoring", "0001_squashed_0004"), ("inference", "0001_squashed_0011")]
 
     operations = [
         VendorSQL(
