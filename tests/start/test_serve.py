@@ -43,7 +43,11 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
-        await_answer(f"{self.url}/health/ready", self.process)
+        try:
+            await_answer(f"{self.url}/health/ready", self.process)
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def demo(self) -> dict[str, str]:
@@ -67,8 +71,11 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+            self.kill()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
 def run_serve(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
