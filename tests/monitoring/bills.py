@@ -50,7 +50,7 @@ def line(day="2026-11-10", model="large-v1", requests=1, tokens=0, cached=0, out
     return f"{day},{model},{requests},{tokens},{cached},{output},{cost},USD"
 
 
-def take(*lines: str, **options: Any) -> exports.Imported:
+def take(*lines: str, **options: Any) -> Any:
     """Import a file with these lines."""
     options = {"provider": "acme", "file_name": "acme.csv"} | options
     head = options.pop("head", HEAD)
