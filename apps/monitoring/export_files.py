@@ -189,7 +189,7 @@ class _Rows:
         self._zone = zone
         self._today = today
         self._names = [name.casefold() for name in head.names]
-        self._places = {name: self._names.index(name) for name in reversed(self._names)}
+        self._places = {name: self._names.index(name.casefold()) for name in mapping.needed_columns}
         self._skipped = {
             column: {value.strip().casefold() for value in values}
             for column, values in mapping.skipped.items()
@@ -331,7 +331,7 @@ class _Row:
         self._places = places
 
     def __getitem__(self, column: str) -> str:
-        return self._cells[self._places[column.casefold()]].strip() if column else ""
+        return self._cells[self._places[column]].strip() if column else ""
 
 
 def _whole(measure: str, number: Decimal) -> int:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 GREATEST = 10**15
 """No number of a bill is greater."""
+SHORT = 15
+"""Digits that are surely no more than ``GREATEST``."""
 SIGNS = "$€£¥￥"
 SPACES = " \u00a0\u202f'’_"
 """That people put between thousands."""
@@ -25,6 +27,8 @@ def read_number(text: str, *, decimal_mark: str = ".") -> Decimal:
     told = text.strip()
     if not told:
         return Decimal(0)
+    if len(told) <= SHORT and told.isascii() and told.isdigit():  # nearly all are
+        return Decimal(told)
     is_negative = told.startswith("(") and told.endswith(")")
     bare = told[1:-1].strip() if is_negative else told
     if bare[:1] in "+-−":
@@ -82,11 +86,12 @@ def read_day(text: str, *, day_format: str, zone: ZoneInfo) -> datetime.date:
 
 
 def _read_iso(text: str) -> datetime.datetime | datetime.date:
-    try:
+    if len(text) <= len("2026-05-31"):
         return datetime.date.fromisoformat(text)
-    except ValueError:
+    if text.endswith(("UTC", "GMT")):
         # "2025-10-20 17:16:48 UTC": https://docs.fireworks.ai/accounts/exporting-billing-metrics
-        return datetime.datetime.fromisoformat(re.sub(r"\s*(UTC|GMT)$", "+00:00", text))
+        text = f"{text[:-3].rstrip()}+00:00"
+    return datetime.datetime.fromisoformat(text)
 
 
 def _day_of(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.date:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
@@ -13,6 +15,8 @@ from apps.common.money import format_usd
 from apps.monitoring.models import AlertStatus, DriftAlert, Side, UsageComparison
 from apps.monitoring.models.export import COST, MEASURES
 from apps.monitoring.models.reconciliation import ALARMED, WHOLE_PPM
+from apps.monitoring.periods import ONE_DAY, start_of_day
+from apps.monitoring.services.reconciling import rules_of
 from apps.monitoring.showing import csv_line
 
 MOST_DAYS = 366
@@ -96,6 +100,20 @@ class Day:
     lines: tuple[Line, ...]
     alerts: tuple[DriftAlert, ...]
 
+    time_zone: str
+
+    @property
+    def records_query(self) -> str:
+        """Of the list of request records: those of this day here."""
+        zone = ZoneInfo(self.time_zone)
+        return urlencode(
+            {
+                "provider": self.provider,
+                "created_at__gte": start_of_day(self.day, zone).isoformat(),
+                "created_at__lt": start_of_day(self.day + ONE_DAY, zone).isoformat(),
+            }
+        )
+
     @property
     def open_alerts(self) -> int:
         return sum(alert.status == AlertStatus.OPEN for alert in self.alerts)
@@ -118,6 +136,7 @@ def read_days(wanted: Wanted) -> list[Day]:
                 uncertain=sum(line.uncertain for line in lines),
                 lines=lines,
                 alerts=tuple(alerts.get((provider, day), ())),
+                time_zone=rules_of(provider).time_zone,
             )
         )
     return found

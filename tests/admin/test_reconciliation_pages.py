@@ -167,6 +167,16 @@ def test_report_shows_days_models_and_alerts(staff, compared):
     assert "<b>bold</b>" not in text
 
 
+def test_report_leads_to_the_requests_of_the_day(staff, compared):
+    BillRules.objects.create(provider="acme", time_zone="Asia/Shanghai")
+    day = staff.get(REPORT, {"last": "2026-11-10"}).context["days"][0]
+    page = staff.get(f"/admin/inference/requestrecord/?{day.records_query}")
+
+    assert "created_at__gte=2026-11-09T16" in day.records_query
+    assert page.status_code == 200
+    assert page.context["cl"].result_count == 1
+
+
 @pytest.mark.parametrize(
     ("query", "days"),
     [

@@ -11,7 +11,7 @@ from apps.accounts.services import create_user
 from apps.billing.services import rating
 from apps.catalog.client_rates import marked_up
 from apps.catalog.history import read_history
-from apps.catalog.models import Price
+from apps.catalog.models import AMOUNTS, Price
 from apps.catalog.services import offers, providers
 from apps.common.money import usd_to_nano
 from apps.common.usage import Usage
@@ -42,7 +42,7 @@ def price_of(model, **prices):
     )
     row = Price.objects.filter(offering=offering).latest("valid_from")
     if prices:
-        amounts = {name: getattr(row, name) for name in offers.AMOUNTS} | prices
+        amounts = {name: getattr(row, name) for name in AMOUNTS} | prices
         row = Price.objects.create(offering=offering, source="staff", **amounts)
     return row.pk
 

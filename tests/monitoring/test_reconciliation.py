@@ -4,6 +4,7 @@ import datetime
 import json
 
 import pytest
+from django.db import connection
 
 from apps.catalog.models import Offering
 from apps.common import clock
@@ -195,6 +196,7 @@ def test_accounts_are_added_and_a_measure_that_one_does_not_tell_is_not_compared
 def test_export_that_was_wrong_is_withdrawn_and_the_former_counts_again(price_id):
     first, second = take(line(cost="1")).export, take(line(cost="9")).export
     run = exports.withdraw(second.pk, note="another account's", withdrawn_by="dave@example.com")
+    assert run is not None
 
     first.refresh_from_db()
     second.refresh_from_db()
@@ -377,12 +379,41 @@ def test_days_long_ago_are_not_compared_anew(price_id):
     take(line(day="2026-11-05"))
     take(line(day="2026-11-06"), line(day="2026-11-08"))
     take(line(day="2026-10-06"), account="old")
-    ReconciliationRun.objects.all().delete()
 
     tasks.reconcile_usage()
 
-    (run,) = ReconciliationRun.objects.all()
+    (run,) = ReconciliationRun.objects.filter(reason=RunReason.SCHEDULE)
     assert (f"{run.first_day}", f"{run.last_day}", run.days) == ("2026-11-06", "2026-11-08", 3)
+
+
+def test_days_of_an_import_that_was_not_compared_are_compared(organization, price_id):
+    take(line(day="2026-10-06"))
+    ReconciliationRun.objects.all().delete()
+    UsageComparison.objects.all().delete()
+
+    tasks.reconcile_usage()
+    tasks.reconcile_usage()
+
+    assert ReconciliationRun.objects.count() == 1
+    assert UsageComparison.objects.count() == 1
+
+
+def test_day_is_read_again_when_an_export_comes_in_between(price_id):
+    first = take(line(cost="1")).export
+    waiting = ["another"]
+
+    def interrupt(execute, sql, *rest):
+        if waiting and "inference_requestrecord" in sql:
+            waiting.clear()
+            exports.withdraw(first.pk, note="wrong", withdrawn_by="")
+            take(line(cost="2"))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(interrupt):
+        reconciling.compare("acme", TENTH, TENTH, reason=RunReason.STAFF)
+
+    assert not waiting
+    assert UsageComparison.objects.get().theirs_cost == 2 * DOLLAR
 
 
 def test_alert_that_was_handled_opens_again_only_when_the_drift_has_grown(organization, price_id):

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Min, Sum
 
 from apps.catalog.selectors import read_upstream_names
 from apps.common import clock
@@ -85,14 +85,14 @@ def compare(
     export: UsageExport | None = None,
     made_by: str = "",
 ) -> ReconciliationRun:
-    """The days from ``first`` to ``last`` that an export tells of; a transaction for each day."""
+    """The days from ``first`` to ``last``, a transaction for each. A day that no export tells of has no comparison."""
     rules = rules_of(provider)
     found: list[UsageComparison] = []
     days = opened = resolved = 0
     for number in range((last - first).days + 1):
         day = first + DAY * number
-        told, rows, changes = _compare_day(provider, day, rules)
-        days += told
+        is_told, rows, changes = _compare_day(provider, day, rules)
+        days += is_told
         opened += changes.opened
         resolved += changes.resolved
         found += rows
@@ -114,27 +114,34 @@ def compare(
     )
 
 
-@transaction.atomic
 def _compare_day(
     provider: str, day: datetime.date, rules: BillRules
 ) -> tuple[bool, list[UsageComparison], Changes]:
-    lock()
-    exports = _exports_of(provider, day)
-    UsageComparison.objects.filter(provider=provider, day=day).delete()
-    if not exports:
-        return False, [], _judge(provider, day, rules, {}, {})
-    zone = ZoneInfo(exports[0].time_zone)
+    """What is read is read before the transaction: it may take seconds, and SQLite has one writer."""
+    while True:
+        exports = _exports_of(provider, day)
+        rows, measures = _read_day(exports, provider, day, rules) if exports else ([], [])
+        with transaction.atomic():
+            lock()
+            if _exports_of(provider, day) != exports:
+                continue  # one was imported or withdrawn meanwhile
+            UsageComparison.objects.filter(provider=provider, day=day).delete()
+            UsageComparison.objects.bulk_create(rows)
+            return bool(exports), rows, _judge(provider, day, rules, measures, rows)
+
+
+def _read_day(
+    exports: Sequence[UsageExport], provider: str, day: datetime.date, rules: BillRules
+) -> tuple[list[UsageComparison], list[str]]:
+    """A row for each model, and the measures that are told."""
     measures, theirs = _read_theirs(exports, day, rules)
-    ours = _read_ours(provider, day, zone, rules)
+    ours = _read_ours(provider, day, ZoneInfo(exports[0].time_zone), rules)
     now = clock.now()
     rows = [
         _row(provider, day, model, theirs.get(model), ours.get(model), measures, now)
         for model in sorted({*theirs, *ours})
     ]
-    UsageComparison.objects.bulk_create(rows)
-    totals = {measure: sum(row.get(measure, 0) for row in theirs.values()) for measure in measures}
-    own = {measure: sum(one.numbers[measure] for one in ours.values()) for measure in measures}
-    return True, rows, _judge(provider, day, rules, totals, own)
+    return rows, measures
 
 
 def _exports_of(provider: str, day: datetime.date) -> list[UsageExport]:
@@ -249,8 +256,8 @@ def _judge(
     provider: str,
     day: datetime.date,
     rules: BillRules,
-    theirs: Mapping[str, int],
-    ours: Mapping[str, int],
+    measures: Sequence[str],
+    rows: Sequence[UsageComparison],
 ) -> Changes:
     known = {
         alert.measure: alert for alert in DriftAlert.objects.filter(provider=provider, day=day)
@@ -258,11 +265,12 @@ def _judge(
     opened = resolved = 0
     for measure in ALARMED:
         alert = known.get(measure)
-        if measure not in theirs:
+        if measure not in measures:
             resolved += _resolve(alert, NOT_TOLD_ANY_MORE)
             continue
         alert = alert or DriftAlert(provider=provider, day=day, measure=measure)
-        alert.theirs, alert.ours = theirs[measure], ours[measure]
+        alert.theirs = sum(row.theirs(measure) or 0 for row in rows)
+        alert.ours = sum(row.ours(measure) for row in rows)
         alert.drift_ppm = rules.drift_ppm
         if rules.is_drift(measure, theirs=alert.theirs, ours=alert.ours):
             opened += _open(alert)
@@ -328,15 +336,22 @@ def handle(alert_id: int, *, status: AlertStatus, note: str, handled_by: str) ->
 
 
 def compare_recent() -> list[ReconciliationRun]:
-    """Anew, of each provider, the days of the last while that an export tells of: records may have come late."""
+    """Anew, of each provider, the days of the last while that an export tells of: records may have come late. And what
+    a process that died after its import did not compare."""
     since = clock.now().date() - settings.RECONCILED_FOR
+    counting = UsageExport.objects.filter(withdrawn_at=None, superseded_by=None)
     told = (
-        UsageExport.objects.filter(Q(withdrawn_at=None), Q(superseded_by=None), last_day__gte=since)
+        counting.filter(last_day__gte=since)
         .order_by("provider")
         .values_list("provider")
         .annotate(first=Min("first_day"), last=Max("last_day"))
     )
-    return [
+    runs = [
         compare(provider, max(first, since), last, reason=RunReason.SCHEDULE)
         for provider, first, last in list(told)
+    ]
+    compared = ReconciliationRun.objects.exclude(export=None).values("export")
+    return runs + [
+        compare(one.provider, one.first_day, one.last_day, reason=RunReason.SCHEDULE, export=one)
+        for one in counting.exclude(pk__in=compared)
     ]
