@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0004_usage_days'),
+        ('monitoring', '0002_late_records'),
     ]
 
     operations = [
