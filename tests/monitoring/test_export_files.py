@@ -9,7 +9,9 @@ import pytest
 from apps.common.errors import BodyTooLarge
 from apps.monitoring import export_files
 from apps.monitoring.export_files import ExportRefused, measure_file, read_file
+from apps.monitoring.model_names import normal_name
 from apps.monitoring.models import UsageExportMapping
+from apps.monitoring.services.reconciling import rules_of
 
 TODAY = datetime.date(2026, 11, 20)
 UTC = ZoneInfo("UTC")
@@ -339,3 +341,24 @@ def test_every_mapping_that_is_shipped_is_valid_and_tested():
         mapping.full_clean()
         assert mapping.source
     assert {mapping.slug for mapping in mappings} == set(KNOWN)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("provider", "theirs", "ours"),
+    [
+        ("openai", "gpt-4o-2024-08-06, input", "gpt-4o"),
+        ("openai", "gpt-5-mini-2025-08-07", "gpt-5-mini-2025-08-07"),
+        ("anthropic", "Claude Haiku 4.5", "claude-haiku-4-5-20251001"),
+        ("anthropic", "Claude 3.5 Sonnet 2024-10-22", "claude-3-5-sonnet-20241022"),
+        ("openrouter", "openai/gpt-4.1-2025-04-14", "openai/gpt-4.1"),
+        ("openrouter", "qwen/qwen3-8b", "qwen/qwen3-8b:free"),
+        ("fireworks", "accounts/fireworks/models/llama4", "accounts/fireworks/models/llama4"),
+    ],
+)
+def test_names_on_known_bills_are_those_that_are_asked_for(provider, theirs, ours):
+    rules = rules_of(provider)
+
+    rules.full_clean()
+    assert rules.provider == provider
+    assert normal_name(theirs, rules.model_rules) == normal_name(ours, rules.model_rules)
