@@ -48,7 +48,8 @@ class ImportForm(forms.Form):
     )
     override = forms.JSONField(
         required=False,
-        widget=UnfoldAdminTextareaWidget,
+        initial=dict,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text='Fields of the mapping for this file alone: {"decimal_mark": ",", "day_format": "%d.%m.%Y"}',
     )
 
