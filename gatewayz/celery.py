@@ -93,6 +93,10 @@ app.conf.beat_schedule = {
         "task": "apps.monitoring.tasks.forget_probes",
         "schedule": crontab(minute=53, hour=2),
     },
+    "compare providers' bills anew": {
+        "task": "apps.monitoring.tasks.reconcile_usage",
+        "schedule": crontab(minute=7, hour=4),
+    },
     "prove the books": {
         "task": "apps.billing.tasks.verify_ledger",
         "schedule": crontab(minute=41, hour=3),

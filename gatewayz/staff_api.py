@@ -26,6 +26,11 @@ from apps.common.errors import (
     NotFound,
     PermissionDenied,
 )
+from apps.monitoring.staff_api import (
+    DriftAlertViewSet,
+    UsageComparisonViewSet,
+    UsageExportViewSet,
+)
 from gatewayz.envelopes import envelope
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -36,6 +41,9 @@ router.register("partner-offers", PartnerOfferViewSet, basename="staff-partner-o
 router.register("referrals", ReferralViewSet, basename="staff-referral")
 router.register("assign-plan", AssignPlanViewSet, basename="staff-assign-plan")
 router.register("email-domain-rules", EmailDomainRuleViewSet, basename="staff-email-domain-rule")
+router.register("usage-exports", UsageExportViewSet, basename="staff-usage-export")
+router.register("usage-comparisons", UsageComparisonViewSet, basename="staff-usage-comparison")
+router.register("drift-alerts", DriftAlertViewSet, basename="staff-drift-alert")
 
 PREFIXES = frozenset(f"/admin/{prefix}" for prefix, _, _ in router.registry)
 

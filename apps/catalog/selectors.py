@@ -82,6 +82,17 @@ def read_house_rates(offering_ids: Iterable[int]) -> dict[int, Rates]:
     }
 
 
+def read_provider_slugs() -> list[str]:
+    """Of all that have a row, enabled or not."""
+    return list(Provider.objects.order_by("slug").values_list("slug", flat=True))
+
+
+def read_upstream_names(offering_ids: Iterable[int]) -> dict[int, str]:
+    """By offering: its provider's name for the model."""
+    rows = Offering.objects.filter(pk__in=list(offering_ids))
+    return dict(rows.values_list("pk", "upstream_model"))
+
+
 def read_balances() -> list[tuple[str, str, int]]:
     """Provider, currency and billionths of it that are left in the house's account, where that was ever told."""
     rows = UpstreamBalance.objects.order_by("provider")

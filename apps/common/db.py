@@ -4,10 +4,12 @@ import asyncio
 import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection, migrations, models
+from django.db import close_old_connections, connection, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
 from typing_extensions import override
 
 P = ParamSpec("P")
@@ -56,22 +58,37 @@ class Epoch(models.Model):
         return str(self.value)
 
 
-class VendorSQL(migrations.RunPython):
-    """SQL that differs between PostgreSQL and SQLite. Each side is a list of statements.
+class VendorSQL(Operation):
+    """SQL that differs between PostgreSQL and SQLite. Each side is a list of statements; there is no way back.
 
     SQLite rebuilds a table that a migration alters, and its triggers go with the old one: such a migration must make
     them anew, which ``bump_epoch`` and ``append_only`` may be asked to do again.
     """
 
+    reduces_to_sql = True
+
     def __init__(self, *, postgresql: list[str], sqlite: list[str]) -> None:
-        statements = {"postgresql": postgresql, "sqlite": sqlite}
+        self.statements = {"postgresql": postgresql, "sqlite": sqlite}
 
-        def forwards(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-            with schema_editor.connection.cursor() as cursor:
-                for statement in statements[schema_editor.connection.vendor]:
-                    cursor.execute(statement)
+    @override
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The models stay as they are. (``RunPython`` would make all of them again, for code that asks for none.)"""
 
-        super().__init__(forwards, migrations.RunPython.noop)
+    @override
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        with schema_editor.connection.cursor() as cursor:
+            for statement in self.statements[schema_editor.connection.vendor]:
+                cursor.execute(statement)
+
+    @override
+    def describe(self) -> str:
+        return "Run SQL of the database's own"
 
 
 def bump_epoch(*, table: str, epoch_table: str) -> VendorSQL:

@@ -5,7 +5,7 @@ them are in the later ones alone, so a caller that stores sums reads only ranges
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import (
@@ -16,7 +16,6 @@ from django.db.models import (
     FloatField,
     Func,
     Q,
-    QuerySet,
     Sum,
     Value,
     When,
@@ -69,12 +68,12 @@ class Key(NamedTuple):
     organization_id: int
     slot: int
     """Since 1970, in units of what was asked for."""
-    model: str
-    provider: str
-    api_key_id: int
+    model: str = ""
+    provider: str = ""
+    api_key_id: int = 0
     """0 for the key that is gone."""
-    tag: str
-    billing: str
+    tag: str = ""
+    billing: str = ""
 
 
 class Sums:
@@ -161,9 +160,13 @@ def sum_records(
     slot_seconds: int,
     organization_id: int | None = None,
     only: Mapping[str, Any] | None = None,
+    by: Collection[str] = DIMENSIONS,
     has_times: bool = True,
 ) -> dict[Key, Sums]:
-    """What was recorded in these ranges, of one organisation or of all; ``only`` filters by ``DIMENSIONS``."""
+    """What was recorded in these ranges, of one organisation or of all; ``only`` filters by ``DIMENSIONS``.
+
+    Keys tell of the dimensions in ``by``, and of no other: the fewer, the fewer rows are read.
+    """
     if not ranges:
         return {}
     # The organisation stands in each range, so that each is looked up in the index of both.
@@ -179,30 +182,29 @@ def sum_records(
     )
     for name, value in (only or {}).items():
         rows = rows.filter(**{"key_or_none" if name == "api_key_id" else name: value})
-    by = ("organization_id", "slot", "model", "provider", "key_or_none", "tag", "billing")
+    named = ("organization_id", "slot", *(name for name in DIMENSIONS if name in by))
+    columns = ["key_or_none" if name == "api_key_id" else name for name in named]
+    grouped = rows.values_list(*columns).annotate(**_AGGREGATES)
     found = {
-        Key(*values[: len(by)]): Sums([int(value) for value in values[len(by) :]])
-        for values in rows.values_list(*by).annotate(**_AGGREGATES).values_list(*by, *_AGGREGATES)
+        _key(named, values): Sums([int(value) for value in values[len(named) :]])
+        for values in grouped.values_list(*columns, *_AGGREGATES)
     }
     if not has_times:
         return found
-    _add_times(found, rows.filter(_TIMED), by, "latency_ms", "latency")
     streamed = rows.filter(_TIMED, streamed=True, first_token_ms__isnull=False)
-    _add_times(found, streamed, by, "first_token_ms", "first_token")
+    for name, field, timed in (
+        ("latency", "latency_ms", rows.filter(_TIMED)),
+        ("first_token", "first_token_ms", streamed),
+    ):
+        counted = timed.annotate(bucket=_bucket(field)).values_list(*columns, "bucket")
+        for *values, bucket, count in counted.annotate(number=Count("pk")):
+            sums = found.setdefault(_key(named, values), Sums())
+            setattr(sums, name, getattr(sums, name) + histograms.pack([(bucket, count)]))
     return found
 
 
-def _add_times(
-    found: dict[Key, Sums],
-    rows: QuerySet[RequestRecord],
-    by: tuple[str, ...],
-    column: str,
-    name: str,
-) -> None:
-    counted = rows.annotate(bucket=_bucket(column)).values_list(*by, "bucket")
-    for *values, bucket, count in counted.annotate(number=Count("pk")):
-        sums = found.setdefault(Key(*values), Sums())
-        setattr(sums, name, getattr(sums, name) + histograms.pack([(bucket, count)]))
+def _key(named: Sequence[str], values: Sequence[Any]) -> Key:
+    return Key(**dict(zip(named, values, strict=False)))
 
 
 def first_moment(

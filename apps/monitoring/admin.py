@@ -9,6 +9,8 @@ from unfold.admin import ModelAdmin
 
 from apps.common import histograms
 from apps.common.admin import Large, OrganizationFilter, ReadOnly, in_usd
+from apps.monitoring import exports_admin as exports_admin  # registers its own pages
+from apps.monitoring import reconciliation_admin as reconciliation_admin  # the same
 from apps.monitoring.models import Probe, ProbeTotal, UsageHour, Watch
 from apps.monitoring.services import on_demand
 

@@ -63,11 +63,16 @@ def _families() -> tuple[Metric, ...]:
             "What is left in the house's account at a provider, in billionths of the currency.",
             labels=["provider", "currency"],
         ),
+        GaugeMetricFamily(
+            "gatewayz_drift_alerts_open",
+            "Drifts between a provider's bill and the records that nobody has looked at yet.",
+            labels=["provider"],
+        ),
     )
 
 
 def _filled() -> tuple[Metric, ...]:
-    probes, cost, month, cap, failing, balance = families = _families()
+    probes, cost, month, cap, failing, balance, drift = families = _families()
     for provider, tier, result, number in selectors.read_results():
         probes.add_sample("gatewayz_probes_total", _labels(provider, tier, result), number)
     for provider, spent in selectors.read_costs():
@@ -78,6 +83,8 @@ def _filled() -> tuple[Metric, ...]:
         failing.add_sample(failing.name, {"provider": provider}, number)
     for provider, currency, amount in read_balances():
         balance.add_sample(balance.name, {"provider": provider, "currency": currency}, amount)
+    for provider, number in selectors.read_open_drifts():
+        drift.add_sample(drift.name, {"provider": provider}, number)
     return families
 
 

@@ -1,4 +1,4 @@
-"""Reading what probes have found and cost."""
+"""Reading what probes have found and cost, and which drifts wait for somebody."""
 
 import datetime
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from django.db.models import Count, Q, Sum
 
 from apps.common import clock
 from apps.monitoring import pacing
-from apps.monitoring.models import Probe, ProbeTotal, Watch
+from apps.monitoring.models import AlertStatus, DriftAlert, Probe, ProbeTotal, Watch
 from apps.monitoring.pacing import Purse
 
 
@@ -50,3 +50,9 @@ def read_failing() -> Iterable[tuple[str, int]]:
     failing = Count("pk", filter=Q(failures__gt=0))
     rows = Watch.objects.exclude(probed_at=None).values_list("provider").annotate(number=failing)
     return rows.order_by()
+
+
+def read_open_drifts() -> Iterable[tuple[str, int]]:
+    """How many alerts of a provider are open; 0 where all were handled."""
+    is_open = Count("pk", filter=Q(status=AlertStatus.OPEN))
+    return DriftAlert.objects.order_by().values_list("provider").annotate(number=is_open)

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from apps.monitoring.services import probes, rollups, rounds
+from apps.monitoring.services import probes, reconciling, rollups, rounds
 
 log = structlog.get_logger(__name__)
 
@@ -24,3 +24,10 @@ def roll_up_usage() -> None:
 def forget_probes() -> None:
     if forgotten := probes.forget_old():
         log.info("probes.forgotten", number=forgotten)
+
+
+@shared_task
+def reconcile_usage() -> None:
+    """The last days of every provider that an export tells of, anew."""
+    for run in reconciling.compare_recent():
+        log.info("reconciliation.compared", provider=run.provider, days=run.days)

@@ -189,6 +189,7 @@ def _sum_fresh(question: Question, ranges: Sequence[Range]) -> Iterator[tuple[Va
         slot_seconds=periods.QUARTER,
         organization_id=question.organization_id,
         only=question.only,
+        by=[COLUMNS[group] for group in question.by if group in COLUMNS],
         has_times=question.has_times,
     )
     for key, sums in fresh.items():

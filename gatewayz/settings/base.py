@@ -6,6 +6,7 @@ from pathlib import Path
 import django_stubs_ext
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
+from django.templatetags.static import static
 
 from gatewayz import env
 
@@ -116,7 +117,10 @@ UNFOLD = {
     "SITE_HEADER": "Gatewayz",
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "hub",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/favicon.svg"}],
+    # A function: Unfold tries to import every text with a dot in it, for each page, which takes a third of its time.
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("img/favicon.svg")}
+    ],
 }
 
 LANGUAGE_CODE = "en-us"

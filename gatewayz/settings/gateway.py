@@ -105,6 +105,9 @@ PROBE_TIERS = {
 PROBE_BATCH = 50
 PROBES_AT_ONCE = 20
 
+# Reconciliation (docs/reconciliation.md): days that are compared anew every day, for records that came late.
+RECONCILED_FOR = timedelta(days=14)
+
 # Balances at providers (docs/health.md). Rough rates, to know when to warn.
 LOW_UPSTREAM_BALANCE = env.dollars("LOW_UPSTREAM_BALANCE_USD")
 LOW_CREDIT = env.dollars("LOW_CREDIT_USD")

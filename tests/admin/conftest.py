@@ -45,6 +45,7 @@ from apps.monitoring.models import Probe, UsageHour, Watch
 from apps.monitoring.services import totals
 from tests.billing.books import Books
 from tests.billing.promotions import make_coupon, make_offer, make_person
+from tests.monitoring.bills import line, take
 
 ATTEMPTS = [
     {"provider": "acme", "model": "large", "fault": "overloaded", "status": 529, "ms": 12},
@@ -125,6 +126,7 @@ def every_table(books):
         if isinstance(field, BigIntegerField) and not field.primary_key
     }
     UsageHour.objects.create(organization_id=books.organization_id, hour=495_000, **texts | sums)
+    take(line(output=10**6, cost="1"))
     add_promotions(books)
     make_payment(books)
 

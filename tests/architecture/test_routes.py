@@ -180,6 +180,9 @@ STAFF_API = {
     "/admin/coupons/<str:pk>",
     "/admin/coupons/<str:pk>/analytics",
     "/admin/coupons/stats/overview",
+    "/admin/drift-alerts",
+    "/admin/drift-alerts/<str:pk>",
+    "/admin/drift-alerts/<str:pk>/handle",
     "/admin/email-domain-rules",
     "/admin/email-domain-rules/<str:pk>",
     "/admin/partner-offers",
@@ -194,6 +197,11 @@ STAFF_API = {
     "/admin/trials/<str:pk>/expire",
     "/admin/trials/<str:pk>/extend",
     "/admin/trials/analytics",
+    "/admin/usage-comparisons",
+    "/admin/usage-comparisons/<str:pk>",
+    "/admin/usage-exports",
+    "/admin/usage-exports/<str:pk>",
+    "/admin/usage-exports/<str:pk>/withdraw",
 }
 """For staff with the permission of the model: a session and the CSRF token. All others get 403."""
 STAFF_JSON = {"/admin/refresh-providers", *STAFF_API}

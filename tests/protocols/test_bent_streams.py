@@ -14,6 +14,7 @@ from apps.inference.canonical.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
+    Finished,
     FinishReason,
     Started,
     UpstreamError,
@@ -529,6 +530,12 @@ def test_converses_failing_stop_reasons_are_errors(reason: str):
     *_, last = events_of(BEDROCK, [converse_event("messageStop", stopReason=reason)])
 
     assert isinstance(last, UpstreamError)
+
+
+def test_converses_stop_reason_that_is_no_text_ends_the_turn():
+    *_, last = events_of(BEDROCK, [converse_event("messageStop", stopReason=["end_turn"])])
+
+    assert last == Finished(FinishReason.STOP)
 
 
 def test_tools_that_run_at_amazon_are_passed_over():

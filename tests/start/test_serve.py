@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -14,23 +15,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import ROOT, await_answer, free_port
+from tests.installation import OURS, ROOT, await_answer, free_port
+
+# The bounds of a start are seconds of a machine that does nothing else.
+pytestmark = pytest.mark.alone
 
 CHAT = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
-    ours = {
-        "DJANGO_SETTINGS_MODULE",
-        "SECRET_KEY",
-        "KEY_PEPPER",
-        "KEYRING",
-        "RECEIPT_KEYS",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "SANDBOX",
-    }
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    kept = {name: value for name, value in os.environ.items() if name not in OURS}
     return {**kept, "GATEWAYZ_DATA_DIR": str(data_dir), **variables}
 
 
@@ -49,7 +43,11 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
-        await_answer(f"{self.url}/health/ready", self.process)
+        try:
+            await_answer(f"{self.url}/health/ready", self.process)
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def demo(self) -> dict[str, str]:
@@ -73,8 +71,11 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+            self.kill()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
 def run_serve(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -88,6 +89,20 @@ def run_serve(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[s
         timeout=60,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def served_before(tmp_path_factory):
+    """A data directory that was served once. A first start takes seconds, and is the same each time."""
+    folder = tmp_path_factory.mktemp("served") / "data"
+    with Served(folder) as served:
+        served.interrupt()
+    return folder
+
+
+@pytest.fixture
+def data_dir(served_before, tmp_path):
+    return shutil.copytree(served_before, tmp_path / "data")
 
 
 def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
@@ -104,13 +119,13 @@ def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
         assert stat.S_IMODE((tmp_path / "data" / "demo.json").stat().st_mode) == 0o600
 
 
-def test_keeps_all_data_and_stops_cleanly_when_interrupted_and_started_again(tmp_path):
-    with Served(tmp_path) as served:
+def test_keeps_all_data_and_stops_cleanly_when_interrupted_and_started_again(data_dir):
+    with Served(data_dir) as served:
         demo = served.demo
         answer = served.ask("/v1/chat/completions", CHAT).json()
         status, output, errors = served.interrupt()
 
-    with Served(tmp_path) as again:
+    with Served(data_dir) as again:
         found = again.ask("/v1/generation?id=" + answer["id"])
 
         assert status == 0
@@ -121,18 +136,14 @@ def test_keeps_all_data_and_stops_cleanly_when_interrupted_and_started_again(tmp
         assert again.demo["admin_password"] == demo["admin_password"]
 
 
-@pytest.mark.alone
-def test_starts_within_eight_seconds_when_the_database_exists(tmp_path):
-    with Served(tmp_path) as served:
-        served.interrupt()
-
+def test_starts_within_eight_seconds_when_the_database_exists(data_dir):
     started = time.monotonic()
-    with Served(tmp_path):
+    with Served(data_dir):
         assert time.monotonic() - started < 8
 
 
-def test_admin_login_works_with_the_demo_credentials(tmp_path):
-    with Served(tmp_path) as served, httpx.Client(base_url=served.url) as browser:
+def test_admin_login_works_with_the_demo_credentials(data_dir):
+    with Served(data_dir) as served, httpx.Client(base_url=served.url) as browser:
         browser.get("/admin/login/").raise_for_status()
 
         landed = browser.post(
@@ -149,8 +160,8 @@ def test_admin_login_works_with_the_demo_credentials(tmp_path):
         assert "Request records" in landed.text
 
 
-def test_provider_added_from_another_process_is_live_within_a_second(tmp_path, gateway):
-    with Served(tmp_path, FRIEND_API_KEY="friend-key") as served:
+def test_provider_added_from_another_process_is_live_within_a_second(data_dir, gateway):
+    with Served(data_dir, FRIEND_API_KEY="friend-key") as served:
         added = subprocess.run(
             [
                 sys.executable, "manage.py", "provider", "add", "friend",
@@ -158,7 +169,7 @@ def test_provider_added_from_another_process_is_live_within_a_second(tmp_path, g
                 "--model", "friend/echo", "--upstream-model", "echo", "--input-price", "1", "--output-price", "2",
             ],
             cwd=ROOT,
-            env=environment(tmp_path, FRIEND_API_KEY="friend-key"),
+            env=environment(data_dir, FRIEND_API_KEY="friend-key"),
             capture_output=True,
             text=True,
             check=False,
@@ -224,9 +235,9 @@ def test_says_one_clear_sentence_when_the_port_is_taken(tmp_path):
     )
 
 
-def test_refuses_a_second_web_process_when_there_is_no_redis(tmp_path):
-    with Served(tmp_path) as served:
-        done = run_serve(tmp_path, PORT=str(free_port()))
+def test_refuses_a_second_web_process_when_there_is_no_redis(data_dir):
+    with Served(data_dir) as served:
+        done = run_serve(data_dir, PORT=str(free_port()))
 
         assert done.returncode == 2
         assert (

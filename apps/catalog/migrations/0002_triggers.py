@@ -4,7 +4,7 @@ from django.db import migrations
 
 from apps.common.db import append_only, bump_epoch
 
-TABLES = ("provider", "model", "modelalias", "offering", "price")
+TABLES = ("provider", "model", "modelalias", "offering", "price", "priceterms")
 
 
 def create_epoch(apps, schema_editor):
@@ -12,7 +12,7 @@ def create_epoch(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0001_schema")]
+    dependencies = [("catalog", "0001_squashed_0011")]
 
     operations = [
         migrations.RunPython(create_epoch, migrations.RunPython.noop),

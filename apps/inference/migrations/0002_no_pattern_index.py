@@ -6,10 +6,10 @@ from apps.common.db import VendorSQL
 
 
 class Migration(migrations.Migration):
-    dependencies = [("inference", "0001_initial")]
+    dependencies = [("inference", "0001_squashed_0011")]
 
     operations = [
         VendorSQL(
-            postgresql=["DROP INDEX IF EXISTS inference_requestrecord_id_efdfd046_like"], sqlite=[]
+            postgresql=["DROP INDEX inference_requestrecord_id_efdfd046_like"], sqlite=[]
         ),
     ]

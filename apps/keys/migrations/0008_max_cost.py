@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('keys', '0007_provider_policy'),
+        ('keys', '0002_epoch'),
     ]
 
     operations = [

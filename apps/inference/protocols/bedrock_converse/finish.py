@@ -31,9 +31,10 @@ def decode_finish(reported: Any, *, calls_tools: bool) -> FinishReason | Upstrea
     """None when no reason was given; a word that nobody documents counts as the end of the turn."""
     if not reported:
         return None
-    if reported in _FAILURES:
-        return UpstreamError(str(reported), "the provider ended the answer with this stop reason")
-    reason = _FINISH.get(str(reported), FinishReason.STOP)
+    word = str(reported)
+    if word in _FAILURES:
+        return UpstreamError(word, "the provider ended the answer with this stop reason")
+    reason = _FINISH.get(word, FinishReason.STOP)
     return settled_finish(reason, has_tool_calls=calls_tools)
 
 
