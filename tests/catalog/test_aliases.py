@@ -13,8 +13,6 @@ from tests.catalog.finding import find
 
 NAMES = [name for group in aliases.GROUPS for name in group.names]
 SEED_KEYS = {same_model_key(line.id) for line in seed.read_seed()}
-WAITING = "black-forest-labs/"
-"""Whose models no seeded host serves on a wire of ours: the names wait until a provider's own list has them."""
 SEED_IDS = {line.id.lower() for line in seed.read_seed()}
 
 
@@ -36,7 +34,7 @@ def test_there_are_enough_and_each_once_when_counted():
 
 @pytest.mark.parametrize("group", aliases.GROUPS, ids=lambda group: group.names[0])
 def test_model_is_in_the_seed_and_the_reason_a_sentence_when_read(group):
-    assert (same_model_key(group.model) in SEED_KEYS) is not group.model.startswith(WAITING)
+    assert same_model_key(group.model) in SEED_KEYS
     assert group.reason.endswith(".")
     assert not set(group.names) & SEED_IDS
     assert group.model not in NAMES
@@ -48,7 +46,7 @@ def test_every_name_leads_to_its_model_when_imported(seeded):
 
     catalog = load_catalog()
     for group in aliases.GROUPS:
-        for name in () if group.model.startswith(WAITING) else group.names:
+        for name in group.names:
             model = find(name, catalog)
             assert same_model_key(model.id) == same_model_key(group.model), name
             assert find(model.id, catalog) is model
