@@ -12,6 +12,7 @@ from apps.billing.api import router as billing
 from apps.billing.cards_api import router as cards
 from apps.billing.codes_api import router as codes
 from apps.billing.payments_api import router as payments
+from apps.billing.subscriptions_api import router as subscriptions
 from apps.billing.trials_api import router as trials
 from apps.catalog.api import router as catalog
 from apps.catalog.google_api import router as google
@@ -77,7 +78,7 @@ stripe_api = NinjaAPI(
     openapi_url=None,
     urls_namespace="stripe",
 )
-for router in (payments, cards):
+for router in (payments, cards, subscriptions):
     stripe_api.add_router("", router)
 api.beside = {google_api: "GoogleErrorBody", stripe_api: "ErrorBody"}
 

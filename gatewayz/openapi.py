@@ -51,6 +51,8 @@ TRIALS = ("/v1/trial/start", "/v1/partner-trials/start")
 """Refuse whoever had one."""
 BUYING = "/api/stripe/"
 """Refuses a test key, declined cards, and everything while payments are not set up."""
+SUBSCRIBING = "/api/stripe/subscription-checkout"
+"""Refuses a second one while the first is being made."""
 ABOUT_A_REQUEST = ("/v1/quote", "/v1/route")
 """Refuse what the request inside would be refused for."""
 
@@ -132,6 +134,8 @@ def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> 
         found += [errors.NotFound, errors.UpstreamInvalid]
         if operation.get("requestBody"):
             found.append(errors.IdempotencyMismatch)
+        if path == SUBSCRIBING:
+            found.append(errors.IdempotencyInFlight)
     if path in ABOUT_A_REQUEST:
         found = list(REFUSALS)
     operation["responses"].update(refusals(found, envelope))

@@ -60,6 +60,26 @@ class PaymentFailed(msgspec.Struct, frozen=True, tag="payment_failed"):
     """It will not be tried again by itself."""
 
 
+class SubscriptionPaid(msgspec.Struct, frozen=True, tag="subscription_paid"):
+    """An invoice of a subscription was paid, and its allowance given."""
+
+    plan: str
+    paid_cents: int
+    allowance_nano_usd: int
+    ends_at: datetime.datetime
+    """When the allowance expires."""
+    invoice: str
+    """Its number."""
+    invoice_url: str = ""
+
+
+class SubscriptionEnded(msgspec.Struct, frozen=True, tag="subscription_ended"):
+    """The organisation is back on the plan that everybody has."""
+
+    plan: str
+    """That has ended."""
+
+
 class TrialEnding(msgspec.Struct, frozen=True, tag="trial_ending"):
     ends_at: datetime.datetime
     remaining_nano_usd: int
@@ -77,9 +97,13 @@ class BudgetReached(msgspec.Struct, frozen=True, tag="budget_reached"):
     """Requests are refused beyond it."""
 
 
-Facts = LowBalance | CreditUsedUp | PaymentReceived | PaymentFailed | TrialEnding | BudgetReached
+Facts = (
+    LowBalance | CreditUsedUp | PaymentReceived | PaymentFailed
+    | SubscriptionPaid | SubscriptionEnded | TrialEnding | BudgetReached
+)  # fmt: skip
 KINDS: tuple[type[Facts], ...] = (
-    LowBalance, CreditUsedUp, PaymentReceived, PaymentFailed, TrialEnding, BudgetReached,
+    LowBalance, CreditUsedUp, PaymentReceived, PaymentFailed,
+    SubscriptionPaid, SubscriptionEnded, TrialEnding, BudgetReached,
 )  # fmt: skip
 
 

@@ -18,6 +18,11 @@ def is_member(user_id: int, organization_id: int) -> bool:
     return Membership.objects.filter(user_id=user_id, organization_id=organization_id).exists()
 
 
+def is_first_plan(plan: str) -> bool:
+    """Whether it is the one of everybody who has no other."""
+    return plan == FIRST_PLAN
+
+
 def plan_of(organization: Organization) -> Plan:
     return organization.plan or Plan.objects.get(pk=FIRST_PLAN)
 

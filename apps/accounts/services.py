@@ -2,7 +2,7 @@
 
 import datetime
 
-from apps.accounts.models import Organization, Plan, User
+from apps.accounts.models import FIRST_PLAN, Organization, Plan, User
 from apps.common.errors import InvalidRequest
 
 
@@ -20,6 +20,12 @@ def assign_plan(organization_id: int, *, plan: str) -> None:
         raise InvalidRequest(
             "There is no such organisation.", param="organization", code="invalid_value"
         )
+
+
+def leave_plan(organization_id: int, *, plan: str) -> bool:
+    """Back to the first plan. False when the organisation has another than this by now: somebody gave it that."""
+    mine = Organization.objects.filter(pk=organization_id, plan=plan)
+    return bool(mine.update(plan=FIRST_PLAN))
 
 
 def freeze_spending(organization_id: int, *, now: datetime.datetime) -> None:

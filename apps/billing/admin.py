@@ -14,6 +14,7 @@ from unfold.decorators import action
 
 from apps.billing import payments_admin as payments_admin  # its pages are registered with these
 from apps.billing import promotion_admin as promotion_admin  # registers its own pages
+from apps.billing import subscriptions_admin as subscriptions_admin
 from apps.billing.forms import GrantForm
 from apps.billing.models import (
     Account,

@@ -172,7 +172,7 @@ def create_refund(request: HttpRequest, asked: RefundInput) -> RefundBody:
         order.pk,
         amount_cents=None if asked.amount_usd is None else int(asked.amount_usd * 100),
         reason=asked.reason,
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=idempotency_key_of(request),
     )
     return RefundBody(data=_refund(reversal))
 
@@ -188,11 +188,11 @@ def _begin(
         wanted=orders.choose(package=asked.package, price_cents=cents),
         request=details,
         api_key_id=buyer.id,
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=idempotency_key_of(request),
     )
 
 
-def _idempotency_key(request: HttpRequest) -> str | None:
+def idempotency_key_of(request: HttpRequest) -> str | None:
     """Raises InvalidRequest for one that cannot be kept."""
     key = request.headers.get("idempotency-key")
     if key is not None and (

@@ -81,10 +81,11 @@ def mirror_stripe_event(event_id: str) -> None:
 
 @shared_task
 def sweep_payments() -> None:
-    """Webhooks that failed or were never queued, orders and refunds that nobody told us of."""
+    """Webhooks that failed or were never queued; orders, subscriptions and refunds that nobody told us of."""
     for event_id in inbox.due_events():
         process_stripe_event(event_id)
     sweep.compare_open_orders()
+    sweep.compare_subscriptions()
     sweep.send_waiting_refunds()
 
 

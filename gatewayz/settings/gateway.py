@@ -87,6 +87,8 @@ ORDER_CHECKED_AFTER = timedelta(minutes=10)
 ORDER_REPEATED_FOR = timedelta(hours=20)
 # A payment intent that nobody confirms has no end of its own.
 ORDER_EXPIRES_AFTER = timedelta(days=7)
+# A subscription of which no webhook tells is compared with Stripe all the same.
+SUBSCRIPTION_CHECKED_AFTER = timedelta(days=1)
 AUTO_TOP_UP_FAILURES = 3
 AUTO_TOP_UP_RETRY = timedelta(hours=1)
 

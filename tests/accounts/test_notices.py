@@ -22,6 +22,8 @@ from apps.accounts.notices import (
     LowBalance,
     PaymentFailed,
     PaymentReceived,
+    SubscriptionEnded,
+    SubscriptionPaid,
     TrialEnding,
 )
 from apps.common import clock
@@ -37,6 +39,11 @@ ALL = [
         receipt_url="https://pay.example/r/1",
     ),
     PaymentFailed(amount_cents=2_500, what_for="an automatic top-up"),
+    SubscriptionPaid(
+        plan="Pro", paid_cents=2_900, allowance_nano_usd=30_000_000_000, ends_at=LATER,
+        invoice="A1-0001", invoice_url="https://invoice.example/i/1",
+    ),
+    SubscriptionEnded(plan="Pro"),
     TrialEnding(ends_at=LATER, remaining_nano_usd=1_250_000_000),
     BudgetReached(
         subject="the key build", window="day", percent=80, amount_nano_usd=5_000_000_000,
@@ -48,6 +55,15 @@ SAYS = {
     "credit_used_up": ["used up", "insufficient_credits"],
     "payment_received": ["$21.00", "$1.00", "$20.00", "ord_1", "https://pay.example/r/1"],
     "payment_failed": ["$25.00", "an automatic top-up", "tried again"],
+    "subscription_paid": [
+        "$29.00",
+        "Pro",
+        "$30.00",
+        "A1-0001",
+        "https://invoice.example/i/1",
+        "24 December 2026, 18:00",
+    ],
+    "subscription_ended": ["Pro", "Credit that you bought stays"],
     "trial_ending": ["24 December 2026, 18:00", "$1.25"],
     "budget_reached": ["80 %", "the key build", "$4.00", "$5.00", "budget_exceeded"],
 }

@@ -13,11 +13,16 @@ from apps.billing.models import (
     CodeGuesses,
     CreditLevel,
     CreditWatch,
+    InvoiceStatus,
     OrderKind,
+    PlanPrice,
     Reversal,
     ReversalKind,
     StripeCustomer,
     StripeEvent,
+    Subscription,
+    SubscriptionInvoice,
+    SubscriptionStatus,
 )
 from apps.billing.services import (
     budgets,
@@ -129,6 +134,7 @@ def every_table(books):
     take(line(output=10**6, cost="1"))
     add_promotions(books)
     make_payment(books)
+    make_subscription(books)
 
 
 def add_promotions(books: Books) -> None:
@@ -162,3 +168,33 @@ def make_payment(books):
         id="evt_1", type="charge.refunded", payload="{}", received_at=clock.now()
     )
     return order
+
+
+def make_subscription(books):
+    """Alice's, to Pro, paid for a month."""
+    price, _ = PlanPrice.objects.get_or_create(
+        plan_id="pro",
+        price_cents=2900,
+        allowance=30 * 10**9,
+        defaults={"token": "plan_1", "stripe_id": "price_1", "created_at": clock.now()},
+    )
+    row = Subscription.objects.create(
+        id="subscr_1",
+        organization_id=books.organization_id,
+        price=price,
+        status=SubscriptionStatus.ACTIVE,
+        stripe_id="sub_1",
+        period_start=clock.now(),
+        period_end=clock.now(),
+    )
+    SubscriptionInvoice.objects.create(
+        id="in_1",
+        subscription=row,
+        status=InvoiceStatus.PAID,
+        reason="subscription_create",
+        paid_cents=2900,
+        earned=30 * 10**9,
+        granted=30 * 10**9,
+        invoiced_at=clock.now(),
+    )
+    return row

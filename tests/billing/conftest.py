@@ -2,9 +2,12 @@
 
 import pytest
 
+from apps.billing.models import PlanPrice
+from apps.common.ids import new_id
 from gatewayz.celery import app
 from tests.billing.books import open_books
 from tests.billing.stripe_shop import SECRET, Shop
+from tests.billing.subscriber import START, Subscriber
 from tests.fakes.stripe.process import start_fake_stripe
 
 
@@ -79,3 +82,20 @@ def top_up(shop, save_card):
         return answer.json()["data"]
 
     return ask_for
+
+
+@pytest.fixture
+def subscriber(shop):
+    """A customer on the free plan, on 1 January 2040 at Stripe, which has forgotten the prices of former tests."""
+    for price in PlanPrice.objects.all():
+        price.stripe_id, price.token = None, new_id("plan")
+        price.save()
+    shop.fake.control("clock", stop=START)
+    return Subscriber(shop)
+
+
+@pytest.fixture
+def payer(subscriber):
+    """Somebody who has paid for Pro, of which the gateway has not heard."""
+    subscriber.pay(subscriber.begin("pro"))
+    return subscriber

@@ -572,3 +572,36 @@ def test_deleting_a_customer_ends_its_subscriptions(fake, client, plans, custome
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.customers.delete(customer.id)
     assert caught.value.http_status == 404
+
+
+def test_a_renewal_waits_as_a_draft_when_told_to_and_may_be_collected_before(
+    fake, client, plans, customer
+):
+    fake.control("drafts", seconds=3600)
+    subscription = subscribe(client, customer, plans.basic)
+
+    fake.control("clock", to=FEBRUARY)
+    (draft,) = [one for one in invoices_of(client, subscription) if one.status == "draft"]
+    finalised = client.v1.invoices.finalize_invoice(draft.id, {"auto_advance": True})
+    paid = client.v1.invoices.pay(draft.id)
+    fake.control("clock", to=MARCH + 3600)
+
+    assert (draft.automatically_finalizes_at, draft.billing_reason) == (
+        FEBRUARY + 3600,
+        "subscription_cycle",
+    )
+    assert (finalised.status, paid.status, paid.amount_paid) == ("open", "paid", 1000)
+    assert [one.status for one in invoices_of(client, subscription)] == ["paid"] * 3
+
+
+def test_ends_at_a_date_when_one_is_set(fake, client, plans, customer):
+    subscription, staying = (subscribe(client, customer, plans.basic) for _ in range(2))
+    for one in (subscription, staying):
+        client.v1.subscriptions.update(one.id, {"cancel_at": START + 40 * DAY})
+    client.v1.subscriptions.update(staying.id, {"cancel_at": ""})
+
+    fake.control("clock", to=MARCH)
+
+    ended = client.v1.subscriptions.retrieve(subscription.id)
+    assert (ended.status, ended.ended_at) == ("canceled", START + 40 * DAY)
+    assert client.v1.subscriptions.retrieve(staying.id).status == "active"

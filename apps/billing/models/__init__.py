@@ -22,11 +22,24 @@ from apps.billing.models.payment import (
 )
 from apps.billing.models.redemption_code import RedemptionBatch, RedemptionCode
 from apps.billing.models.referral import Referral, ReferralCode, ReferralStatus, ReferralTerms
+from apps.billing.models.subscription import (
+    ENTITLED,
+    LIVE,
+    WAITING,
+    InvoiceStatus,
+    PlanPrice,
+    Subscription,
+    SubscriptionInvoice,
+    SubscriptionStatus,
+)
 from apps.billing.models.trial import PartnerOffer, Trial, TrialEnd, TrialTerms
 from apps.billing.models.watch import CreditLevel, CreditWatch
 
 __all__ = [
+    "ENTITLED",
+    "LIVE",
     "UNSETTLED",
+    "WAITING",
     "Account",
     "AccountKind",
     "AutoTopUp",
@@ -46,12 +59,14 @@ __all__ = [
     "EntryLine",
     "EventStatus",
     "Hold",
+    "InvoiceStatus",
     "JournalEntry",
     "Order",
     "OrderKind",
     "OrderStatus",
     "PartnerOffer",
     "Period",
+    "PlanPrice",
     "RedemptionBatch",
     "RedemptionCode",
     "Referral",
@@ -63,6 +78,9 @@ __all__ = [
     "ReversalStatus",
     "StripeCustomer",
     "StripeEvent",
+    "Subscription",
+    "SubscriptionInvoice",
+    "SubscriptionStatus",
     "Trial",
     "TrialEnd",
     "TrialTerms",

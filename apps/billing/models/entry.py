@@ -10,6 +10,7 @@ class EntryKind(models.TextChoices):
     SETTLEMENT = "settlement", "Settlement: a request was charged"
     EXPIRY = "expiry", "Expiry: allowance or promo credit whose time is over"
     PAYMENT = "payment", "Payment: credit was bought"
+    SUBSCRIPTION = "subscription", "Subscription: the allowance of a period that was paid"
     REFUND = "refund", "Refund: money went back, and credit with it; or the refund failed"
     DISPUTE = "dispute", "Dispute: a bank took a payment back; or the dispute was won"
     ADJUSTMENT = "adjustment", "Adjustment: mends an earlier entry"

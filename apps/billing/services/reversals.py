@@ -19,7 +19,7 @@ from apps.billing.models import (
     ReversalKind,
     ReversalStatus,
 )
-from apps.billing.services import checkout, ledger_payments
+from apps.billing.services import checkout, ledger_payments, subscription_reversals
 from apps.billing.services.ledger_payments import Parts, Taken
 from apps.billing.services.orders import NANO_PER_CENT, parts_of
 from apps.billing.stripe.client import Json, StripeAway, StripeRefused, ask
@@ -185,10 +185,7 @@ def _return(reversal_id: str) -> None:
     reversal.save(update_fields=["status"])
     order.refunded_cents -= reversal.amount_cents
     order.save(update_fields=["refunded_cents"])
-    others = Reversal.objects.filter(
-        order__organization_id=order.organization_id, uncovered__gt=0
-    ).exclude(status=ReversalStatus.RETURNED)
-    if reversal.uncovered and not others.exists():
+    if reversal.uncovered and not subscription_reversals.owes(order.organization_id):
         accounts.allow_spending(order.organization_id)
 
 
@@ -255,7 +252,8 @@ def _apply_to_its_order(found: Json, kind: ReversalKind) -> None:
         named = (intent.get("metadata") or {}).get("order", "")
         order = Order.objects.filter(pk=named).first()
     if order is None:
-        log.error("payments.without_order", object=found["object"], id=found["id"])
+        if not subscription_reversals.compare_payment(intent_id):
+            log.error("payments.without_order", object=found["object"], id=found["id"])
         return
     if order.status != OrderStatus.PAID:
         checkout.apply_intent(order, checkout.read_intent(intent_id))

@@ -1,11 +1,17 @@
-"""What nobody told us of: open orders are compared with Stripe, refunds whose answer was lost are sent again."""
+"""What nobody told us of: open orders and subscriptions are compared with Stripe, refunds whose answer was lost are sent again."""
 
 import structlog
 from django.conf import settings
 from django.db.models import Q
 
 from apps.billing.models import UNSETTLED, Order, OrderKind, Reversal, ReversalStatus
-from apps.billing.services import auto_top_up, checkout, reversals
+from apps.billing.services import (
+    auto_top_up,
+    checkout,
+    reversals,
+    subscription_checkout,
+    subscriptions,
+)
 from apps.billing.stripe.client import is_configured
 from apps.common import clock
 from apps.common.errors import GatewayzError
@@ -34,6 +40,19 @@ def compare_open_orders() -> int:
                 checkout.compare(order)
         except GatewayzError as error:
             log.warning("payments.not_compared", order=order.pk, problem=error.code)
+    return len(found)
+
+
+def compare_subscriptions() -> int:
+    """How many were looked at: those that wait or should have been renewed often, all others once a day."""
+    if not is_configured():
+        return 0
+    found = subscriptions.to_compare(clock.now(), most=BATCH)
+    for row in found:
+        try:
+            subscription_checkout.compare(row)
+        except GatewayzError as error:
+            log.warning("payments.not_compared", subscription=row.pk, problem=error.code)
     return len(found)
 
 

@@ -266,6 +266,12 @@ def bill_pending(world: World, subscription: Json) -> Json | None:
 
 def invoice_of(world: World, subscription: Json, lines: Sequence[Line], *, reason: str) -> Json:
     """An invoice of a subscription, finalised; paid already when nothing is due."""
+    invoice = draft_of(world, subscription, lines, reason=reason)
+    finalise(world, invoice)
+    return invoice
+
+
+def draft_of(world: World, subscription: Json, lines: Sequence[Line], *, reason: str) -> Json:
     customer = world.get("customer", subscription["customer"])
     invoice = invoices.draft(
         world,
@@ -276,10 +282,13 @@ def invoice_of(world: World, subscription: Json, lines: Sequence[Line], *, reaso
         subscription=subscription,
     )
     subscription["latest_invoice"] = invoice["id"]
+    return invoice
+
+
+def finalise(world: World, invoice: Json) -> None:
     invoices.finalise(world, invoice)
     if invoice["amount_due"] == 0:
         paying.settle(world, invoice)
-    return invoice
 
 
 def give_back_rest(world: World, subscription: Json) -> None:

@@ -10,10 +10,12 @@ POST disputes                            charge or payment_intent, amount, reaso
 POST disputes/{id}/decide                won
 POST refunds/{id}/fail                   the bank sends a refund back
 POST clock                               stop: at a moment; advance: seconds; to: a moment. → {"now": …}
+POST drafts                              seconds: how long a renewal's invoice stays a draft
 POST webhook                             url, secret, events (types; all when none are named)
 POST deliver                             events (ids in this order; all that wait when none are named), times,
                                          age, bad_signature → {"deliveries": […]}
 POST fail                                kind, count, path, method, milliseconds (faults.py)
+POST mend                                forget the failures that have not come yet
 GET events, requests, objects            all events, oldest first; requests received; tables by kind
 POST reset                               forget everything
 =======================================  ========================================================================
@@ -141,6 +143,11 @@ def clock(fake: Fake, given: Json) -> Json:
     return {"now": world.now()}
 
 
+def drafts(fake: Fake, given: Json) -> Json:
+    fake.world.draft_seconds = given["seconds"]
+    return given
+
+
 def webhook(fake: Fake, given: Json) -> Json:
     kinds = frozenset(given.get("events", ()))
     fake.deliveries.endpoint = Endpoint(given["url"], given["secret"], kinds)
@@ -187,6 +194,11 @@ def fail(fake: Fake, given: Json) -> Json:
     return {"kind": kind, "count": fault.count}
 
 
+def mend(fake: Fake, given: Json) -> Json:
+    fake.faults.clear()
+    return {}
+
+
 def events(fake: Fake, given: Json) -> Json:
     return {"events": list(fake.world.all("event")), "pending": list(fake.world.pending)}
 
@@ -215,9 +227,11 @@ TABLE: tuple[tuple[str, str, Control], ...] = (
     ("POST", "disputes/{id}/decide", decide),
     ("POST", "refunds/{id}/fail", fail_refund),
     ("POST", "clock", clock),
+    ("POST", "drafts", drafts),
     ("POST", "webhook", webhook),
     ("POST", "deliver", deliver),
     ("POST", "fail", fail),
+    ("POST", "mend", mend),
     ("GET", "events", events),
     ("GET", "requests", requests),
     ("GET", "objects", objects),

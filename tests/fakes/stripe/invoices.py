@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.fakes.stripe.customers import tax_ids_of
 from tests.fakes.stripe.errors import Json, invalid
-from tests.fakes.stripe.reading import Spec, clearable, merged, metadata, text
+from tests.fakes.stripe.reading import Spec, boolean, clearable, merged, metadata, text
 from tests.fakes.stripe.routing import PAGING, Route, list_of, one_of_kind
 from tests.fakes.stripe.world import World, as_list, chosen, nulls, page, within
 
@@ -238,6 +238,7 @@ def finalise(world: World, invoice: Json) -> Json:
         invoice_pdf=f"{address}/pdf",
         number=number,
         status="open",
+        automatically_finalizes_at=None,
     )
     invoice["status_transitions"]["finalized_at"] = world.now()
     if customer["balance"] != before["balance"]:
@@ -337,6 +338,7 @@ def update(world: World, params: Json, identifier: str) -> Json:
 
 
 def finalise_named(world: World, params: Json, identifier: str) -> Json:
+    world.get("invoice", identifier).update(params)
     return finalise(world, world.get("invoice", identifier))
 
 
@@ -366,6 +368,6 @@ ROUTES = (
     one_of_kind("invoice", "/v1/invoices/{id}"),
     Route("POST", "/v1/invoices/{id}", update, UPDATE),
     Route("GET", "/v1/invoices/{id}/lines", list_lines, PAGING),
-    Route("POST", "/v1/invoices/{id}/finalize", finalise_named),
+    Route("POST", "/v1/invoices/{id}/finalize", finalise_named, {"auto_advance": boolean}),
     Route("POST", "/v1/invoices/{id}/void", void),
 )

@@ -1,7 +1,7 @@
 """What time does: renewals, ends of trials, second attempts to collect, sessions and subscriptions that expire.
 
 ``advance`` stops at every moment at which something is due, in order. A renewal's invoice is finalised and collected at
-once; Stripe waits about an hour in between.
+once, unless the control ``drafts`` says how long it waits; at Stripe that is about an hour.
 """
 
 import copy
@@ -37,12 +37,16 @@ def _due(world: World) -> Iterator[Due]:
         if subscription["status"] in RUNNING:
             end = subscription["items"]["data"][0]["current_period_end"]
             yield end, _end_period, subscription
+            if (ends_at := subscription["cancel_at"]) is not None and ends_at < end:
+                yield ends_at, _end, subscription
         if subscription["status"] == "trialing" and not _told(world, subscription):
             at = max(subscription["trial_end"] - TELLS_TRIAL_ENDS, subscription["created"])
             yield at, _tell_trial_ends, subscription
     for invoice in world.all("invoice"):
         if invoice["status"] == "open" and invoice["next_payment_attempt"] is not None:
             yield invoice["next_payment_attempt"], _collect_again, invoice
+        if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] is not None:
+            yield invoice["automatically_finalizes_at"], _finalise, invoice
     for session in world.all("checkout.session"):
         if session["status"] == "open":
             yield session["expires_at"], checkout.expire_session, session
@@ -65,9 +69,13 @@ def _expire(world: World, subscription: Json) -> None:
         invoices.void(world, {}, invoice["id"])
 
 
+def _end(world: World, subscription: Json) -> None:
+    standing.end(world, subscription, reason="cancellation_requested")
+
+
 def _end_period(world: World, subscription: Json) -> None:
-    if subscription["cancel_at_period_end"]:
-        standing.end(world, subscription, reason="cancellation_requested")
+    if subscription["cancel_at"] == subscription["items"]["data"][0]["current_period_end"]:
+        _end(world, subscription)
         return
     before = copy.deepcopy(subscription)
     items = subscription["items"]["data"]
@@ -80,11 +88,21 @@ def _end_period(world: World, subscription: Json) -> None:
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     lines = [*invoices.pending_lines(world, subscription), *changes.lines_of_period(world, items)]
-    invoice = changes.invoice_of(world, subscription, lines, reason="subscription_cycle")
+    invoice = changes.draft_of(world, subscription, lines, reason="subscription_cycle")
     invoice.update(
         period_start=before["items"]["data"][0]["current_period_start"], period_end=started
     )
+    if world.draft_seconds:
+        invoice["automatically_finalizes_at"] = world.now() + world.draft_seconds
+    else:
+        changes.finalise(world, invoice)
     world.emit("customer.subscription.updated", subscription, before=before)
+    if invoice["status"] == "open":
+        paying.collect(world, invoice)
+
+
+def _finalise(world: World, invoice: Json) -> None:
+    changes.finalise(world, invoice)
     if invoice["status"] == "open":
         paying.collect(world, invoice)
 

@@ -97,6 +97,7 @@ UPDATE: Spec = {
     "trial_end": now_or_timestamp,
     "billing_cycle_anchor": one_of("now", "unchanged"),
     "cancellation_details": CANCELLATION,
+    "cancel_at": clearable(timestamp),
 }
 CANCEL: Spec = {
     "invoice_now": boolean,
@@ -279,6 +280,13 @@ def _set_fields(world: World, subscription: Json, params: Json) -> None:
         subscription["default_payment_method"] = card
     if "cancellation_details" in params:
         subscription["cancellation_details"].update(params["cancellation_details"])
+    if "cancel_at" in params:
+        wanted = params["cancel_at"]
+        subscription.update(
+            cancel_at=wanted,
+            cancel_at_period_end=False,
+            canceled_at=None if wanted is None else world.now(),
+        )
     if "cancel_at_period_end" in params:
         _set_cancel_at_period_end(world, subscription, wanted=params["cancel_at_period_end"])
     if isinstance(params.get("trial_end"), int):

@@ -99,6 +99,8 @@ class World:
     """Payment methods whose owner agreed to later charges."""
     pending: dict[str, Json] = field(default_factory=dict)
     """Events that no webhook has taken yet."""
+    draft_seconds: int = 0
+    """How long a renewal's invoice stays a draft; Stripe's is an hour."""
     notes: dict[str, Json] = field(default_factory=dict)
     """What Stripe knows of an object but does not show, by the object's id."""
     _salt: str = field(
@@ -116,6 +118,7 @@ class World:
         """Forget everything but which ids were given."""
         self.clock = Clock()
         self.caller = Caller()
+        self.draft_seconds = 0
         for kept in (self.tables, self.cards, self.pending, self.notes):
             kept.clear()
         self.declines.clear()
