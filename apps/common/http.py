@@ -7,7 +7,7 @@ of its own. Half of what a general client costs a request under load (docs/perfo
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -76,12 +76,14 @@ class UpstreamResponse:
         self.headers: Mapping[str, str] = connection.response_headers
         """Names are in lower case."""
 
-    async def read(self) -> bytes:
-        """The whole body. Raises BrokenConnection when it is larger than ``LARGEST_BODY``."""
+    async def read(self, hear: Callable[[bytes], None] | None = None) -> bytes:
+        """The whole body; ``hear`` is told of each part as it arrives. Raises BrokenConnection when it is larger than ``LARGEST_BODY``."""
         parts: list[bytes] = []
         size = 0
         while part := await self._connection.read_some():
             parts.append(part)
+            if hear is not None:
+                hear(part)
             size += len(part)
             if size > LARGEST_BODY:
                 raise BrokenConnection("a body without end")

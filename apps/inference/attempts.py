@@ -8,7 +8,7 @@ with an in-band error: a stream never pretends to be complete.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 
 from django.conf import settings
 
@@ -21,7 +21,7 @@ from apps.common.errors import (
     UpstreamInvalid,
 )
 from apps.inference import credentials, metrics, recovery
-from apps.inference.breaker import Standing
+from apps.inference.breaker import Standing, kept_claim
 from apps.inference.context import Attempt, RequestContext, Sent
 from apps.inference.delivery import Client, Delivery, Lanes, Race
 from apps.inference.faults import NO_FAILURES, SILENT, FaultKind, UpstreamFault
@@ -62,6 +62,8 @@ class Attempts:
     """Begun, whether they have ended or not."""
     _retried: set[str] = field(default_factory=set)
     """Keys of the hosts that were asked again."""
+    _told: dict[str, float | None] = field(default_factory=dict)
+    """By the key of a host that has failed, for how many seconds it wants to be left alone."""
 
     async def run(self) -> None:
         """Answer the client. Raises GatewayzError when nothing was sent, AnswerBroken when something was."""
@@ -71,7 +73,7 @@ class Attempts:
             self.context.sent = Sent()
         while targets and self._may_ask():
             target = targets[0]
-            if not await self.runtime.breaker.claim(target.key):
+            if not await self._claim(target):
                 # Its breaker has opened since the plan, or somebody else is the probe.
                 targets.pop(0)
                 continue
@@ -101,7 +103,7 @@ class Attempts:
                 "Every provider of this model has just failed. Nothing was charged.",
                 retry_after_ms=self.runtime.retry_after_ms(t.key for t in self.context.targets),
             )
-        raise _all_failed(last, self.context.progress.attempts)
+        raise self._all_failed(last)
 
     async def _is_due_again(self, target: Target, fault: UpstreamFault) -> bool:
         """Whether this host is asked once more, when it has had its pause."""
@@ -126,8 +128,10 @@ class Attempts:
         """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
         facts = self.context.facts
         assert facts is not None
-        usual = self.runtime.health.of(delivery.target.key).usual_wait
-        if facts.reasoning or facts.is_slow or (delivery.may_think and usual is None):
+        health = self.runtime.health.of(delivery.target.key)
+        usual = health.usual_wait if facts.stream else health.usual_whole
+        is_unsure = usual is None and (delivery.may_think or not facts.stream)
+        if facts.reasoning or facts.is_slow or is_unsure:
             return inf
         return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
 
@@ -173,6 +177,9 @@ class Attempts:
                 return target
         return None
 
+    async def _claim(self, target: Target) -> bool:
+        return await self.runtime.breaker.claim(target.key, by=self.context.id)
+
     def _may_ask(self) -> bool:
         return self._calls < settings.MAX_ATTEMPTS
 
@@ -185,7 +192,7 @@ class Attempts:
         for target in others:
             is_last = target is others[-1]
             ways = list(begun.ways(self.client, self.lanes, target, is_last=is_last))
-            while ways and self._may_ask() and await self.runtime.breaker.claim(target.key):
+            while ways and self._may_ask() and await self._claim(target):
                 delivery = ways[0]
                 try:
                     await self._attempt(delivery)
@@ -200,6 +207,25 @@ class Attempts:
                     metrics.recoveries.labels(delivery.mode.value, "recovered").inc()
                     return
         raise self._broken(fault) from fault
+
+    def _all_failed(self, last: UpstreamFault) -> GatewayzError:
+        attempts = self.context.progress.attempts
+        if all(attempt.is_byok and attempt.status in KEY_REFUSED for attempt in attempts):
+            places = ", ".join(sorted({f"'{attempt.provider}'" for attempt in attempts}))
+            return PermissionDenied(
+                f"Your own key was refused at {places} (status {last.status}). Nothing was charged."
+            )
+        return AllProvidersFailed(
+            "No provider could answer. Nothing was charged.", retry_after_ms=self._retry_after_ms()
+        )
+
+    def _retry_after_ms(self) -> int:
+        """The shortest wait that the hosts ask for, where each of them asks for one; else a second."""
+        waits = [self._told.get(target.key) for target in self.context.targets]
+        known = [wait for wait in waits if wait is not None]
+        if len(known) < len(waits):
+            return 1000
+        return max(1000, ceil(1000 * min(*known, settings.MOST_RETRY_AFTER_SECONDS)))
 
     def _broken(self, fault: UpstreamFault) -> AnswerBroken:
         metrics.recoveries.labels(self.context.recover.value, "broken").inc()
@@ -217,10 +243,12 @@ class Attempts:
         fault: UpstreamFault | None = None
         verdict: bool | None = None
         try:
-            await delivery.run()
+            async with kept_claim(self.runtime.breaker, key, by=self.context.id):
+                await delivery.run()
             verdict = True
         except UpstreamFault as error:
             fault = error
+            self._told[key] = error.wait
             target = delivery.target
             if rest := rest_for(target.offering.provider.rests, error):
                 # The account's trouble, and not the client's, whatever status it comes with.
@@ -255,9 +283,9 @@ class Attempts:
         key = target.key
         if verdict is None:
             if breaker.standing(key) is not Standing.CLOSED:
-                breaker.give_back(key)
+                breaker.give_back(key, by=self.context.id)
             return
-        breaker.record(key, succeeded=verdict)
+        breaker.record(key, by=self.context.id, succeeded=verdict)
         if not verdict:
             health.failed(key, was_empty=fault is not None and fault.kind is FaultKind.EMPTY)
             return
@@ -315,12 +343,3 @@ def _roomier(targets: Sequence[Target], error: GatewayzError) -> list[Target]:
         for target in targets[1:]
         if room is not None and (target.offering.context_length or 0) > room
     ]
-
-
-def _all_failed(last: UpstreamFault, attempts: Sequence[Attempt]) -> GatewayzError:
-    if all(attempt.is_byok and attempt.status in KEY_REFUSED for attempt in attempts):
-        places = ", ".join(sorted({f"'{attempt.provider}'" for attempt in attempts}))
-        return PermissionDenied(
-            f"Your own key was refused at {places} (status {last.status}). Nothing was charged."
-        )
-    return AllProvidersFailed("No provider could answer. Nothing was charged.", retry_after_ms=1000)

@@ -4,12 +4,15 @@
                                                                       ▲                │
                                                                       └───a failure────┘
 
-Half open, one request at a time is let through. Everybody else passes the host by, so nobody waits for a host that is
-down. What the client caused is no verdict on the host. ``breaker_redis`` has the same circuit shared between processes.
+Half open, one request at a time is let through, and it alone moves the circuit: what a request finds that began before
+the circuit opened is no news. Everybody else passes the host by, so nobody waits for a host that is down. What the client
+caused is no verdict on the host. ``breaker_redis`` has the same circuit shared between processes.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,8 +23,6 @@ from apps.common import clock
 
 SLICES = 6
 """The window is counted in so many slices; the oldest is forgotten as a whole."""
-PROBE_SECONDS = 30.0
-"""A probe whose process died is given up after this, and the next request may be one."""
 MOST_CIRCUITS = 20_000
 
 
@@ -44,6 +45,8 @@ class Rules(msgspec.Struct, frozen=True):
     cool_down: float
     successes: int
     """In a row, while half open, until it closes."""
+    claim: float = 30.0
+    """A probe of which nothing was heard for so long is given up, and the next request may be one."""
 
 
 def rules() -> Rules:
@@ -54,13 +57,14 @@ def rules() -> Rules:
         window=settings.BREAKER_WINDOW_SECONDS,
         cool_down=settings.BREAKER_COOL_DOWN_SECONDS,
         successes=settings.BREAKER_SUCCESSES,
+        claim=settings.BREAKER_CLAIM_SECONDS,
     )
 
 
 class Circuit:
     """One host of one model. Times are seconds of any clock that only grows."""
 
-    __slots__ = ("_failures", "_probe_until", "_slices", "_successes", "opened_at")
+    __slots__ = ("_failures", "_probe_by", "_probe_until", "_slices", "_successes", "opened_at")
 
     def __init__(self) -> None:
         self._begin(None)
@@ -70,6 +74,7 @@ class Circuit:
         self.opened_at = opened_at
         self._failures = 0
         self._successes = 0
+        self._probe_by = ""
         self._probe_until = 0.0
         self._slices: dict[int, tuple[int, int]] = {}
         """Slice of time → (requests, failures)."""
@@ -79,7 +84,7 @@ class Circuit:
             return Standing.CLOSED
         return Standing.OPEN if now < self.opened_at + rules.cool_down else Standing.HALF_OPEN
 
-    def claim(self, rules: Rules, now: float) -> bool:
+    def claim(self, rules: Rules, now: float, *, by: str) -> bool:
         """Whether this request may go there. Half open, it is the probe until ``record`` or ``give_back``."""
         match self.standing(rules, now):
             case Standing.CLOSED:
@@ -89,21 +94,29 @@ class Circuit:
             case Standing.HALF_OPEN:
                 if now < self._probe_until:
                     return False
-                self._probe_until = now + PROBE_SECONDS
+                self._probe_by, self._probe_until = by, now + rules.claim
                 return True
 
-    def give_back(self) -> None:
-        """The probe ended without a verdict."""
-        self._probe_until = 0.0
+    def renew(self, rules: Rules, now: float, *, by: str) -> None:
+        """The probe goes on."""
+        if self._probe_by == by:
+            self._probe_until = now + rules.claim
 
-    def record(self, rules: Rules, now: float, *, succeeded: bool) -> None:
+    def give_back(self, *, by: str) -> None:
+        """The probe ended without a verdict."""
+        if self._probe_by == by:
+            self._probe_by, self._probe_until = "", 0.0
+
+    def record(self, rules: Rules, now: float, *, by: str, succeeded: bool) -> None:
         match self.standing(rules, now):
             case Standing.CLOSED:
                 self._count(rules, now, succeeded=succeeded)
             case Standing.OPEN:
                 pass  # it had begun before the circuit opened
             case Standing.HALF_OPEN:
-                self._probe_until = 0.0
+                if self._probe_by != by:
+                    return  # so had this one, or another has become the probe in its place
+                self._probe_by, self._probe_until = "", 0.0
                 if not succeeded:
                     self._begin(now)
                     return
@@ -130,6 +143,8 @@ class Circuit:
 
 
 class Breaker(Protocol):
+    """``by`` names one call: its claim and its verdict belong together."""
+
     def standing(self, key: str) -> Standing:
         """From memory: what this process knows."""
         ...
@@ -138,15 +153,38 @@ class Breaker(Protocol):
         """Until a host that is open is half open; 0 for any other. From memory."""
         ...
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str, *, by: str) -> bool:
         """Whether this request may go there; only a host that is half open is worth a question to others."""
         ...
 
-    def record(self, key: str, *, succeeded: bool) -> None: ...
+    def renew(self, key: str, *, by: str) -> None:
+        """A claim whose probe goes on."""
+        ...
 
-    def give_back(self, key: str) -> None:
+    def record(self, key: str, *, by: str, succeeded: bool) -> None: ...
+
+    def give_back(self, key: str, *, by: str) -> None:
         """A claim that ended without a verdict."""
         ...
+
+
+@asynccontextmanager
+async def kept_claim(breaker: Breaker, key: str, *, by: str) -> AsyncIterator[None]:
+    """A probe's claim stays its own for as long as the probe takes; a dead process's ends soon all the same."""
+    if breaker.standing(key) is Standing.CLOSED:
+        yield
+        return
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(settings.BREAKER_CLAIM_SECONDS / 3)
+            breaker.renew(key, by=by)
+
+    renewing = asyncio.ensure_future(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
 
 
 class LocalBreaker:
@@ -169,18 +207,22 @@ class LocalBreaker:
             return 0.0
         return max(0.0, circuit.opened_at + self._rules.cool_down - self._now())
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str, *, by: str) -> bool:
         circuit = self._circuits.get(key)
-        return circuit.claim(self._rules, self._now()) if circuit else True
+        return circuit.claim(self._rules, self._now(), by=by) if circuit else True
 
-    def record(self, key: str, *, succeeded: bool) -> None:
+    def renew(self, key: str, *, by: str) -> None:
+        if circuit := self._circuits.get(key):
+            circuit.renew(self._rules, self._now(), by=by)
+
+    def record(self, key: str, *, by: str, succeeded: bool) -> None:
         circuit = self._circuits.get(key)
         if circuit is None:
             circuit = self._circuits[key] = Circuit()
             if len(self._circuits) > MOST_CIRCUITS:
                 self._circuits.popitem(last=False)
-        circuit.record(self._rules, self._now(), succeeded=succeeded)
+        circuit.record(self._rules, self._now(), by=by, succeeded=succeeded)
 
-    def give_back(self, key: str) -> None:
+    def give_back(self, key: str, *, by: str) -> None:
         if circuit := self._circuits.get(key):
-            circuit.give_back()
+            circuit.give_back(by=by)

@@ -70,26 +70,31 @@ class BorrowedBreaker:
     def seconds_left(self, key: str) -> float:
         return max(found.breaker.seconds_left(key) for _, found in self._served)
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str, *, by: str) -> bool:
         for at, (loop, found) in enumerate(self._served):
-            asked = asyncio.run_coroutine_threadsafe(found.breaker.claim(key), loop)
+            asked = asyncio.run_coroutine_threadsafe(found.breaker.claim(key, by=by), loop)
             try:
                 may = await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_SECONDS)
             except TimeoutError:
                 may = False
             if not may:
                 for other, claimed in self._served[:at]:
-                    other.call_soon_threadsafe(claimed.breaker.give_back, key)
+                    other.call_soon_threadsafe(partial(claimed.breaker.give_back, key, by=by))
                 return False
         return True
 
-    def record(self, key: str, *, succeeded: bool) -> None:
+    def renew(self, key: str, *, by: str) -> None:
         for loop, found in self._served:
-            loop.call_soon_threadsafe(partial(found.breaker.record, key, succeeded=succeeded))
+            loop.call_soon_threadsafe(partial(found.breaker.renew, key, by=by))
 
-    def give_back(self, key: str) -> None:
+    def record(self, key: str, *, by: str, succeeded: bool) -> None:
         for loop, found in self._served:
-            loop.call_soon_threadsafe(found.breaker.give_back, key)
+            told = partial(found.breaker.record, key, by=by, succeeded=succeeded)
+            loop.call_soon_threadsafe(told)
+
+    def give_back(self, key: str, *, by: str) -> None:
+        for loop, found in self._served:
+            loop.call_soon_threadsafe(partial(found.breaker.give_back, key, by=by))
 
     async def settle(self) -> None:
         ends = [

@@ -12,13 +12,14 @@ from typing import Any, cast
 from apps.common import clock
 from apps.common.groupcommit import GroupCommit
 from apps.common.redis_script import RedisScript
-from apps.inference.breaker import PROBE_SECONDS, SLICES, LocalBreaker, Rules, Standing
+from apps.inference.breaker import SLICES, LocalBreaker, Rules, Standing
 
 FLUSH_SECONDS = 0.05
 NEWS_SECONDS = 0.5
 KEPT_SECONDS = 3600
 
-# The same circuit as breaker.Circuit; a step is [kind, key, verdicts], a verdict "1" or "0".
+# The same circuit as breaker.Circuit; a step is [kind, key, whose call it is] or
+# ["record", key, whose call, its verdict ("1" or "0"), whose call, …].
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -26,17 +27,18 @@ local prefix = ARGV[2] .. ':breaker'
 local most, share, least, width = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local cool_down, enough, probe = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local slices_kept, kept = tonumber(ARGV[10]), tonumber(ARGV[11])
-local function fresh() return {opened = 0, failures = 0, successes = 0, probe = 0, slices = {}} end
+local function fresh() return {opened = 0, failures = 0, successes = 0, probe = 0, by = '', slices = {}} end
 local function standing(c)
   if c.opened == 0 then return 'closed' end
   if now < c.opened + cool_down then return 'open' end
   return 'half_open'
 end
-local function record(c, ok)
+local function record(c, by, ok)
   local stands = standing(c)
   if stands == 'open' then return c end
   if stands == 'half_open' then
-    c.probe = 0
+    if c.by ~= by then return c end
+    c.probe, c.by = 0, ''
     if not ok then c = fresh(); c.opened = now; return c end
     c.successes = c.successes + 1
     if c.successes >= enough then return fresh() end
@@ -86,10 +88,13 @@ for i, step in ipairs(cjson.decode(ARGV[1])) do
     if step[1] == 'claim' then
       local stands = standing(c)
       if stands == 'closed' then claimed = 1
-      elseif stands == 'half_open' and now >= c.probe then claimed = 1; c.probe = now + probe end
-    elseif step[1] == 'back' then c.probe = 0
+      elseif stands == 'half_open' and now >= c.probe then claimed = 1; c.probe, c.by = now + probe, step[3] end
+    elseif step[1] == 'renew' then
+      if c.by == step[3] then c.probe = now + probe end
+    elseif step[1] == 'back' then
+      if c.by == step[3] then c.probe, c.by = 0, '' end
     else
-      for verdict in string.gmatch(step[3], '.') do c = record(c, verdict == '1') end
+      for n = 3, #step, 2 do c = record(c, step[n], step[n + 1] == '1') end
     end
     if found or step[1] == 'record' then
       redis.call('SET', name, cjson.encode(c), 'EX', kept)
@@ -113,11 +118,12 @@ class RedisBreaker:
     def __init__(self, url: str, rules: Rules, *, prefix: str) -> None:
         self._script = RedisScript(
             url, _SCRIPT, prefix, rules.failures, rules.share, rules.least, rules.window / SLICES,
-            rules.cool_down, rules.successes, PROBE_SECONDS, SLICES, KEPT_SECONDS,
+            rules.cool_down, rules.successes, rules.claim, SLICES, KEPT_SECONDS,
         )  # fmt: skip
         self._group: GroupCommit[Step, list[Any] | None] = GroupCommit(self._run)
         self._local = LocalBreaker(rules)
-        self._verdicts: dict[str, str] = {}
+        self._verdicts: dict[str, list[str]] = {}
+        """Key → whose call, its verdict, whose call, …"""
         self._not_closed: dict[str, float] = {}
         """Key → when its cool-down ends, by this process's clock."""
         self._is_away = False
@@ -136,24 +142,28 @@ class RedisBreaker:
             return self._local.seconds_left(key)
         return max(0.0, self._not_closed.get(key, 0.0) - clock.monotonic())
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str, *, by: str) -> bool:
         if key not in self._not_closed and not self._is_away:
             return True
-        answer = await self._group.submit(("claim", key))
+        answer = await self._group.submit(("claim", key, by))
         if answer is None:
-            return await self._local.claim(key)
+            return await self._local.claim(key, by=by)
         return bool(answer[2])
 
-    def record(self, key: str, *, succeeded: bool) -> None:
+    def renew(self, key: str, *, by: str) -> None:
+        self._local.renew(key, by=by)
+        self._group.submit(("renew", key, by))
+
+    def record(self, key: str, *, by: str, succeeded: bool) -> None:
         if self._is_away:
-            self._local.record(key, succeeded=succeeded)
+            self._local.record(key, by=by, succeeded=succeeded)
         if not self._verdicts:
             self._loop.call_later(FLUSH_SECONDS, self._flush)
-        self._verdicts[key] = self._verdicts.get(key, "") + ("1" if succeeded else "0")
+        self._verdicts.setdefault(key, []).extend((by, "1" if succeeded else "0"))
 
-    def give_back(self, key: str) -> None:
-        self._local.give_back(key)
-        self._group.submit(("back", key))
+    def give_back(self, key: str, *, by: str) -> None:
+        self._local.give_back(key, by=by)
+        self._group.submit(("back", key, by))
 
     async def watch(self) -> None:
         """Learn what other processes found, until cancelled."""
@@ -179,8 +189,8 @@ class RedisBreaker:
 
     def _flush(self) -> None:
         verdicts, self._verdicts = self._verdicts, {}
-        for key, text in verdicts.items():
-            self._group.submit(("record", key, text))
+        for key, told in verdicts.items():
+            self._group.submit(("record", key, *told))
 
     async def _run(self, steps: Sequence[Step]) -> Sequence[list[Any] | None]:
         answers = await self._script.run(steps)

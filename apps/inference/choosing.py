@@ -7,7 +7,7 @@ from django.conf import settings
 from msgspec.structs import replace
 
 from apps.catalog import terms
-from apps.catalog.providers.spec import Operation
+from apps.catalog.providers.spec import Operation, Wire
 from apps.catalog.routers import is_router
 from apps.catalog.selectors import CatalogSnapshot, ModelSnapshot, catalog
 from apps.common import clock
@@ -44,6 +44,12 @@ from apps.keys.selectors import KeySnapshot
 Known = CatalogSnapshot | own_keys.OwnCatalog
 USUAL_MODERATOR = "omni-moderation-latest"
 """https://platform.openai.com/docs/api-reference/moderations/create#moderations_create-model"""
+SCHEMA_FIELDS = {
+    Wire.ANTHROPIC_MESSAGES: "output_config",
+    Wire.OPENAI_RESPONSES: "text",
+    Wire.GEMINI: "generationConfig",
+}
+"""Where a client names the schema of the answer; ``response_format`` elsewhere."""
 
 
 async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
@@ -249,7 +255,7 @@ def _refusal(
     if lacking := by_why.get(Why.LACKS):
         return InvalidRequest(
             f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}'.",
-            param="messages" if lacking.detail == "image" else lacking.detail,
+            param=_field_of(context, lacking.detail),
             code="model_not_supported",
         )
     if unpriced := by_why.get(Why.UNPRICED):
@@ -265,6 +271,13 @@ def _refusal(
     param = FIELDS[unwanted[-1]]
     model = context.model.id if context.model else ""
     return nobody_allowed(param, f"'{param}'{_beside(context)} leaves no provider of '{model}'.")
+
+
+def _field_of(context: RequestContext, ability: str) -> str:
+    """Where a request of this wire asks for what a model lacks."""
+    if ability == "structured_outputs":
+        return SCHEMA_FIELDS.get(context.surface.wire, "response_format")
+    return "messages" if ability == "image" else ability
 
 
 def _beside(context: RequestContext) -> str:

@@ -10,10 +10,10 @@ from contextlib import aclosing
 from math import inf
 from typing import Any, Protocol
 
-from apps.catalog.providers.spec import Timeouts, Wire
+from apps.catalog.providers.spec import Wire
 from apps.common import clock
 from apps.common.usage import Usage
-from apps.inference import conversations, upstream
+from apps.inference import conversations, patience, upstream
 from apps.inference.canonical.codec import AnswerIdentity
 from apps.inference.context import RequestContext
 from apps.inference.costs import final_usage_of, price_usage
@@ -31,7 +31,6 @@ from apps.inference.relay import (
     StreamRelay,
     without_unheard,
 )
-from apps.inference.upstream import Waits
 
 Lanes = dict[tuple[Wire, int | None], Lane]
 """By wire and most output tokens: a body is written once for all hosts that take it so."""
@@ -114,7 +113,7 @@ class Delivery:
         self.is_last = is_last
         self.race: Race | None = None
         self.most_wait = inf
-        """Seconds for the first content of a stream, of a host that has just been down."""
+        """Seconds for the first content, or until a whole answer begins, of a host that has just been down."""
 
     @property
     def may_think(self) -> bool:
@@ -150,7 +149,15 @@ class Delivery:
             # What the client asks of Anthropic itself: its version of the API, and what is in preview.
             names = ("anthropic-version", "anthropic-beta")
             asked = {name: text for name in names if (text := context.headers.get(name))}
-        waits, own = self._waits(target.offering.provider.timeouts)
+        waits, own = patience.waits_of(
+            target.offering.provider.timeouts,
+            context.deadlines,
+            stream=context.facts.stream,
+            is_slow=context.facts.is_slow,
+            may_think=self.may_think,
+            is_last=self.is_last,
+            most=self.most_wait,
+        )
         return await upstream.prepare(
             target,
             outgoing,
@@ -164,33 +171,6 @@ class Delivery:
     def _may_be_silent(self) -> bool:
         body = self._body
         return isinstance(body, dict) and (answers_a_tool(body) or names_its_end(body))
-
-    def _waits(self, timeouts: Timeouts) -> tuple[Waits, Waits]:
-        """With the client's word, and without it."""
-        assert self._context.facts is not None
-        facts, asked = self._context.facts, self._context.deadlines
-        # A whole answer shows nothing until it is done, so only a stream can be judged by its first content.
-        patient = self.is_last or not facts.stream or facts.is_slow
-        first_content = timeouts.first_content_last if patient else timeouts.first_content
-        idle = first_content if facts.is_slow else timeouts.idle
-        if self.may_think and not facts.is_slow:
-            first_content = max(first_content, timeouts.reasoning)
-            idle = max(idle, timeouts.reasoning)
-        most = self.most_wait if facts.stream else inf
-        own = Waits(
-            connect=timeouts.connect,
-            first_content=min(first_content, most),
-            idle=idle,
-            total=timeouts.total,
-        )
-        asked_content = asked.first_content if facts.stream else None
-        waits = Waits(
-            connect=asked.connect or own.connect,
-            first_content=min(asked_content or first_content, most),
-            idle=asked.idle or own.idle,
-            total=asked.total or own.total,
-        )
-        return waits, own
 
     async def _deliver_whole(self, call: upstream.Call) -> None:
         progress = self._context.progress

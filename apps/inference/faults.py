@@ -60,6 +60,7 @@ class UpstreamFault(Exception):
         status: int | None = None,
         detail: str = "",
         pause: float | None = None,
+        wait: float | None = None,
         client_error: GatewayzError | None = None,
     ) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -68,6 +69,8 @@ class UpstreamFault(Exception):
         self.detail = detail
         self.pause = pause
         """Seconds after which the same host may be asked once more; None when it should not be."""
+        self.wait = wait
+        """Seconds for which the host says that it wants to be left alone; None when it does not say."""
         self.client_error = client_error
 
 
@@ -182,12 +185,9 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     meaning = meaning or _STATUSES.get(status, _Meaning.ELSEWHERE)
     if meaning is _Meaning.REJECTED:
         return _from_rejection(status, detail, said.param)
-    return UpstreamFault(
-        FaultKind.STATUS,
-        status=status,
-        detail=detail,
-        pause=_pause(meaning, retry_after(headers) if said.wait is None else said.wait),
-    )
+    wait = retry_after(headers) if said.wait is None else said.wait
+    pause = _pause(meaning, wait)
+    return UpstreamFault(FaultKind.STATUS, status=status, detail=detail, pause=pause, wait=wait)
 
 
 def from_error(error: UpstreamError) -> UpstreamFault:

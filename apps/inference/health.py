@@ -37,13 +37,18 @@ class Health(msgspec.Struct):
     failed_at: float = 0.0
     waits: list[float] = msgspec.field(default_factory=list)
     """Seconds to the first content, or to the whole of an unstreamed answer, of the latest requests."""
+    wholes: list[float] = msgspec.field(default_factory=list)
+    """Of those the unstreamed ones' alone."""
 
     @property
     def usual_wait(self) -> float | None:
         """Seconds that nineteen of twenty answers do not exceed; None while they are few."""
-        if len(self.waits) < ENOUGH:
-            return None
-        return sorted(self.waits)[int(0.95 * len(self.waits))]
+        return _usual(self.waits)
+
+    @property
+    def usual_whole(self) -> float | None:
+        """The same of unstreamed answers."""
+        return _usual(self.wholes)
 
 
 UNKNOWN = Health()
@@ -86,6 +91,9 @@ class HealthBook:
         health.latency_ms = _mixed(health.latency_ms, whole * 1000)
         health.waits.append(whole if first_content is None else first_content)
         del health.waits[:-MOST_WAITS]
+        if first_content is None:
+            health.wholes.append(whole)
+            del health.wholes[:-MOST_WAITS]
         spent = whole
         if first_content is not None:
             health.first_content_ms = _mixed(health.first_content_ms, first_content * 1000)
@@ -113,6 +121,10 @@ class HealthBook:
         health.requests += 1
         health.seen_at = self._now()
         return health
+
+
+def _usual(waits: list[float]) -> float | None:
+    return sorted(waits)[int(0.95 * len(waits))] if len(waits) >= ENOUGH else None
 
 
 def _mixed(former: float | None, new: float) -> float:

@@ -34,6 +34,8 @@ def needs_of(facts: RequestFacts, body: Mapping[str, Any]) -> frozenset[str]:
         found.add("tools")
     if facts.images:
         found.add("image")
+    if "structured_outputs" in facts.needs:
+        found.add("structured_outputs")
     return frozenset(found)
 
 

@@ -246,11 +246,14 @@ def _lacking(model: ModelSnapshot, wants: Wants) -> str:
     """
     known = model.supported_parameters
     asked = sorted(wants.parameters) if wants.routing.provider.require_parameters else ()
-    names: tuple[str, ...] = (*sorted(wants.needs), *asked)
-    for name in names if known or asked else ():
+    needs = sorted(wants.needs) if known or asked else ()
+    for name in needs:
+        # Lists that name the field alone do not tell which of its formats are taken.
+        if name == "structured_outputs" and "response_format" in known:
+            continue
         if name not in known and name not in model.input_modalities:
             return name
-    return ""
+    return next((n for n in asked if n not in known and n not in model.input_modalities), "")
 
 
 def _in_order(

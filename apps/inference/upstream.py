@@ -9,6 +9,7 @@ All raise UpstreamFault; nothing here knows of other hosts.
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from math import inf
 
 import msgspec
 
@@ -35,9 +36,14 @@ class Waits(msgspec.Struct, frozen=True):
     first_content: float
     idle: float
     total: float
+    body: float = inf
+    """Until the first byte of a whole answer that is no blank, where its headers have come before."""
 
     def until_content(self) -> float:
         return min(self.first_content, self.total)
+
+    def until_body(self) -> float:
+        return min(self.body, self.total)
 
     def until_next(self, spent: float) -> float:
         """Once there is content, and ``spent`` seconds of the provider's time are over."""
@@ -98,23 +104,35 @@ async def prepare(
 
 
 async def fetch(call: Call, relay: JsonRelay) -> None:
-    """Read a whole answer into the relay."""
-    started = asyncio.get_running_loop().time()
+    """Read a whole answer into the relay. Once it has begun, its bytes may not pause for longer than a stream's records."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     waits, own = call.waits, call.own
     is_hasty = waits.until_content() < own.until_content()
+    kind = FaultKind.TIMEOUT
+
+    def hear(data: bytes) -> None:
+        nonlocal is_hasty, kind
+        if data.isspace():
+            return  # blanks keep a connection alive, and are no part of an answer
+        spent = loop.time() - started
+        deadline.move(waits.until_next(spent))
+        is_hasty = waits.until_next(spent) < own.until_next(spent)
+        kind = FaultKind.STALLED
+
     try:
         async with Deadline(waits.until_content()) as deadline:
             response = await _open(call)
             try:
-                deadline.move(started + waits.total - asyncio.get_running_loop().time())
-                is_hasty = waits.total < own.total
-                body = await response.read()
+                deadline.move(waits.until_body() - (loop.time() - started))
+                is_hasty = waits.until_body() < own.until_body()
+                body = await response.read(hear)
             finally:
                 response.close()
             if response.status != 200:
                 raise faults.from_status(response.status, response.headers, body)
     except TimeoutError as error:
-        raise _late(FaultKind.TIMEOUT, is_hasty=is_hasty) from error
+        raise _late(kind, is_hasty=is_hasty) from error
     except TransportError as error:
         raise _broken(error) from error
     try:

@@ -35,6 +35,12 @@ BREAKER_COOL_DOWN_SECONDS = 15.0
 BREAKER_SUCCESSES = 2
 # For the first content of a host that has just been down, or as long as it usually takes.
 BREAKER_PROBE_SECONDS = 4.0
+# One that tries such a host says three times in so long that it still does; if not, the next request may try.
+BREAKER_CLAIM_SECONDS = 30.0
+# For an unstreamed answer while another host is left: it shows nothing until it is written (docs/routing.md).
+WHOLE_ANSWER_SECONDS = 60.0
+# Longest that a client is told to wait because its hosts say so.
+MOST_RETRY_AFTER_SECONDS = 60.0
 # Of requests that go to the second-best host, so that what is known of it stays true.
 EXPLORATION_SHARE = 0.02
 # A key stays with the host that served it last while that is at most so much dearer than the best: its prompts are cached there.

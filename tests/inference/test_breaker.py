@@ -2,11 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 import redis.asyncio
 from django.conf import settings
 
-from apps.inference.breaker import PROBE_SECONDS, Circuit, LocalBreaker, Rules, Standing
+from apps.inference.breaker import Circuit, LocalBreaker, Rules, Standing, kept_claim
 from apps.inference.breaker_redis import RedisBreaker
 
 RULES = Rules(failures=5, share=0.5, least=10, window=60, cool_down=15, successes=2)
@@ -16,7 +17,7 @@ QUICK = Rules(failures=3, share=0.5, least=10, window=60, cool_down=0.3, success
 def circuit_after(verdicts: str, *, at: float = 100.0) -> Circuit:
     circuit = Circuit()
     for verdict in verdicts:
-        circuit.record(RULES, at, succeeded=verdict == "1")
+        circuit.record(RULES, at, by="request", succeeded=verdict == "1")
     return circuit
 
 
@@ -39,10 +40,10 @@ def test_circuit_opens_by_failures_in_a_row_or_by_their_share(verdicts, standing
 
 
 def test_old_failures_are_forgotten_when_the_window_has_passed():
-    circuit = circuit_after("0000111110", at=100.0)
+    circuit = circuit_after("000010000", at=100.0)
     for second in range(165, 170):
-        circuit.record(RULES, second, succeeded=True)
-    circuit.record(RULES, 170, succeeded=False)
+        circuit.record(RULES, second, by="request", succeeded=True)
+    circuit.record(RULES, 170, by="request", succeeded=False)
 
     assert circuit.standing(RULES, 170) is Standing.CLOSED
 
@@ -50,13 +51,13 @@ def test_old_failures_are_forgotten_when_the_window_has_passed():
 def test_circuit_is_half_open_when_it_has_cooled_down_and_closes_after_two_successes():
     circuit = circuit_after("00000", at=100.0)
 
-    assert not circuit.claim(RULES, 114.9)
+    assert not circuit.claim(RULES, 114.9, by="request")
     assert circuit.standing(RULES, 115) is Standing.HALF_OPEN
-    assert circuit.claim(RULES, 115)
-    circuit.record(RULES, 116, succeeded=True)
+    assert circuit.claim(RULES, 115, by="request")
+    circuit.record(RULES, 116, by="request", succeeded=True)
     assert circuit.standing(RULES, 116) is Standing.HALF_OPEN
-    assert circuit.claim(RULES, 116)
-    circuit.record(RULES, 117, succeeded=True)
+    assert circuit.claim(RULES, 116, by="request")
+    circuit.record(RULES, 117, by="request", succeeded=True)
 
     assert circuit.standing(RULES, 117) is Standing.CLOSED
 
@@ -64,17 +65,17 @@ def test_circuit_is_half_open_when_it_has_cooled_down_and_closes_after_two_succe
 def test_one_probe_at_a_time_when_half_open():
     circuit = circuit_after("00000", at=100.0)
 
-    assert [circuit.claim(RULES, 120) for _ in range(3)] == [True, False, False]
-    circuit.give_back()
-    assert circuit.claim(RULES, 120)
-    assert not circuit.claim(RULES, 120 + PROBE_SECONDS - 1)
-    assert circuit.claim(RULES, 120 + PROBE_SECONDS)  # its process is dead
+    assert [circuit.claim(RULES, 120, by=name) for name in "abc"] == [True, False, False]
+    circuit.give_back(by="a")
+    assert circuit.claim(RULES, 120, by="b")
+    assert not circuit.claim(RULES, 120 + RULES.claim - 1, by="c")
+    assert circuit.claim(RULES, 120 + RULES.claim, by="c")  # its process is dead
 
 
 def test_circuit_opens_again_when_the_probe_fails():
     circuit = circuit_after("00000", at=100.0)
-    circuit.claim(RULES, 120)
-    circuit.record(RULES, 121, succeeded=False)
+    circuit.claim(RULES, 120, by="request")
+    circuit.record(RULES, 121, by="request", succeeded=False)
 
     assert circuit.standing(RULES, 135) is Standing.OPEN
     assert circuit.standing(RULES, 136) is Standing.HALF_OPEN
@@ -89,14 +90,14 @@ def test_late_answers_change_nothing_when_the_circuit_is_open():
 async def test_hosts_are_judged_apart_when_one_fails():
     breaker = LocalBreaker(RULES, now=lambda: 100.0)
     for _ in range(5):
-        breaker.record("one", succeeded=False)
+        breaker.record("one", by="request", succeeded=False)
 
     assert breaker.standing("one") is Standing.OPEN
     assert breaker.seconds_left("one") == 15
     assert breaker.seconds_left("other") == 0
-    assert not await breaker.claim("one")
+    assert not await breaker.claim("one", by="request")
     assert breaker.standing("other") is Standing.CLOSED
-    assert await breaker.claim("other")
+    assert await breaker.claim("other", by="request")
 
 
 async def eventually(seen) -> None:
@@ -104,6 +105,93 @@ async def eventually(seen) -> None:
     while not seen():
         assert asyncio.get_running_loop().time() < deadline, "it never came"
         await asyncio.sleep(0.02)
+
+
+QUICK_PROBE = msgspec.structs.replace(QUICK, failures=1, cool_down=0.1, claim=0.3)
+
+
+@pytest.fixture(params=["in the process", *(["in Redis"] if settings.REDIS_URL else [])])
+async def breaker(request):
+    """Of either kind; it opens at the first failure and is half open a tenth of a second later."""
+    if request.param == "in the process":
+        yield LocalBreaker(QUICK_PROBE)
+        return
+    prefix = f"{settings.REDIS_PREFIX}-{request.node.name}"
+    found = RedisBreaker(settings.REDIS_URL, QUICK_PROBE, prefix=prefix)
+    yield found
+    await found.close()
+
+
+async def tell(breaker, succeeded: bool, *, by: str) -> None:
+    """A verdict, and what it has come to."""
+    breaker.record("host", by=by, succeeded=succeeded)
+    await told(breaker)
+
+
+async def told(breaker) -> None:
+    if isinstance(breaker, RedisBreaker):
+        await breaker.settle()
+
+
+async def half_open(breaker) -> None:
+    await tell(breaker, False, by="the first")
+    assert breaker.standing("host") is Standing.OPEN
+    await eventually(lambda: breaker.standing("host") is Standing.HALF_OPEN)
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+async def test_request_that_began_before_the_circuit_opened_moves_it_no_more(breaker, succeeded):
+    assert await breaker.claim("host", by="slow")
+    await half_open(breaker)
+
+    for _ in range(QUICK_PROBE.successes):
+        await tell(breaker, succeeded, by="slow")
+
+    assert breaker.standing("host") is Standing.HALF_OPEN
+
+
+@pytest.mark.parametrize("how", ["verdict", "give back"])
+async def test_probe_is_ended_by_nobody_else(breaker, how):
+    assert await breaker.claim("host", by="slow")
+    await half_open(breaker)
+    assert await breaker.claim("host", by="probe")
+
+    if how == "verdict":
+        await tell(breaker, True, by="slow")
+    else:
+        breaker.give_back("host", by="slow")
+
+    assert not await breaker.claim("host", by="third")
+    breaker.give_back("host", by="probe")
+    assert await breaker.claim("host", by="third")
+
+
+async def test_circuit_goes_by_its_probes_alone(breaker):
+    await half_open(breaker)
+
+    for _ in range(QUICK_PROBE.successes):
+        assert await breaker.claim("host", by="probe")
+        await tell(breaker, True, by="probe")
+    assert breaker.standing("host") is Standing.CLOSED
+
+    await half_open(breaker)
+    assert await breaker.claim("host", by="probe")
+    await tell(breaker, False, by="probe")
+    assert breaker.standing("host") is Standing.OPEN
+
+
+async def test_probe_stays_the_only_one_for_as_long_as_it_takes(breaker, settings):
+    settings.BREAKER_CLAIM_SECONDS = QUICK_PROBE.claim
+    await half_open(breaker)
+
+    assert await breaker.claim("host", by="probe")
+    async with kept_claim(breaker, "host", by="probe"):
+        await asyncio.sleep(3 * QUICK_PROBE.claim)
+        assert not await breaker.claim("host", by="other")
+
+    # Its process is dead: it has given nothing back.
+    await asyncio.sleep(1.5 * QUICK_PROBE.claim)
+    assert await breaker.claim("host", by="other")
 
 
 def shared(test):
@@ -129,8 +217,8 @@ async def pair(request):
 async def test_both_processes_know_when_one_saw_the_host_fail(pair):
     here, there = pair
     for _ in range(2):
-        here.record("host", succeeded=False)
-    there.record("host", succeeded=False)
+        here.record("host", by="request", succeeded=False)
+    there.record("host", by="request", succeeded=False)
 
     await eventually(lambda: here.standing("host") is not Standing.CLOSED)
     await eventually(lambda: there.standing("host") is not Standing.CLOSED)
@@ -138,14 +226,14 @@ async def test_both_processes_know_when_one_saw_the_host_fail(pair):
     await eventually(lambda: here.standing("host") is Standing.HALF_OPEN)
     assert here.seconds_left("host") == 0
     claims = await asyncio.gather(
-        *[breaker.claim("host") for breaker in (here, there, here, there)]
+        *[breaker.claim("host", by="request") for breaker in (here, there, here, there)]
     )
     assert sorted(claims) == [False, False, False, True]
 
-    here.record("host", succeeded=True)
+    here.record("host", by="request", succeeded=True)
     await asyncio.sleep(0.2)
-    assert await there.claim("host")
-    there.record("host", succeeded=True)
+    assert await there.claim("host", by="request")
+    there.record("host", by="request", succeeded=True)
     await eventually(lambda: there.standing("host") is Standing.CLOSED)
     await eventually(lambda: here.standing("host") is Standing.CLOSED)
 
@@ -154,7 +242,7 @@ async def test_both_processes_know_when_one_saw_the_host_fail(pair):
 async def test_circuit_that_redis_has_forgotten_is_closed_everywhere(pair, request):
     here, there = pair
     for _ in range(3):
-        here.record("host", succeeded=False)
+        here.record("host", by="request", succeeded=False)
     await eventually(lambda: there.standing("host") is not Standing.CLOSED)
     prefix = f"{settings.REDIS_PREFIX}-{request.node.name}:breaker"
 
@@ -170,19 +258,19 @@ async def test_shared_circuit_moves_as_the_local_one_when_both_get_the_same_verd
     for name, verdicts in {"row": "110100", "share": "1010101010", "fine": "1111101101"}.items():
         local = LocalBreaker(QUICK)
         for verdict in verdicts:
-            breaker.record(name, succeeded=verdict == "1")
-            local.record(name, succeeded=verdict == "1")
+            breaker.record(name, by="request", succeeded=verdict == "1")
+            local.record(name, by="request", succeeded=verdict == "1")
         await asyncio.sleep(0.15)
         assert (breaker.standing(name), name) == (local.standing(name), name)
 
 
 async def test_each_process_judges_alone_when_redis_is_away():
     breaker = RedisBreaker("redis://127.0.0.1:1/0", QUICK, prefix="away")
-    breaker.record("host", succeeded=True)
+    breaker.record("host", by="request", succeeded=True)
     await asyncio.sleep(0.2)
     for _ in range(3):
-        breaker.record("host", succeeded=False)
+        breaker.record("host", by="request", succeeded=False)
 
     assert breaker.standing("host") is Standing.OPEN
-    assert not await breaker.claim("host")
+    assert not await breaker.claim("host", by="request")
     await breaker.close()

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from apps.catalog.models import Model
+from apps.catalog.providers.spec import Timeouts
 from apps.inference import runtime
 from apps.inference.breaker import LocalBreaker, Rules
 from apps.inference.health import HealthBook
+from apps.inference.patience import waits_of
+from apps.inference.preferences import Deadlines
 from apps.inference.runtime import Runtime
 from apps.inference.selectors import read_calls
 from apps.inference.velocity import Velocity
@@ -62,6 +65,81 @@ def taken(client: Any, model: str, *, streamed: bool = True, **fields: Any) -> t
     started = time.monotonic()
     answer = ask(client, Surface.CHAT, body)
     return answer, time.monotonic() - started
+
+
+@pytest.mark.parametrize(
+    ("asked", "first_content", "body", "idle"),
+    [
+        ({"stream": True}, 10, None, 15),
+        ({"stream": True, "may_think": True}, 60, None, 60),
+        ({"stream": True, "is_last": True}, 120, None, 15),
+        ({}, 60, 60, 15),
+        ({"may_think": True}, 120, 120, 60),
+        ({"is_last": True}, 120, 600, 15),
+        ({"is_last": True, "may_think": True}, 120, 600, 60),
+        ({"is_slow": True}, 120, 600, 120),
+        ({"most": 4.0}, 4, 4, 15),
+        ({"most": 4.0, "stream": True}, 4, None, 15),
+    ],
+    ids=str,
+)
+def test_shipped_deadlines_are_those_of_the_documentation(asked, first_content, body, idle):
+    told = {"stream": False, "is_slow": False, "may_think": False, "is_last": False, **asked}
+
+    waits, own = waits_of(Timeouts(), Deadlines(), **told)
+
+    assert waits == own
+    assert (waits.connect, waits.until_content(), waits.idle) == (5, first_content, idle)
+    assert body is None or waits.until_body() == body
+    assert waits.total == 600
+
+
+def test_whole_answer_is_awaited_no_longer_than_by_the_last_host():
+    hasty = Timeouts(first_content=1.0, first_content_last=2.0)
+    told: Any = {"stream": False, "is_slow": False, "may_think": False, "is_last": False}
+
+    waits, _ = waits_of(hasty, Deadlines(total=30.0), **told)
+
+    assert (waits.first_content, waits.body, waits.total) == (2.0, 2.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [("hang", "timeout"), ("ttft=60000", "timeout"), ("stall=1", "stalled")],
+    ids=["no headers", "no more than headers", "half a body"],
+)
+def test_whole_answer_is_not_awaited_for_ever_while_another_host_stands_by(
+    gateway, customer, make_model, settings, told, fault
+):
+    settings.WHOLE_ANSWER_SECONDS = 0.5
+    hasty = seconds(first_content=0.1, idle=0.5)
+    model = make_model(Host(f"echo+{told}", seconds=hasty), "echo")
+
+    answer, waited = taken(gateway.client(customer), model, streamed=False)
+
+    assert (answer.status, answer.headers["x-gatewayz-provider"]) == (200, slug_of(1))
+    assert 0.5 <= waited < 2
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == [fault, ""]
+
+
+def test_whole_answer_has_longer_than_the_first_content_of_a_stream(gateway, customer, make_model):
+    model = make_model(Host("echo+delay=500", seconds=seconds(first_content=0.1)), "echo")
+
+    answer, _ = taken(gateway.client(customer), model, streamed=False)
+
+    assert answer.headers["x-gatewayz-provider"] == slug_of(0)
+
+
+def test_last_host_that_sent_half_a_whole_answer_is_given_up(gateway, customer, make_model):
+    model = make_model(Host("echo+stall=1", seconds=seconds(idle=0.3)))
+
+    answer, waited = taken(gateway.client(customer), model, streamed=False)
+
+    assert answer.status == 503
+    assert waited < 2
+    (record,) = customer.settled(requests=1)
+    assert {attempt["fault"] for attempt in record.attempts} == {"stalled"}
 
 
 def test_next_host_is_asked_when_the_clients_deadline_for_content_has_passed(

@@ -183,7 +183,7 @@ def test_host_that_is_only_just_coming_back_is_not_asked_beside_another(
     try:
         served.breaker = LocalBreaker(rules)
         assert len(client.post("/v1/route", json=plan).json()["data"]["candidates"]) == 2
-        served.breaker.record(_key_of("echo+words=6"), succeeded=False)
+        served.breaker.record(_key_of("echo+words=6"), by="another", succeeded=False)
         answer = ask(client, Surface.CHAT, body)
     finally:
         served.breaker = former

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -92,7 +93,7 @@ def test_client_is_told_to_come_back_while_somebody_else_tries_the_only_host(
         ask(client, Surface.CHAT, body)
     breaker.clock.moment += 15
     (key,) = breaker._circuits
-    assert asyncio.run(breaker.claim(key)), "somebody else's probe"
+    assert asyncio.run(breaker.claim(key, by="another")), "somebody else's probe"
 
     answer = ask(client, Surface.CHAT, body)
 
@@ -130,6 +131,82 @@ def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, setti
 
     # The worst case: it came back just after a probe had begun.
     assert asked_at - healthy_from <= 0.4 + 1.5 + 0.5
+
+
+def test_silent_host_that_has_just_been_down_is_not_awaited_by_a_whole_answer(
+    gateway, customer, make_model, settings
+):
+    """As long as it usually takes, and no longer: it answered ten whole answers at once before it fell silent."""
+    (served,) = runtime._runtimes.values()
+    former = served.breaker, served.health
+    rules = Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=0.0, successes=1)
+    served.breaker, served.health = LocalBreaker(rules), HealthBook()
+    settings.BREAKER_PROBE_SECONDS = 0.4
+    model = make_model("echo+hang+every=11+words=7", "echo+words=6")
+    body = Surface.CHAT.body(model, TEXT)
+    client = gateway.client(customer)
+    try:
+        for _ in range(10):
+            assert ask(client, Surface.CHAT, body).headers["x-gatewayz-provider"] == slug_of(0)
+        (key,) = served.breaker._circuits
+        served.breaker.record(key, by="another", succeeded=False)
+        asked_at = time.monotonic()
+        answer = ask(client, Surface.CHAT, body)
+    finally:
+        served.breaker, served.health = former
+
+    assert (answer.status, answer.headers["x-gatewayz-provider"]) == (200, slug_of(1))
+    assert 0.4 <= time.monotonic() - asked_at < 3
+
+
+def test_probe_of_a_request_stays_the_only_one_for_as_long_as_it_takes(
+    gateway, customer, make_model, settings
+):
+    (served,) = runtime._runtimes.values()
+    former = served.breaker
+    rules = Rules(
+        failures=1, share=0.5, least=10, window=60.0, cool_down=0.0, successes=1, claim=0.3
+    )
+    served.breaker = LocalBreaker(rules)
+    settings.BREAKER_CLAIM_SECONDS = 0.3
+    model = make_model("echo+delay=1500+words=5")
+    body = Surface.CHAT.body(model, TEXT)
+    try:
+        ask(gateway.client(customer), Surface.CHAT, body)
+        (key,) = served.breaker._circuits
+        served.breaker.record(key, by="another", succeeded=False)
+        with ThreadPoolExecutor() as pool:
+            probe = pool.submit(ask, gateway.client(customer), Surface.CHAT, body)
+            time.sleep(0.9)
+            other = ask(gateway.client(customer), Surface.CHAT, body)
+            assert probe.result().status == 200
+    finally:
+        served.breaker = former
+
+    assert other.status == 503
+    assert "x-gatewayz-attempts" not in other.headers
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        (["status=429+retry_after=30"], "30"),
+        (["status=429+retry_after=30", "status=429+retry_after=20+words=3"], "20"),
+        (["status=503+retry_after=30"], "30"),
+        (["status=429+retry_after=30", "status=503+words=3"], "1"),
+        (["status=429+retry_after=86400"], "60"),
+        (["status=429+retry_after=0.1"], "1"),
+    ],
+    ids=str,
+)
+def test_client_is_told_what_its_hosts_say_when_all_of_them_say_when_to_come_back(
+    gateway, customer, make_model, hosts, told
+):
+    model = make_model(*[f"echo+{host}" for host in hosts])
+
+    answer = ask(gateway.client(customer), Surface.CHAT, Surface.CHAT.body(model))
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, told)
 
 
 @pytest.mark.alone

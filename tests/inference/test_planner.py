@@ -26,6 +26,7 @@ from apps.common.money import NANO_PER_USD
 from apps.common.preferences import MaxPrice, Preferences, read_preferences
 from apps.common.usage import Rates
 from apps.inference.breaker import LocalBreaker, Standing, rules
+from apps.inference.extras import Extra
 from apps.inference.health import AILING_SECONDS, UNKNOWN, Health, HealthBook
 from apps.inference.planner import Plan, Reason, Wants, Why, candidates, consider, plan
 from apps.inference.preferences import Routing, narrow, read_routing, split_variant
@@ -34,6 +35,7 @@ from apps.inference.runtime import Runtime
 from tests.timing import fastest
 
 CHAT = {Operation.CHAT: (Endpoint(path="/chat/completions", wire=Wire.OPENAI_CHAT),)}
+MESSAGES = {Operation.CHAT: (Endpoint(path="/messages", wire=Wire.ANTHROPIC_MESSAGES),)}
 
 
 class Known:
@@ -61,7 +63,7 @@ class Live:
         self.resting, self.health, self.breaker = Resting(), HealthBook(), LocalBreaker(rules())
         for target in candidates(asked, Operation.CHAT, Wire.OPENAI_CHAT):
             self.health.answered(target.key, first_content=0.08, whole=0.5, output_tokens=60)
-            self.breaker.record(target.key, succeeded=True)
+            self.breaker.record(target.key, by="request", succeeded=True)
 
 
 def host(
@@ -73,16 +75,19 @@ def host(
     room=None,
     sandbox=False,
     weight=None,
+    searches=0,
+    endpoints=CHAT,
     **policy,
 ):
-    """``price`` is dollars for a million tokens of input; output is free."""
+    """``price`` is dollars for a million tokens of input; output is free. ``searches`` is nano-dollars for one."""
     provider = ProviderSnapshot(
-        slug=slug, name=slug, base_url="https://example.com", endpoints=MappingProxyType(CHAT), auth=Bearer(""),
+        slug=slug, name=slug, base_url="https://example.com", endpoints=MappingProxyType(endpoints), auth=Bearer(""),
         secret="", headers={}, quirks=(), usage=UsageConvention.CACHE_INSIDE_INPUT, timeouts=Timeouts(),
         priority=priority, is_sandbox=sandbox, **policy,
     )  # fmt: skip
     rates = Rates(
-        input=round(price * NANO_PER_USD), output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0, reasoning=0
+        input=round(price * NANO_PER_USD), output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0, reasoning=0,
+        searches=searches,
     )  # fmt: skip
     return OfferingSnapshot(
         id=hash(slug) % 10**9, model_id="acme/large", provider=provider, upstream_model=slug, rates=rates,
@@ -203,6 +208,15 @@ def test_models_are_asked_in_the_clients_order_when_there_are_several():
         ({"tools"}, (), ("text",), ""),  # nothing is known of it
         ({"image"}, ("tools",), ("text", "image"), ""),
         ({"image", "tools"}, ("tools",), ("text",), "image"),
+        ({"structured_outputs"}, ("structured_outputs",), ("text",), ""),
+        (
+            {"structured_outputs"},
+            ("response_format",),
+            ("text",),
+            "",
+        ),  # of which formats is not told
+        ({"structured_outputs"}, ("tools",), ("text",), "structured_outputs"),
+        ({"structured_outputs"}, (), ("text",), ""),
     ],
 )
 def test_model_that_lacks_what_is_needed_is_not_asked(needs, parameters, hears, lacks):
@@ -224,12 +238,14 @@ def test_parameters_must_be_known_when_they_are_required():
     assert {(r.why, r.detail) for r in lost.rejected} == {(Why.LACKS, "seed")}
 
 
-ABILITIES = ("tools", "image", "file", "audio", "reasoning")
+ABILITIES = ("tools", "image", "file", "audio", "reasoning", "structured_outputs")
+EXTRAS = st.builds(Extra, st.sampled_from(["speed", "tools[0]"]), is_search=st.booleans())
 OFFERINGS = st.builds(
     host, st.sampled_from("abcdefgh"), price=st.floats(0, 50), priority=st.integers(0, 3),
     quantization=st.sampled_from(["", "fp8", "bf16"]), room=st.none() | st.integers(1, 1000),
     sandbox=st.booleans(), collects_data=st.sampled_from([None, True, False]), keeps_nothing=st.booleans(),
     region=st.sampled_from(["", "eu", "us"]), own_key=st.sampled_from(["", "7.1"]),
+    searches=st.sampled_from([0, 10]), endpoints=st.sampled_from([CHAT, MESSAGES]),
 )  # fmt: skip
 MODELS = st.builds(
     lambda hosts, **facts: model(*hosts, **facts),
@@ -239,7 +255,7 @@ MODELS = st.builds(
         unique_by=lambda offering: (offering.provider.slug, offering.provider.own_key),
     ),
     parameters=st.sampled_from(
-        [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning")]
+        [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning"), ("response_format",)]
     ),
     hears=st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")]),
 )
@@ -249,6 +265,7 @@ WANTS = st.builds(
     is_test_key=st.booleans(),
     needs=st.frozensets(st.sampled_from(ABILITIES)),
     parameters=st.frozensets(st.sampled_from(["tools", "seed", "file"])),
+    extras=st.lists(EXTRAS, max_size=2).map(tuple),
     own_only=st.frozensets(st.sampled_from("abcdefgh")),
     least_input=st.integers(0, 1000),
     sticky=st.none() | st.sampled_from("abcdefgh").map(lambda slug: host(slug).id),
@@ -272,6 +289,29 @@ STANDINGS = st.dictionaries(
 )
 
 
+def _is_billable(target, asked):
+    """What is bought there beside tokens has a price and is counted, or is not the house's to bill."""
+    counts = target.offering.rates.searches > 0 and target.endpoint.wire is Wire.ANTHROPIC_MESSAGES
+    is_ours = not target.is_byok and not asked.is_test_key
+    return not is_ours or all(extra.is_search and counts for extra in asked.extras)
+
+
+@given(
+    st.lists(MODELS, min_size=1, max_size=3),
+    st.builds(
+        wants, extras=st.lists(EXTRAS, min_size=1, max_size=2).map(tuple), is_test_key=st.booleans()
+    ),
+)
+def test_plan_holds_no_host_without_a_price_for_what_is_bought_beside_tokens(models, asked):
+    found = plan(models, asked, Known())
+
+    assert all(_is_billable(target, asked) for target in found.targets)
+    assert all(
+        rejection.why is Why.UNPRICED and not _is_billable(rejection.target, asked)
+        for rejection in found.rejected
+    )
+
+
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
 def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standings):
     found = plan(models, asked, Known(standings))
@@ -284,7 +324,9 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         hears = owners[id(offering)].input_modalities
         required = asked.parameters if provider.require_parameters else frozenset()
         # A model of which nothing is known may be asked, unless what it takes must be known.
-        assert not (known or required) or asked.needs | required <= {*known, *hears}
+        needs = asked.needs - ({"structured_outputs"} if "response_format" in known else set())
+        assert not (known or required) or needs | required <= {*known, *hears}
+        assert _is_billable(target, asked)
         assert offering.context_length is None or offering.context_length >= asked.least_input
         name = f"{slug}@7.1" if target.is_byok else slug
         assert standings.get(name) is not Standing.OPEN

@@ -211,17 +211,17 @@ FILE = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:applica
 
 
 @pytest.mark.parametrize(
-    ("need", "asked"),
+    ("param", "asked"),
     [
-        ("structured_outputs", {"response_format": SCHEMA}),
+        ("response_format", {"response_format": SCHEMA}),
         ("file", {"messages": [{"role": "user", "content": [FILE]}]}),
     ],
     ids=["schema", "file"],
 )
 def test_model_that_is_not_known_to_do_it_is_left_out_when_that_is_required(
-    ask, make_model, need, asked
+    ask, make_model, param, asked
 ):
-    model = make_model(f"echo+words={len(need)}")  # nobody else's, for what is known of it changes
+    model = make_model(f"echo+words={len(param)}")  # nobody else's, for what is known of it changes
     known = Model.objects.get(pk=model)
     known.supported_parameters = ["max_tokens", "response_format"]
     known.save()
@@ -229,9 +229,36 @@ def test_model_that_is_not_known_to_do_it_is_left_out_when_that_is_required(
 
     answer = ask(model, provider={"require_parameters": True}, **asked)
 
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, need)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     known.supported_parameters = ["max_tokens", "response_format", "structured_outputs"]
     known.input_modalities = ["text", "file"]
     known.save()
     publish()
     assert ask(model, provider={"require_parameters": True}, **asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "status"),
+    [
+        (["max_tokens", "tools"], {"response_format": SCHEMA}, 400),
+        (["max_tokens", "response_format"], {"response_format": SCHEMA}, 200),
+        (["max_tokens", "structured_outputs"], {"response_format": SCHEMA}, 200),
+        ([], {"response_format": SCHEMA}, 200),
+        (["max_tokens", "tools"], {"response_format": {"type": "json_object"}}, 200),
+    ],
+    ids=["tools alone", "some format", "schemas", "nothing is known", "any JSON"],
+)
+def test_model_that_is_known_to_take_no_schema_is_not_asked_for_one(
+    ask, make_model, upstream, known, asked, status
+):
+    model = make_model("echo+words=18")
+    Model.objects.filter(pk=model).update(supported_parameters=known)
+    publish()
+
+    answer = ask(model, **asked)
+
+    assert answer.status_code == status
+    if status == 400:
+        error = answer.json()["error"]
+        assert (error["code"], error["param"]) == ("model_not_supported", "response_format")
+        assert upstream.stats()["requests"] == 0

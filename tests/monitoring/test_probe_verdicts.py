@@ -115,7 +115,7 @@ def test_half_open_host_is_asked_by_one_at_a_time(field, make_model, served):
 
     async def claim_as_a_request() -> bool:
         async with breaker_beside.open_breaker() as breaker:
-            return await breaker.claim(key)
+            return await breaker.claim(key, by="request")
 
     assert asyncio.run(claim_as_a_request())
     field.pass_time(minutes=5)
@@ -134,7 +134,7 @@ def test_verdicts_stay_in_the_rows_when_nobody_serves_here_and_nothing_is_shared
     async def tell() -> Standing:
         async with breaker_beside.open_breaker() as breaker:
             for _ in range(django_settings.BREAKER_FAILURES):
-                breaker.record("host", succeeded=False)
+                breaker.record("host", by="request", succeeded=False)
             await breaker.settle()
             return breaker.standing("host")
 

@@ -18,7 +18,7 @@ from apps.common import clock, http
 from apps.common.ids import new_id
 from apps.common.usage import Rates
 from apps.inference import breaker_beside, upstream
-from apps.inference.breaker import Standing
+from apps.inference.breaker import Standing, kept_claim
 from apps.inference.breaker_beside import BesideBreaker
 from apps.inference.canonical.codec import AnswerIdentity
 from apps.inference.faults import FaultKind, UpstreamFault
@@ -100,18 +100,19 @@ async def _ask_claimed(
     question: Question, breaker: BesideBreaker, places: asyncio.Semaphore
 ) -> Finding | None:
     """Half open, a probe is the one request that is let through, or there is another."""
-    key = question.host.target.key
+    key, by = question.host.target.key, new_id("probe")
     async with places:
-        if not await breaker.claim(key):
+        if not await breaker.claim(key, by=by):
             return None
         found = None
         try:
-            found = await _ask(question)
+            async with kept_claim(breaker, key, by=by):
+                found = await _ask(question)
         finally:
             if found is None or found.succeeded is None:
-                breaker.give_back(key)
+                breaker.give_back(key, by=by)
             else:
-                breaker.record(key, succeeded=found.succeeded)
+                breaker.record(key, by=by, succeeded=found.succeeded)
         return found
 
 
