@@ -70,7 +70,7 @@ FAULTS = {
     "429": before("status=429"),
     "429 for a moment": before("status=429+retry_after=0.1", calls=2),
     "429 for a minute": before("status=429+retry_after=60"),
-    "stalled": amid("stall=3", "stalled", "timeout"),
+    "stalled": amid("stall=3", "stalled", "stalled"),
     "cut": amid("cut=3", "cut", "connection", whole_calls=2),
     "cut with an end marker": amid("marker=3", "cut", ""),
     "malformed in the middle": amid("malformed=3", "malformed", "malformed"),

@@ -12,7 +12,7 @@ from apps.common.money import usd_to_nano
 
 CONTEXT_LENGTH = 128_000
 MAX_OUTPUT_TOKENS = 16_384
-PARAMETERS = ("max_tokens", "stop", "stream", "temperature", "tool_choice", "tools", "top_p")
+PARAMETERS = ("max_tokens", "response_format", "stop", "stream", "structured_outputs", "temperature", "tool_choice", "tools", "top_p")  # fmt: skip
 
 TEXT = offers.Amounts.of(
     input=usd_to_nano("0.15"), output=usd_to_nano("0.60"), cache_read=usd_to_nano("0.075")
