@@ -180,6 +180,9 @@ class SoundStream:
             self.tally.finish("done")
         return b""
 
+    def break_off(self) -> bytes:
+        return b""
+
     def finish(self, usage: Usage) -> bytes:
         return b""
 

@@ -65,6 +65,10 @@ class Tally(msgspec.Struct):
     reasoning_bytes: int = 0
     open_choices: set[int] = field(default_factory=set)
     """Answers of a request for several that have begun and not said why they ended."""
+    closed_choices: set[int] = field(default_factory=set)
+    """Those that have said why they ended: a host that repeats them empty beside its usage opens none again."""
+    has_reason: bool = False
+    """The translated lane has read why the answer ended, which ``finish_reason`` tells only at the end of the stream."""
     ended: bool = False
     """The provider has sent its end marker: whatever follows is no part of the answer."""
     records: int = 0
@@ -87,6 +91,11 @@ class Tally(msgspec.Struct):
         if reason:
             self.finish_reason = str(reason)
             self.is_explained = self.finish_reason.lower() in EXPLANATIONS
+
+    @property
+    def is_finished(self) -> bool:
+        """Every choice has said why it ended: nothing but usage and the end marker can be missing."""
+        return self.has_reason or (bool(self.finish_reason) and not self.open_choices)
 
     @property
     def is_empty(self) -> bool:
@@ -171,6 +180,10 @@ class StreamRelay(Protocol):
         """The upstream stream has ended. Raises MalformedUpstream when it ended in the middle of a record."""
         ...
 
+    def break_off(self) -> bytes:
+        """In the place of ``end``, of a stream that broke when the answer was finished: without the record that was cut."""
+        ...
+
     def finish(self, usage: Usage) -> bytes:
         """The closing records for the client."""
         ...
@@ -191,6 +204,9 @@ class EventRelay:
 
     def open(self, media_type: str) -> None:
         return
+
+    def break_off(self) -> bytes:
+        return b""
 
 
 class JsonRelay(Protocol):

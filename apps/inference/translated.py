@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import orjson
 from msgspec import structs
+from typing_extensions import override
 
 from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common.errors import GatewayzError
@@ -152,8 +153,11 @@ class TranslatedStream(EventRelay):
         return self._records(self._framing.feed(data))
 
     def end(self) -> bytes:
-        rest = self._records(self._framing.flush())
-        return rest + b"".join([self._event(event) for event in self._decoder.flush()])
+        return self._records(self._framing.flush()) + self.break_off()
+
+    @override
+    def break_off(self) -> bytes:
+        return b"".join([self._event(event) for event in self._decoder.flush()])
 
     def finish(self, usage: Usage) -> bytes:
         return self._encoder.finish(usage)
@@ -169,6 +173,7 @@ class TranslatedStream(EventRelay):
             self.tally.records += bool(record.data)
             ready += [self._event(event) for event in self._decoder.feed(record)]
         self.tally.ended = self._decoder.ended
+        self.tally.has_reason = self._decoder.has_reason
         return b"".join(ready)
 
     def _event(self, event: Event) -> bytes:

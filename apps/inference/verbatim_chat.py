@@ -187,7 +187,8 @@ class ChatStream(EventRelay):
                 tally.error = failure_of(choice.finish_reason, choice.error) or tally.error
                 tally.finish(choice.finish_reason)
                 tally.open_choices.discard(choice.index)
-            else:
+                tally.closed_choices.add(choice.index)
+            elif choice.index not in tally.closed_choices:
                 tally.open_choices.add(choice.index)
             delta = choice.delta
             if delta is None:

@@ -93,6 +93,10 @@ class OpenAIStreamDecoder:
             raise MalformedUpstream(f"not a chat completion chunk: {wrong!r}") from wrong
         return events
 
+    @property
+    def has_reason(self) -> bool:
+        return self._finish_reason is not None
+
     def flush(self) -> Iterable[Event]:
         """Closes the open blocks, then usage and the finish reason, as far as the provider sent them.
 
