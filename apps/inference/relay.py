@@ -71,8 +71,8 @@ class Tally(msgspec.Struct):
     """The translated lane has read why the answer ended, which ``finish_reason`` tells only at the end of the stream."""
     ended: bool = False
     """The provider has sent its end marker: whatever follows is no part of the answer."""
-    records: int = 0
-    """Records that were read, on the lane that does not pass each on: a sign of life in itself, which a comment is not."""
+    signs: int = 0
+    """What has come beside text that is counted: usage, the end, blocks, sound. Comments, pings and empty deltas are none."""
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
 
@@ -83,14 +83,21 @@ class Tally(msgspec.Struct):
 
     def take_usage(self, usage: Usage | None, *, reported: bool) -> None:
         """``usage`` is None when nothing was reported, or something that cannot be true."""
+        self.signs += usage != self.usage
         self.usage = usage
         self.usage_rejected = reported and usage is None
 
     def finish(self, reason: Any) -> None:
         """Take the provider's reason, whatever type it came in."""
         if reason:
+            self.signs += str(reason) != self.finish_reason
             self.finish_reason = str(reason)
             self.is_explained = self.finish_reason.lower() in EXPLANATIONS
+
+    @property
+    def progress(self) -> int:
+        """Grows with whatever the provider says that is new: for anything else nobody waits."""
+        return self.output_bytes + self.reasoning_bytes + self.signs
 
     @property
     def is_finished(self) -> bool:
@@ -115,6 +122,7 @@ class Tally(msgspec.Struct):
 
     def add_pictures(self, number: int) -> None:
         if number:
+            self.signs += 1
             self.output_bytes += number * PICTURE_TOKENS * BYTES_PER_TOKEN
             self.has_content = True
 

@@ -42,13 +42,13 @@ class Waits(msgspec.Struct, frozen=True):
     def until_content(self) -> float:
         return min(self.first_content, self.total)
 
-    def until_next(self, spent: float) -> float:
-        """Once there is content, and ``spent`` seconds of the provider's time are over."""
-        return min(self.idle, self.total - spent)
+    def until_next(self, spent: float, silent_since: float) -> float:
+        """Once there is content, ``spent`` seconds of the provider's time are over, and after ``silent_since`` nothing new came."""
+        return min(silent_since + self.idle, self.total) - spent
 
-    def until_end(self, spent: float) -> float:
+    def until_end(self, spent: float, silent_since: float) -> float:
         """Once the answer has said why it ended."""
-        return min(LAST_WORDS_SECONDS, self.until_next(spent))
+        return min(silent_since + LAST_WORDS_SECONDS - spent, self.until_next(spent, silent_since))
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -144,7 +144,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     started = loop.time()
     waits = call.waits
-    spent = reading = 0.0
+    spent = reading = silent_since = 0.0
     is_finished = False
     try:
         async with Deadline(waits.until_content()) as deadline:
@@ -152,12 +152,13 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
             try:
                 await _require_stream(response, relay)
                 while not relay.tally.ended and (data := await response.read_some()):
-                    read_before = relay.tally.records
+                    before = relay.tally.progress
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
-                    if not piece and relay.tally.records == read_before:
-                        continue  # a comment, or part of a record: whoever sends no more has stalled
+                    is_new = relay.tally.progress != before
+                    if not piece and not is_new:
+                        continue  # a comment, or part of a record
                     if piece:
                         deadline.move(None)
                         waiting = loop.time()
@@ -165,11 +166,13 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         # What the client takes to read is not the provider's time.
                         reading += loop.time() - waiting
                     spent = loop.time() - started - reading
+                    if is_new:
+                        silent_since = spent
                     is_finished = relay.tally.is_finished
                     if is_finished:
-                        deadline.move(waits.until_end(spent))
+                        deadline.move(waits.until_end(spent, silent_since))
                     elif relay.tally.has_content:
-                        deadline.move(waits.until_next(spent))
+                        deadline.move(waits.until_next(spent, silent_since))
                     else:
                         deadline.move(waits.until_content() - spent)
             finally:
@@ -177,7 +180,7 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
             last = relay.end()
     except TimeoutError as error:
         if not is_finished:
-            raise _silent(call, relay.tally, spent) from error
+            raise _silent(call, relay.tally, silent_since) from error
         last = _break_off(relay)
     except TransportError as error:
         if not is_finished:
@@ -249,11 +252,11 @@ def _late(kind: FaultKind, *, is_hasty: bool) -> UpstreamFault:
     return UpstreamFault(kind, detail="the provider was silent for too long")
 
 
-def _silent(call: Call, tally: Tally, spent: float) -> UpstreamFault:
+def _silent(call: Call, tally: Tally, since: float) -> UpstreamFault:
     """A deadline of a stream has passed."""
     waits, own = call.waits, call.own
     if tally.has_content:
-        is_hasty = waits.until_next(spent) < own.until_next(spent)
+        is_hasty = waits.until_next(since, since) < own.until_next(since, since)
         return _late(FaultKind.STALLED, is_hasty=is_hasty)
     is_hasty = waits.until_content() < own.until_content()
     return _late(FaultKind.TIMEOUT, is_hasty=is_hasty)

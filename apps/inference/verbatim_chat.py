@@ -204,6 +204,8 @@ class ChatStream(EventRelay):
                 tally.add_output(only_text(delta.refusal))
             if delta.images or delta.audio:
                 count_media(tally, images=delta.images, audio=delta.audio)
+            if delta.reasoning_details:  # encrypted, perhaps
+                tally.signs += 1
             if delta.tool_calls:
                 self._count_calls(delta.tool_calls)
                 self._place_calls(position, choice.index, delta.tool_calls)

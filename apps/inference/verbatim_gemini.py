@@ -128,7 +128,10 @@ def _count_part(part: Json, tally: Tally) -> None:
     elif isinstance(call := part.get("functionCall"), dict):
         tally.add_output(text_of(call.get("name")) + text_of(call.get("args")))
     elif part.keys() - _NO_CONTENT:
+        tally.signs += 1
         tally.has_content = True
+    elif any(map(part.get, _SIGNATURES)):
+        tally.signs += 1
 
 
 class GeminiStream(EventRelay):

@@ -36,6 +36,8 @@ _OUTPUT_DELTAS = frozenset(
         "response.code_interpreter_call_code.delta",
     }
 )
+_QUIET = frozenset({*_REASONING_DELTAS, *_OUTPUT_DELTAS, "keepalive"})
+"""Events that are nothing new by themselves."""
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
@@ -227,6 +229,7 @@ class ResponsesStream(EventRelay):
 
     def _count(self, event: _Event, kind: str) -> None:
         tally = self.tally
+        tally.signs += kind not in _QUIET
         if kind in _OUTPUT_DELTAS:
             self._has_deltas = True
             tally.add_output(only_text(event.delta))
