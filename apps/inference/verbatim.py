@@ -141,6 +141,8 @@ class VerbatimAnswer:
                 self._count_blocks(answer)
         except (AttributeError, TypeError, KeyError) as error:
             raise MalformedUpstream("the body is not an answer of this wire") from error
+        if self.tally.has_content and not self.tally.is_finished:
+            raise MalformedUpstream("the answer does not say why it ended")
 
     def finish(self, usage: Usage) -> bytes:
         body = self._body
@@ -169,6 +171,8 @@ class VerbatimAnswer:
                 said = called.get("arguments") or called.get("input")
                 tally.add_output(only_text(called.get("name")) + only_text(said))
             tally.finish(choice.get("finish_reason"))
+            if not choice.get("finish_reason"):
+                tally.open_choices.add(choice.get("index") or 0)
 
     def _count_items(self, answer: Json) -> None:
         for item in answer["output"]:

@@ -55,6 +55,7 @@ HALF_CALL = {"id": "1", "function": {"name": "weather", "arguments": '{"city":"P
 CALLING = {"role": "assistant", "content": None, "tool_calls": [HALF_CALL]}
 INCOMPLETE = {
     "no-reason": whole(finish_reason=None),
+    "empty-reason": whole(finish_reason=""),
     "half-call": whole(message=CALLING, finish_reason="tool_calls"),
 }
 
@@ -206,6 +207,19 @@ TRANSLATED: dict[str, Any] = {
         "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]
     },
 }
+
+
+@pytest.mark.parametrize("name", ["whole-no-reason", "whole-empty-reason"])
+def test_whole_answer_that_does_not_say_why_it_ended_is_cut_as_a_stream_is(
+    gateway, customer, canned, name
+):
+    body = {"model": f"odd/{name}", "messages": HELLO}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.headers["x-gatewayz-provider"] == "healthy"
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["malformed", ""]
 
 
 @pytest.mark.parametrize("path", TRANSLATED)
