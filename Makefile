@@ -27,7 +27,7 @@ run: $(VENV)/base.stamp ## Serve on PORT (8000) with the sandbox provider and sc
 test: $(VENV)/dev.stamp ## The whole suite on the embedded default (SQLite, no Redis)
 	@scripts/test
 
-test-services: $(VENV)/dev.stamp ## The whole suite on PostgreSQL and Redis
+test-services: $(VENV)/dev.stamp ## All of it that can meet PostgreSQL and Redis, on these
 	@DATABASE_URL=$(SERVICES_DATABASE_URL) REDIS_URL=$(SERVICES_REDIS_URL) scripts/test
 
 check: $(VENV)/dev.stamp ## Format, lint, types, import contracts, migrations, system checks

@@ -27,10 +27,10 @@ from apps.billing.payment_schemas import (
 )
 from apps.billing.payments_api import buyer_of, usd
 from apps.billing.services import auto_top_up, cards
-from apps.billing.services.orders import require_amount
+from apps.billing.services.orders import NANO_PER_CENT, require_amount
 from apps.billing.stripe.client import StripeRefused
 from apps.common.errors import InvalidRequest
-from apps.common.money import nano_to_usd, usd_to_nano
+from apps.common.money import format_usd, nano_to_usd, usd_to_nano
 
 router = Router(tags=["Payments"])
 
@@ -110,14 +110,20 @@ def change_auto_top_up(request: HttpRequest, asked: AutoTopUpInput) -> AutoTopUp
     price = cents_of(asked.amount_usd)
     require_amount(price, param="amount_usd")
     cards.require_card(owner, asked.card_id, param="card_id")
+    cap = None if asked.monthly_cap_usd is None else cents_of(asked.monthly_cap_usd)
+    charge = auto_top_up.wanted_by(price).amount_cents
+    if cap is not None and cap < charge:
+        raise InvalidRequest(
+            f"One charge is {format_usd(charge * NANO_PER_CENT)}, more than this cap: it would never buy.",
+            param="monthly_cap_usd",
+            code="invalid_value",
+        )
     row = auto_top_up.save_settings(
         owner,
         is_enabled=asked.is_enabled,
         threshold=usd_to_nano(asked.threshold_usd),
         price_cents=price,
-        monthly_cap_cents=None
-        if asked.monthly_cap_usd is None
-        else cents_of(asked.monthly_cap_usd),
+        monthly_cap_cents=cap,
         card_id=asked.card_id,
     )
     return AutoTopUpBody(data=_present(row))

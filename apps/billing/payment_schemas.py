@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=2)]
 Address = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s]+$")]
@@ -40,7 +40,7 @@ class BuyInput(Schema):
 
     package: Annotated[str, Field(max_length=50)] | None = None
     amount_usd: Dollars | None = None
-    save_card: bool = False
+    save_card: StrictBool = False
     """Keep the card for later payments and auto top-up."""
 
 
@@ -203,7 +203,7 @@ class DeletedBody(Schema):
 class AutoTopUpInput(Schema):
     model_config = {"extra": "forbid"}
 
-    is_enabled: bool
+    is_enabled: StrictBool
     threshold_usd: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2)]
     """Buys when less than so much is available."""
     amount_usd: Dollars

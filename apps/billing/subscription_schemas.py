@@ -4,7 +4,7 @@ import datetime
 from typing import Annotated
 
 from ninja import Schema
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StrictBool
 
 from apps.billing.payment_schemas import Address
 
@@ -94,7 +94,7 @@ class UpgradePreviewBody(Schema):
 class CancelInput(Schema):
     model_config = {"extra": "forbid"}
 
-    at_period_end: bool = True
+    at_period_end: StrictBool = True
     """False: now. Money does not go back either way, and what is left of the allowance stays until the period ends."""
 
 

@@ -46,9 +46,11 @@ def watch_credit() -> None:
 
 @shared_task
 def give_referral_credit() -> None:
-    """Usually there is nothing left to give: it is given when the purchase is committed."""
+    """Usually there is nothing left to give or take: it is done when the purchase, or its refund, is committed."""
     if given := referrals.give_earned():
         log.warning("referrals.given_late", number=given)
+    if taken := referrals.take_forfeited():
+        log.warning("referrals.taken_late", number=taken)
 
 
 @shared_task

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from apps.billing.services.budgets import MOST_ALERTS, usual_alerts
 
@@ -24,7 +24,7 @@ class BudgetChange(Schema):
 
     amount_usd: Dollars
     """A period."""
-    is_hard: bool = True
+    is_hard: StrictBool = True
     """Refuse what would exceed it; false: only tell."""
     alerts: Alerts
     """Percent of the amount at which it tells."""

@@ -1,6 +1,7 @@
 """What the code promises about itself, read from its source. Provider names are searched for in tests/catalog."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,11 @@ SOURCES = sorted(
     if "migrations" not in path.parts
 )
 LONGEST_MODULE = 400
+
+MEETS_A_SERVICE = {
+    "db", "django_db", "committed", "gateway", "make_customer", "make_model", "EMBEDDED", "DATABASE_URL", "REDIS_URL",
+}  # fmt: skip
+"""Fixtures, markers and settings through which a test meets the database or Redis."""
 
 READS_THE_ENVIRONMENT = {"gatewayz/env.py", "gatewayz/settings/test.py"}
 NAMES_ITS_SETTINGS = {"manage.py", "gatewayz/asgi.py", "gatewayz/celery.py"}
@@ -83,6 +89,31 @@ def test_imports_inside_functions_say_why_when_searched():
                 found.append(f"{name_of(path)}:{first}")
 
     assert found == []
+
+
+def test_tests_that_run_on_the_default_alone_meet_no_service_when_searched():
+    """``scripts/test`` leaves them out on PostgreSQL and Redis."""
+    (folders,) = re.findall(
+        r'^ON_THE_DEFAULT_ALONE="(.*)"', (ROOT / "scripts/test").read_text(), re.MULTILINE
+    )
+    paths = [path for folder in folders.split() for path in (ROOT / folder).rglob("test_*.py")]
+    meet = {
+        name_of(path): sorted(found)
+        for path in paths
+        if (found := MEETS_A_SERVICE & set(names_in(parse(path))))
+    }
+
+    assert len(paths) > 40
+    # A gateway's sandbox stands for the provider that is added; the installation is its own.
+    assert meet == {"tests/start/test_serve.py": ["gateway"]}
+
+
+def names_in(tree: ast.Module) -> Iterator[str]:
+    """Of arguments, which may be fixtures, and of attributes, which may be markers and settings."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name) | ast.Attribute(attr=name):
+                yield name
 
 
 def test_modules_of_apps_do_one_thing_when_measured():

@@ -181,10 +181,12 @@ def test_is_off_when_its_card_is_deleted(shop, top_up):
         ({"threshold_usd": -1}, "threshold_usd"),
         ({"threshold_usd": 0.001}, "threshold_usd"),
         ({"monthly_cap_usd": 0}, "monthly_cap_usd"),
+        ({"monthly_cap_usd": 20.5}, "monthly_cap_usd"),
+        ({"is_enabled": "no"}, "is_enabled"),
         ({"card_id": ""}, "card_id"),
         ({"colour": "red"}, "colour"),
     ],
-    ids=["less than the least", "negative", "negative threshold", "parts of cents", "no cap at all", "no card", "unknown"],
+    ids=["less than the least", "negative", "negative threshold", "parts of cents", "no cap at all", "less than one charge", "no boolean", "no card", "unknown"],
 )  # fmt: skip
 def test_field_is_named_when_it_cannot_be(shop, save_card, changes, param):
     asked = {"is_enabled": True, "threshold_usd": 5, "amount_usd": 20, "card_id": save_card()}

@@ -12,7 +12,7 @@ from apps.billing.services import budgets, ledger
 from apps.billing.services.known_budgets import Spender, terms_now
 from apps.billing.services.ledger_budgets import open_window
 from apps.billing.services.periods import period_at
-from apps.billing.services.values import HoldRequest, Settlement
+from apps.billing.services.values import Extension, HoldRequest, Settlement
 from apps.billing.services.verification import verify
 from apps.common import clock
 from tests.billing.books import new_request_id
@@ -79,6 +79,30 @@ def test_request_counts_where_it_began_when_it_ends_after_midnight(books, monkey
 
     windows = BudgetWindow.objects.filter(budget=budget).order_by("starts_at")
     assert [(w.spent, w.held) for w in windows] == [(300, 0), (20, 0)]
+    assert verify(books.organization_id).problems == ()
+
+
+def test_budget_that_has_ended_limits_nobody_who_began_under_it(books):
+    budget = budgets.make(
+        books.organization_id, period=Period.DAY, amount=500, is_hard=True, alerts=[]
+    )
+    now = clock.now()
+    terms = terms_now(Spender(books.organization_id), now)
+    wanted = HoldRequest(
+        new_request_id(),
+        books.organization_id,
+        400,
+        held_at=now,
+        budget_version=terms.version,
+        windows=terms.windows,
+    )
+    assert ledger.place_holds([wanted], owner="web_test")[0].placed
+
+    refused = ledger.extend_hold(wanted.request_id, books.organization_id, amount=200)
+    budgets.end(budget)
+    granted = ledger.extend_hold(wanted.request_id, books.organization_id, amount=200)
+
+    assert (refused, granted) == (Extension.NO_BUDGET, Extension.PLACED)
     assert verify(books.organization_id).problems == ()
 
 

@@ -131,6 +131,31 @@ def test_code_of_an_organisation_with_a_common_member_is_refused(referrer, code)
     assert refused(friend, code) == (400, "own_code")
 
 
+def test_two_organisations_do_not_bring_each_other(referrer, code):
+    friend = make_person()
+    referrals.refer(friend.organization_id, code=code)
+
+    assert refused(referrer, referrals.make_code(friend.organization_id)) == (400, "own_code")
+
+
+def test_credit_is_not_given_when_the_purchase_went_back_before(referrer, code, monkeypatch):
+    friend = make_person()
+    referrals.refer(friend.organization_id, code=code)
+    monkeypatch.setattr(referrals, "give_earned", lambda: 0)  # the process died
+    referrals.complete_referral(
+        friend.organization_id, purchase_nano_usd=10 * USD, reference="stripe:1"
+    )
+    referral = Referral.objects.select_related("code").get()
+
+    referrals.forfeit("stripe:1")
+    referrals._give(referral)  # another process had read it before
+    assert referrals.take_forfeited() == 1
+    assert referrals.take_forfeited() == 0
+
+    assert Referral.objects.get().status == "withdrawn"
+    assert (referrer.buckets, friend.buckets) == ((0, 0, 0), (0, 0, 0))
+
+
 def test_organisation_is_brought_once(code):
     friend = make_person()
     referrals.refer(friend.organization_id, code=code)

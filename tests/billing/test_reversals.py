@@ -259,3 +259,17 @@ def test_staff_refund_what_was_spent_too(shop):
     assert (reversal.taken, reversal.uncovered) == (0, 10 * USD)
     assert not is_frozen(shop)  # a gift
     assert shop.is_sound()
+
+
+def test_refund_is_refused_while_the_bank_disputes_the_payment(shop):
+    order = shop.buy(amount_usd=20)
+    shop.fake.control("disputes", payment_intent=order.intent_id, amount=500)
+    shop.deliver()
+    before = shop.customer.balance
+
+    answer = shop.call("POST", "refund", {"payment_id": order.pk})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "payment_id")
+    assert "disputes" in error["message"]
+    assert shop.customer.balance.purchased == before.purchased

@@ -88,6 +88,7 @@ def test_field_is_named_when_it_cannot_be(shop, path, body, param):
         ("subscription/upgrade", {"plan": "team", "prorated_at": "yesterday"}, "prorated_at"),
         ("subscription/upgrade", {"plan": "team", "prorated_at": "2040-01-01T00:00"}, "prorated_at"),
         ("subscription/cancel", {"at_period_end": "perhaps"}, "at_period_end"),
+        ("subscription/cancel", {"at_period_end": "no"}, "at_period_end"),
         ("subscription/cancel", {"now": True}, "now"),
     ],
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """The inbox: what Stripe tells is kept once, acknowledged, processed once, and processed again when that failed."""
 
 import datetime
+import hmac
+import time
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from apps.billing import tasks
 from apps.billing.models import EventStatus, StripeEvent
 from apps.billing.services import inbox
 from apps.common import clock
+from tests.billing.stripe_shop import SECRET
 
 USD = 1_000_000_000
 
@@ -37,6 +40,29 @@ def test_nothing_is_stored_when_the_signature_is_old_or_missing(shop, paid):
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
     assert shop.stored() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}", "[]", "null", "1", '"text"', '{"id": "evt_1", "object": "event", "type": 5, "data": {"object": {}}}',
+        '{"id": "evt_1", "object": "event", "type": "charge.refunded"}',
+        '{"id": "evt_1", "object": "event", "type": "charge.refunded", "data": {"object": {"id": "ch_1"}}}',
+    ],
+)  # fmt: skip
+def test_nothing_is_stored_when_what_is_signed_is_no_event(shop, body):
+    moment = int(time.time())
+    mac = hmac.new(SECRET.encode(), f"{moment}.{body}".encode(), "sha256").hexdigest()
+
+    answer = httpx.post(
+        f"{shop.gateway.url}/api/stripe/webhook",
+        content=body,
+        headers={"stripe-signature": f"t={moment},v1={mac}"},
+        verify=False,
+    )
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
+    assert not StripeEvent.objects.filter(pk="evt_1").exists()
 
 
 def test_each_of_several_secrets_is_good_while_they_are_changed(shop, paid, settings):

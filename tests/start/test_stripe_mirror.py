@@ -69,6 +69,37 @@ def test_objects_are_copied_with_what_they_name(installation, fake, paid):
     assert found == [[True] * len(told), [1, 1, 1, 1], paid.customer, 1050, 0]
 
 
+def test_subscriptions_and_their_invoices_are_copied(installation, fake, paid):
+    client = stripe.StripeClient("sk_test_x", base_addresses={"api": fake.url})
+    price = client.v1.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount": 2900,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Pro"},
+        }
+    )
+    subscription = client.v1.subscriptions.create(
+        {
+            "customer": paid.customer,
+            "items": [{"price": price.id}],
+            "default_payment_method": paid.payment_method,
+        }
+    )
+    told = [one for kind in ("invoice", "subscription") for one in fake.objects()[kind]]
+
+    found = installation.python(
+        "import json\n"
+        "from apps.billing.services import mirror\n"
+        f"copied = [mirror.update(one) for one in json.loads({json.dumps(told)!r})]\n"
+        "from djstripe.models import Invoice, Subscription\n"
+        "rows = [list(kind.objects.values_list('id', flat=True)) for kind in (Invoice, Subscription)]\n"
+        "print(json.dumps([copied, rows]))"
+    )
+
+    assert found == [[True] * len(told), [[subscription.latest_invoice], [subscription.id]]]
+
+
 def test_what_cannot_be_copied_is_only_told(installation):
     found = installation.python(
         "import json\n"

@@ -64,6 +64,8 @@ class ReferralStatus(models.TextChoices):
     PENDING = "pending", "Pending: the first purchase is waited for"
     EARNED = "earned", "Earned: it was made, the credit is being given"
     COMPLETED = "completed", "Completed: both sides have their credit"
+    FORFEITED = "forfeited", "Forfeited: the purchase went back, the credit is being taken"
+    WITHDRAWN = "withdrawn", "Withdrawn: the purchase went back, and the credit with it"
 
 
 class Referral(Timestamped):

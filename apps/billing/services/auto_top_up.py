@@ -32,6 +32,11 @@ BATCH = 100
 CAPPED = "The monthly cap is reached; it goes on next month."
 
 
+def wanted_by(price_cents: int) -> Wanted:
+    """What one purchase asks of the card, the fee included."""
+    return Wanted(price_cents, price_cents * NANO_PER_CENT)
+
+
 def save_settings(
     organization_id: int,
     *,
@@ -112,7 +117,7 @@ def _begin(pk: int) -> Order | None:
     mine = Order.objects.filter(organization_id=row.organization_id, kind=OrderKind.AUTO_TOP_UP)
     if mine.filter(status__in=UNSETTLED).exists():
         return None
-    wanted = Wanted(row.price_cents, row.price_cents * NANO_PER_CENT)
+    wanted = wanted_by(row.price_cents)
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     spent = mine.filter(status=OrderStatus.PAID, paid_at__gte=month).aggregate(
         total=Sum("amount_cents")

@@ -106,7 +106,7 @@ def standing_of(budget: Budget, now: datetime.datetime) -> Standing:
 def refusal(windows: Iterable[int], amount: int) -> BudgetExceeded:
     """Which hard budget leaves least, and when it starts again."""
     found = BudgetWindow.objects.select_related("budget").filter(
-        pk__in=list(windows), budget__is_hard=True
+        pk__in=list(windows), budget__is_hard=True, budget__ended_at=None
     )
     tightest = min(found, key=lambda w: w.budget.amount - w.spent - w.held, default=None)
     if tightest is None:  # it was changed at this moment

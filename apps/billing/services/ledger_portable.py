@@ -277,7 +277,7 @@ class Window:
 
 def read_windows(ids: Iterable[int]) -> dict[int, Window]:
     rows = _rows(
-        "SELECT w.id, w.spent, w.held, CASE WHEN b.is_hard THEN b.amount END "
+        "SELECT w.id, w.spent, w.held, CASE WHEN b.is_hard AND b.ended_at IS NULL THEN b.amount END "
         "FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id WHERE w.id IN ({})",
         set(ids),
     )

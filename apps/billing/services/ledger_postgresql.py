@@ -77,7 +77,7 @@ PLACE_HOLDS_IN_BUDGETS = _PLACE_HOLDS.format(
     FROM ranked CROSS JOIN LATERAL jsonb_array_elements_text(windows)
 ), windows AS MATERIALIZED (
     -- Whoever changes a window holds the lock of its organisation's balance, as this statement does from here on.
-    SELECT w.id AS window_id, w.spent, w.held, CASE WHEN b.is_hard THEN b.amount - w.spent - w.held END AS room
+    SELECT w.id AS window_id, w.spent, w.held, CASE WHEN b.is_hard AND b.ended_at IS NULL THEN b.amount - w.spent - w.held END AS room
     FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
     WHERE w.id = ANY(ARRAY(SELECT window_id FROM needs))
     FOR UPDATE OF w

@@ -39,7 +39,9 @@ def update(found: Json) -> bool:
     # To note whose account an object is of, dj-stripe would store our secret key in plain text. There is one account.
     models.Account.get_or_retrieve_for_api_key = _nobodys
     try:
-        kind.sync_from_stripe_data(found, api_key=settings.STRIPE_SECRET_KEY)
+        # dj-stripe walks the lists inside an object with methods that plain dicts have not.
+        typed = stripe.convert_to_stripe_object(found, api_key=settings.STRIPE_SECRET_KEY)
+        kind.sync_from_stripe_data(typed, api_key=settings.STRIPE_SECRET_KEY)
     except Exception:
         log.exception("stripe.not_mirrored", object=found["object"], id=found["id"])
         return False

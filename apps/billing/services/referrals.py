@@ -4,9 +4,11 @@
     refer               an organisation says who brought it, before it has bought anything
     complete_referral   the payments code calls it when a purchase is credited; the first that is large enough earns
     give_earned         both sides' credit, each side in a transaction of its own and exactly once
+    forfeit             the purchase went back
+    take_forfeited      both sides' credit, as far as it has not been spent
 
-Credit is given after the purchase's transaction: two balances are never locked together, so that nobody waits in a circle.
-What a process that died has not given, the job of every minute gives.
+Credit is given, and taken, after the purchase's transaction: two balances are never locked together, so that nobody waits in a circle.
+What a process that died has not done, the job of every minute does.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from django.db.models import Count, F, Q
 
 from apps.accounts.identities import identity_of
 from apps.accounts.selectors import owner_of, share_a_member
-from apps.billing.models import Referral, ReferralCode, ReferralStatus, ReferralTerms
+from apps.billing.models import Balance, Referral, ReferralCode, ReferralStatus, ReferralTerms
 from apps.billing.selectors import has_purchased
 from apps.billing.services import codes, ledger
 from apps.common import clock
@@ -26,6 +28,7 @@ from apps.common.errors import CodeRefused
 log = structlog.get_logger(__name__)
 
 LETTERS = 8
+GIVEN = (ReferralStatus.EARNED, ReferralStatus.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ def find_code(organization_id: int, *, code: str) -> ReferralCode:
         raise codes.refuse(
             "referral_too_late", "A referral must be told before the first purchase."
         )
+    if Referral.objects.filter(
+        code__organization_id=organization_id, organization_id=found.organization_id
+    ).exists():
+        raise codes.refuse("own_code", "You brought this organisation; it cannot have brought you.")
     if found.used >= found.max_uses:
         raise codes.refuse("code_used_up", "This code was used as often as it may be.")
     return found
@@ -133,18 +140,70 @@ def give_earned() -> int:
 
 def _give(referral: Referral) -> None:
     assert referral.reward is not None
-    sides = {"referrer": referral.code.organization_id, "referred": referral.organization_id}
-    for side, organization_id in sides.items():
-        ledger.grant_promo(
-            organization_id,
-            amount=referral.reward,
-            reference=f"referral:{referral.pk}:{side}",
-            memo="Referral credit",
-        )
+    for side, organization_id in _sides(referral).items():
+        with transaction.atomic():
+            # Forfeiting waits for this lock, or is seen here.
+            row = Referral.objects.select_for_update().get(pk=referral.pk)
+            if row.status != ReferralStatus.EARNED:
+                return
+            ledger.grant_promo(
+                organization_id,
+                amount=referral.reward,
+                reference=_reference(referral, side),
+                memo="Referral credit",
+            )
     Referral.objects.filter(pk=referral.pk, status=ReferralStatus.EARNED).update(
         status=ReferralStatus.COMPLETED, updated_at=clock.now()
     )
     log.info("referral.completed", referral=referral.pk)
+
+
+def least_purchase() -> int:
+    """Nano-USD that a purchase must keep to have earned."""
+    return terms().least_purchase
+
+
+def has_been_spent(purchase_reference: str) -> bool:
+    """Whether either side has less promo credit left than it was given for this purchase. It never expires, so it is spent last."""
+    earned = Referral.objects.filter(purchase_reference=purchase_reference, status__in=GIVEN)
+    for referral in earned.select_related("code"):
+        assert referral.reward is not None
+        balances = Balance.objects.filter(pk__in=_sides(referral).values())
+        if any(min(one.promo, one.available) < referral.reward for one in balances):
+            return True
+    return False
+
+
+def forfeit(purchase_reference: str) -> None:
+    """The purchase went back, in the caller's transaction and before it locks a balance. The credit follows it later."""
+    earned = Referral.objects.filter(purchase_reference=purchase_reference, status__in=GIVEN)
+    if earned.update(status=ReferralStatus.FORFEITED, updated_at=clock.now()):
+        transaction.on_commit(take_forfeited, robust=True)
+
+
+def take_forfeited() -> int:
+    """Take the credit of every referral whose purchase went back; how many there were."""
+    waiting = Referral.objects.filter(status=ReferralStatus.FORFEITED).select_related("code")
+    found = list(waiting.order_by("pk"))
+    for referral in found:
+        for side, organization_id in _sides(referral).items():
+            ledger.move_expiry(
+                organization_id, reference=_reference(referral, side), expires_at=clock.now()
+            )
+        Referral.objects.filter(pk=referral.pk).update(
+            status=ReferralStatus.WITHDRAWN, updated_at=clock.now()
+        )
+        log.info("referral.withdrawn", referral=referral.pk)
+    return len(found)
+
+
+def _sides(referral: Referral) -> dict[str, int]:
+    """The organisations that get credit."""
+    return {"referrer": referral.code.organization_id, "referred": referral.organization_id}
+
+
+def _reference(referral: Referral, side: str) -> str:
+    return f"referral:{referral.pk}:{side}"
 
 
 def stats_of(organization_id: int) -> ReferralStats:

@@ -19,7 +19,7 @@ from apps.billing.models import (
     ReversalKind,
     ReversalStatus,
 )
-from apps.billing.services import checkout, ledger_payments, subscription_reversals
+from apps.billing.services import checkout, ledger_payments, referrals, subscription_reversals
 from apps.billing.services.ledger_payments import Parts, Taken
 from apps.billing.services.orders import NANO_PER_CENT, parts_of
 from apps.billing.stripe.client import Json, StripeAway, StripeRefused, ask
@@ -95,6 +95,18 @@ def _take_for_refund(
             param="payment_id",
             code="invalid_value",
         )
+    if order.reversals.filter(kind=ReversalKind.DISPUTE, status=ReversalStatus.TAKEN).exists():
+        raise InvalidRequest(
+            "The payer's bank disputes this payment, so it cannot be refunded.",
+            param="payment_id",
+            code="invalid_value",
+        )
+    if not is_staff and referrals.has_been_spent(_reference(order)):
+        raise InvalidRequest(
+            "This payment brought referral credit, which has been spent. Support can refund it.",
+            param="payment_id",
+            code="invalid_value",
+        )
     if wanted <= 0 or wanted > most:
         raise InvalidRequest(
             f"At most {format_usd(most * NANO_PER_CENT)} of this payment can be refunded.",
@@ -143,6 +155,9 @@ def _part(order: Order, cents: int) -> Parts:
 def _take(order: Order, reversal: Reversal, *, freezes: bool = True) -> None:
     """Take the credit of a reversal. The caller has locked the order."""
     parts = _part(order, reversal.amount_cents)
+    left = order.amount_cents - order.refunded_cents - reversal.amount_cents
+    if left * order.price_cents * NANO_PER_CENT < referrals.least_purchase() * order.amount_cents:
+        referrals.forfeit(_reference(order))
     taken = ledger_payments.take_back(
         order.organization_id,
         parts,
@@ -163,6 +178,11 @@ def _take(order: Order, reversal: Reversal, *, freezes: bool = True) -> None:
             order=order.pk,
             uncovered=format_usd(taken.uncovered),
         )
+
+
+def _reference(order: Order) -> str:
+    """Of the purchase's entry."""
+    return f"stripe:{order.intent_id}"
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ from apps.billing.models import (
     Subscription,
     SubscriptionInvoice,
 )
-from apps.billing.services import invoices, ledger, lots, subscriptions
+from apps.billing.services import invoices, ledger, lots, referrals, subscriptions
 from apps.billing.services.orders import NANO_PER_CENT
 from apps.billing.services.subscription_invoices import reference_of
 from apps.billing.services.values import Posting
@@ -106,6 +106,8 @@ def _write(seen: SubscriptionInvoice, returned: Returned) -> bool:
     cents = min(row.paid_cents, returned.refunded + returned.disputed)
     if cents == row.returned_cents:
         return True
+    if (row.paid_cents - cents) * NANO_PER_CENT < referrals.least_purchase():
+        referrals.forfeit(reference_of(row.pk))
     before, after = _share(row, row.returned_cents), _share(row, cents)
     money = (cents - row.returned_cents) * NANO_PER_CENT
     parts = _take(owner, row, before, after) if after > before else _give(row, before, after)

@@ -115,11 +115,26 @@ def read_event(body: bytes, signature: str) -> Json:
             event = stripe.Webhook.construct_event(body, signature, secret)
         except stripe.SignatureVerificationError:
             continue
-        except ValueError as error:
-            raise SignatureWrong("not JSON") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            # The SDK makes an event of whatever was signed: of a list or a number it cannot.
+            raise SignatureWrong("not an event") from error
         found: Json = event.to_dict()
+        if not _is_event(found):
+            raise SignatureWrong("not an event")
         return found
     raise SignatureWrong("no signature of ours")
+
+
+def _is_event(found: Json) -> bool:
+    """Whether it has what every event has (https://docs.stripe.com/api/events/object, 2026-11)."""
+    data = found.get("data")
+    inside = data.get("object") if isinstance(data, dict) else None
+    return (
+        isinstance(found.get("id"), str)
+        and isinstance(found.get("type"), str)
+        and isinstance(inside, dict)
+        and isinstance(inside.get("object"), str)
+    )
 
 
 def _client() -> "stripe.StripeClient":
