@@ -8,6 +8,7 @@ import orjson
 from apps.catalog.providers.spec import Endpoint, Operation, Quirk, Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import MalformedUpstream
+from apps.inference.canonical.failures import only_text
 from apps.inference.meters import take_usage, with_cost
 from apps.inference.passing_streams import EVENTS, EventsStream, SoundStream
 from apps.inference.protocols import CODECS
@@ -117,7 +118,7 @@ class PassedAnswer:
     def _read_choices(self, choices: object) -> None:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
-                self.tally.has_content |= bool(choice.get("text"))
+                self.tally.has_content |= bool(only_text(choice.get("text")))
                 self.tally.finish(choice.get("finish_reason"))
 
     def _read_media(self, body: bytes, media_type: str) -> None:

@@ -136,6 +136,7 @@ class EventsStream(EventRelay):
     def _count(self, event: _Event) -> None:
         tally = self.tally
         tally.has_content = True
+        tally.signs += 1
         if self._operation in _PICTURES:
             # Who leaves with a part of a picture has had it painted: as many tokens as were set aside for one.
             tally.output_bytes = OUTPUT_TOKENS_PER_IMAGE * BYTES_PER_TOKEN
@@ -172,12 +173,16 @@ class SoundStream:
         self.media_type = media_type
 
     def feed(self, data: bytes) -> bytes:
+        self.tally.signs += 1
         self.tally.has_content = True
         return data
 
     def end(self) -> bytes:
         if self.tally.has_content:
             self.tally.finish("done")
+        return b""
+
+    def break_off(self) -> bytes:
         return b""
 
     def finish(self, usage: Usage) -> bytes:

@@ -35,6 +35,7 @@ from apps.inference.wishes import Why as Why
 
 FREE = Rates(input=0, output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0, reasoning=0)
 NEVER = float("inf")
+SCHEMAS = "structured_outputs"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -168,9 +169,8 @@ def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) ->
     rejected: list[Rejection] = []
     moved = Reason.RANK
     asked, wishes = wants.routing.provider, _wishes_of(wants)
-    for model in models:
+    for model, lacking in zip(models, _all_lacking(models, wants), strict=True):
         fit: list[Target] = []
-        lacking = _lacking(model, wants)
         for target in candidates(model, wants.operation, wants.wire, is_test_key=wants.is_test_key):
             if lacking:
                 rejected.append(Rejection(target, Why.LACKS, lacking))
@@ -239,17 +239,26 @@ def _unpriced(target: Target, wants: Wants) -> str:
     return next((e.param for e in wants.extras if not e.is_priced(target.rates, wire)), "")
 
 
-def _lacking(model: ModelSnapshot, wants: Wants) -> str:
+def _all_lacking(models: Sequence[ModelSnapshot], wants: Wants) -> list[str]:
+    """Of each model. Half of the lists that name what a model takes say nothing of schemas: one is passed over for that
+    only when another of the models takes all that is needed."""
+    found = [_lacking(model, wants, wants.needs) for model in models]
+    if SCHEMAS not in found or "" in found or wants.routing.provider.require_parameters:
+        return found
+    return [_lacking(model, wants, wants.needs - {SCHEMAS}) for model in models]
+
+
+def _lacking(model: ModelSnapshot, wants: Wants, needed: frozenset[str]) -> str:
     """The first thing that the model is known not to do; of one without known parameters nothing is known.
 
     With ``require_parameters`` what is not known to be done counts too.
     """
     known = model.supported_parameters
     asked = sorted(wants.parameters) if wants.routing.provider.require_parameters else ()
-    needs = sorted(wants.needs) if known or asked else ()
+    needs = sorted(needed) if known or asked else ()
     for name in needs:
         # Lists that name the field alone do not tell which of its formats are taken.
-        if name == "structured_outputs" and "response_format" in known:
+        if name == SCHEMAS and "response_format" in known:
             continue
         if name not in known and name not in model.input_modalities:
             return name

@@ -27,7 +27,7 @@ from apps.inference.needs import STOPS
 from apps.inference.planner import Target
 from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_responses.stream_encoder import ResponsesStreamEncoder
-from apps.inference.relay import AnswerShape, Body, Json, StreamRelay
+from apps.inference.relay import UNREADABLE, AnswerShape, Body, Json, StreamRelay
 from apps.inference.splice import Said, Splice, read_said
 from apps.inference.tokens import count
 from apps.inference.translated import TranslatedStream, told
@@ -87,7 +87,10 @@ def begin(context: RequestContext, body: Body) -> Begun | None:
     assert isinstance(body, dict)
     assert target is not None
     wire = context.surface.wire
-    said = read_said(wire, sent.pieces)
+    try:
+        said = read_said(wire, sent.pieces)
+    except UNREADABLE:  # the client was passed on what only the first host understands
+        return None
     if not said.is_recoverable:
         return None
     try:

@@ -65,10 +65,14 @@ class Tally(msgspec.Struct):
     reasoning_bytes: int = 0
     open_choices: set[int] = field(default_factory=set)
     """Answers of a request for several that have begun and not said why they ended."""
+    closed_choices: set[int] = field(default_factory=set)
+    """Those that have said why they ended: a host that repeats them empty beside its usage opens none again."""
+    has_reason: bool = False
+    """The translated lane has read why the answer ended, which ``finish_reason`` tells only at the end of the stream."""
     ended: bool = False
     """The provider has sent its end marker: whatever follows is no part of the answer."""
-    records: int = 0
-    """Records that were read, on the lane that does not pass each on: a sign of life in itself, which a comment is not."""
+    signs: int = 0
+    """What has come beside text that is counted: usage, the end, blocks, sound. Comments, pings and empty deltas are none."""
     error: UpstreamError | None = None
     """The provider reported an error inside the stream or in the body of a 200."""
 
@@ -79,14 +83,26 @@ class Tally(msgspec.Struct):
 
     def take_usage(self, usage: Usage | None, *, reported: bool) -> None:
         """``usage`` is None when nothing was reported, or something that cannot be true."""
+        self.signs += usage != self.usage
         self.usage = usage
         self.usage_rejected = reported and usage is None
 
     def finish(self, reason: Any) -> None:
         """Take the provider's reason, whatever type it came in."""
         if reason:
+            self.signs += str(reason) != self.finish_reason
             self.finish_reason = str(reason)
             self.is_explained = self.finish_reason.lower() in EXPLANATIONS
+
+    @property
+    def progress(self) -> int:
+        """Grows with whatever the provider says that is new: for anything else nobody waits."""
+        return self.output_bytes + self.reasoning_bytes + self.signs
+
+    @property
+    def is_finished(self) -> bool:
+        """Every choice has said why it ended: nothing but usage and the end marker can be missing."""
+        return self.has_reason or (bool(self.finish_reason) and not self.open_choices)
 
     @property
     def is_empty(self) -> bool:
@@ -106,6 +122,7 @@ class Tally(msgspec.Struct):
 
     def add_pictures(self, number: int) -> None:
         if number:
+            self.signs += 1
             self.output_bytes += number * PICTURE_TOKENS * BYTES_PER_TOKEN
             self.has_content = True
 
@@ -171,6 +188,10 @@ class StreamRelay(Protocol):
         """The upstream stream has ended. Raises MalformedUpstream when it ended in the middle of a record."""
         ...
 
+    def break_off(self) -> bytes:
+        """In the place of ``end``, of a stream that broke when the answer was finished: without the record that was cut."""
+        ...
+
     def finish(self, usage: Usage) -> bytes:
         """The closing records for the client."""
         ...
@@ -191,6 +212,9 @@ class EventRelay:
 
     def open(self, media_type: str) -> None:
         return
+
+    def break_off(self) -> bytes:
+        return b""
 
 
 class JsonRelay(Protocol):

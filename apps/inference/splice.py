@@ -78,6 +78,7 @@ def read_said(wire: Wire, sent: Iterable[bytes]) -> Said:
         for record in framing.feed(piece):
             said.records.append(record)
             said.take(decoder.feed(record))
+    said.is_recoverable &= not decoder.has_reason
     return said
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import orjson
 from msgspec import structs
+from typing_extensions import override
 
 from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common.errors import GatewayzError
@@ -137,6 +138,9 @@ def told(shape: AnswerShape, echo: Mapping[str, Any]) -> AnswerShape:
     return structs.replace(shape, identity=identity)
 
 
+_KEEP_ALIVE = frozenset({"ping", "keepalive"})
+
+
 class TranslatedStream(EventRelay):
     def __init__(self, *, upstream: Codec, encoder: StreamEncoder, client_wire: Wire) -> None:
         self.tally = Tally()
@@ -145,6 +149,8 @@ class TranslatedStream(EventRelay):
         self._framing = upstream.framing()
         self._decoder = upstream.stream_decoder()
         self._kinds: dict[int, BlockKind] = {}
+        self._is_at_prose = True
+        """The last block is text or thinking, and no call or what only the host's wire has a word for."""
         self._notes = 0
         """Texts that stand for what the client's format has no words for."""
 
@@ -152,8 +158,11 @@ class TranslatedStream(EventRelay):
         return self._records(self._framing.feed(data))
 
     def end(self) -> bytes:
-        rest = self._records(self._framing.flush())
-        return rest + b"".join([self._event(event) for event in self._decoder.flush()])
+        return self._records(self._framing.flush()) + self.break_off()
+
+    @override
+    def break_off(self) -> bytes:
+        return b"".join([self._event(event) for event in self._decoder.flush()])
 
     def finish(self, usage: Usage) -> bytes:
         return self._encoder.finish(usage)
@@ -166,17 +175,36 @@ class TranslatedStream(EventRelay):
         for record in records:
             if self._decoder.ended:
                 break
-            self.tally.records += bool(record.data)
-            ready += [self._event(event) for event in self._decoder.feed(record)]
+            events = self._decoder.feed(record)
+            if not events:
+                self._look_for_life(record)
+            ready += [self._event(event) for event in events]
         self.tally.ended = self._decoder.ended
+        if self._decoder.has_reason and not self.tally.has_reason:
+            self.tally.signs += 1
+            self.tally.has_reason = True
         return b"".join(ready)
 
+    def _look_for_life(self, record: SseRecord) -> None:
+        """Of a record without events. A host's work on a tool is told by name; a ping counts only while a call is awaited:
+        Claude holds a long argument back until it is whole, and pings meanwhile."""
+        name = record.event.lower()
+        if name == "content_block_start":
+            self._is_at_prose = False
+        if name in _KEEP_ALIVE or name.endswith("delta"):
+            self.tally.signs += not self._is_at_prose
+        elif "." in name or "block" in name:
+            self.tally.signs += 1
+
     def _event(self, event: Event) -> bytes:
+        if not isinstance(event, BlockDelta) or event.signature:
+            self.tally.signs += 1
         match event:
             case BlockDelta():
                 self._count(event)
             case BlockStarted():
                 self._kinds[event.index] = event.kind
+                self._is_at_prose = event.kind is not BlockKind.TOOL_CALL
                 if event.kind is BlockKind.TOOL_CALL:
                     self.tally.add_output(event.tool_name)
             case UsageReported():

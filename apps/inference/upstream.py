@@ -28,6 +28,9 @@ from apps.inference.relay import (
     Tally,
 )
 
+LAST_WORDS_SECONDS = 2.0
+"""For usage and the end marker, when the answer has said why it ended: hosts send them in the same breath or never."""
+
 
 class Waits(msgspec.Struct, frozen=True):
     """How long a call waits, in seconds."""
@@ -45,9 +48,13 @@ class Waits(msgspec.Struct, frozen=True):
     def until_body(self) -> float:
         return min(self.body, self.total)
 
-    def until_next(self, spent: float) -> float:
-        """Once there is content, and ``spent`` seconds of the provider's time are over."""
-        return min(self.idle, self.total - spent)
+    def until_next(self, spent: float, silent_since: float) -> float:
+        """Once there is content, ``spent`` seconds of the provider's time are over, and after ``silent_since`` nothing new came."""
+        return min(silent_since + self.idle, self.total) - spent
+
+    def until_end(self, spent: float, silent_since: float) -> float:
+        """Once the answer has said why it ended."""
+        return min(silent_since + LAST_WORDS_SECONDS - spent, self.until_next(spent, silent_since))
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -116,8 +123,8 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
         if data.isspace():
             return  # blanks keep a connection alive, and are no part of an answer
         spent = loop.time() - started
-        deadline.move(waits.until_next(spent))
-        is_hasty = waits.until_next(spent) < own.until_next(spent)
+        deadline.move(waits.until_next(spent, spent))
+        is_hasty = waits.until_next(spent, spent) < own.until_next(spent, spent)
         kind = FaultKind.STALLED
 
     try:
@@ -149,24 +156,27 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
 async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
     """Client bytes, piece by piece, up to but without the closing records. Raises UpstreamFault at any point.
 
-    The idle deadline runs only while the provider is waited for, not while the client reads.
+    The idle deadline runs only while the provider is waited for, not while the client reads. An answer that has said why it
+    ended is whole, however its connection ends.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    waits, own = call.waits, call.own
-    spent = reading = 0.0
+    waits = call.waits
+    spent = reading = silent_since = 0.0
+    is_finished = False
     try:
         async with Deadline(waits.until_content()) as deadline:
             response = await _open(call)
             try:
                 await _require_stream(response, relay)
                 while not relay.tally.ended and (data := await response.read_some()):
-                    read_before = relay.tally.records
+                    before = relay.tally.progress
                     piece = relay.feed(data)
                     if relay.tally.error is not None:
                         raise faults.from_error(relay.tally.error)
-                    if not piece and relay.tally.records == read_before:
-                        continue  # a comment, or part of a record: whoever sends no more has stalled
+                    is_new = relay.tally.progress != before
+                    if not piece and not is_new:
+                        continue  # a comment, or part of a record
                     if piece:
                         deadline.move(None)
                         waiting = loop.time()
@@ -174,25 +184,30 @@ async def stream(call: Call, relay: StreamRelay) -> AsyncGenerator[bytes, None]:
                         # What the client takes to read is not the provider's time.
                         reading += loop.time() - waiting
                     spent = loop.time() - started - reading
-                    if relay.tally.has_content:
-                        deadline.move(waits.until_next(spent))
+                    if is_new:
+                        silent_since = spent
+                    is_finished = relay.tally.is_finished
+                    if is_finished:
+                        deadline.move(waits.until_end(spent, silent_since))
+                    elif relay.tally.has_content:
+                        deadline.move(waits.until_next(spent, silent_since))
                     else:
                         deadline.move(waits.until_content() - spent)
             finally:
                 response.close()
             last = relay.end()
     except TimeoutError as error:
-        if relay.tally.has_content:
-            is_hasty = waits.until_next(spent) < own.until_next(spent)
-            raise _late(FaultKind.STALLED, is_hasty=is_hasty) from error
-        is_hasty = waits.until_content() < own.until_content()
-        raise _late(FaultKind.TIMEOUT, is_hasty=is_hasty) from error
+        if not is_finished:
+            raise _silent(call, relay.tally, silent_since) from error
+        last = _break_off(relay)
     except TransportError as error:
-        if relay.tally.has_content:
-            raise UpstreamFault(FaultKind.CUT, detail=type(error).__name__) from error
-        raise _broken(error) from error
+        if not is_finished:
+            raise _broken_off(error, relay.tally) from error
+        last = _break_off(relay)
     except UNREADABLE as error:
-        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+        if not is_finished:
+            raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+        last = _break_off(relay)
     # What a reader takes for the end of a block or a call is none where the stream was cut.
     _require_complete(relay)
     if last:
@@ -223,6 +238,13 @@ async def _require_stream(response: UpstreamResponse, relay: StreamRelay) -> Non
     relay.open(media_type)
 
 
+def _break_off(relay: StreamRelay) -> bytes:
+    try:
+        return relay.break_off()
+    except UNREADABLE as error:
+        raise UpstreamFault(FaultKind.MALFORMED, detail=str(error)) from error
+
+
 def _require_complete(relay: StreamRelay) -> None:
     """A stream that ended without saying why was cut, whatever it had delivered."""
     if relay.tally.error is not None:
@@ -246,6 +268,22 @@ def _late(kind: FaultKind, *, is_hasty: bool) -> UpstreamFault:
     if is_hasty:
         return UpstreamFault(FaultKind.DEADLINE, detail="the client waits no longer")
     return UpstreamFault(kind, detail="the provider was silent for too long")
+
+
+def _silent(call: Call, tally: Tally, since: float) -> UpstreamFault:
+    """A deadline of a stream has passed."""
+    waits, own = call.waits, call.own
+    if tally.has_content:
+        is_hasty = waits.until_next(since, since) < own.until_next(since, since)
+        return _late(FaultKind.STALLED, is_hasty=is_hasty)
+    is_hasty = waits.until_content() < own.until_content()
+    return _late(FaultKind.TIMEOUT, is_hasty=is_hasty)
+
+
+def _broken_off(error: Exception, tally: Tally) -> UpstreamFault:
+    if tally.has_content:
+        return UpstreamFault(FaultKind.CUT, detail=type(error).__name__)
+    return _broken(error)
 
 
 def _broken(error: Exception) -> UpstreamFault:

@@ -11,6 +11,7 @@ from apps.catalog.providers.spec import Endpoint, Quirk, Wire
 from apps.common import json
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.canonical.failures import only_text
 from apps.inference.preferences import ROUTING_FIELDS
 from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_chat.odd_chunks import plain_message
@@ -42,7 +43,6 @@ from apps.inference.verbatim_streams import (
     count_media,
     failure_of,
     read_error,
-    text_of,
     with_cost,
 )
 
@@ -141,6 +141,8 @@ class VerbatimAnswer:
                 self._count_blocks(answer)
         except (AttributeError, TypeError, KeyError) as error:
             raise MalformedUpstream("the body is not an answer of this wire") from error
+        if self.tally.has_content and not self.tally.is_finished:
+            raise MalformedUpstream("the answer does not say why it ended")
 
     def finish(self, usage: Usage) -> bytes:
         body = self._body
@@ -159,18 +161,18 @@ class VerbatimAnswer:
             if tally.error is not None:
                 return
             message = choice["message"] = plain_message(choice["message"])
-            if content := message.get("content"):
-                tally.add_output(text_of(content))
-            if refusal := message.get("refusal"):
-                tally.add_output(text_of(refusal))
+            tally.add_output(only_text(message.get("content")))
+            tally.add_output(only_text(message.get("refusal")))
             if text := reasoning_text(message):
                 tally.add_reasoning(text)
             count_media(tally, images=message.get("images"), audio=message.get("audio"))
             for call in calls_of(message):
                 called = call.get("function") or call.get("custom") or {}
                 said = called.get("arguments") or called.get("input")
-                tally.add_output(text_of(called.get("name")) + text_of(said))
+                tally.add_output(only_text(called.get("name")) + only_text(said))
             tally.finish(choice.get("finish_reason"))
+            if not choice.get("finish_reason"):
+                tally.open_choices.add(choice.get("index") or 0)
 
     def _count_items(self, answer: Json) -> None:
         for item in answer["output"]:
@@ -182,9 +184,9 @@ class VerbatimAnswer:
         for block in answer.get("content") or ():
             match block["type"]:
                 case "text":
-                    tally.add_output(block["text"])
+                    tally.add_output(only_text(block["text"]))
                 case "thinking":
-                    tally.add_reasoning(block["thinking"])
+                    tally.add_reasoning(only_text(block["thinking"]))
                 case "tool_use" | "server_tool_use":
                     tally.add_output(block["name"] + orjson.dumps(block["input"]).decode())
                 case "redacted_thinking":

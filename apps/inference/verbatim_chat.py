@@ -12,6 +12,7 @@ import orjson
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.canonical.failures import only_text
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record, on_one_line
 from apps.inference.protocols.openai_chat.calls import Calls
 from apps.inference.protocols.openai_chat.odd_chunks import plain_chunk, regular_chunk
@@ -24,7 +25,6 @@ from apps.inference.verbatim_streams import (
     read_error,
     spellings,
     stray_error,
-    text_of,
     with_cost,
 )
 
@@ -187,22 +187,25 @@ class ChatStream(EventRelay):
                 tally.error = failure_of(choice.finish_reason, choice.error) or tally.error
                 tally.finish(choice.finish_reason)
                 tally.open_choices.discard(choice.index)
-            else:
+                tally.closed_choices.add(choice.index)
+            elif choice.index not in tally.closed_choices:
                 tally.open_choices.add(choice.index)
             delta = choice.delta
             if delta is None:
-                tally.add_output(text_of(choice.text))
+                tally.add_output(only_text(choice.text))
                 continue
-            if delta.content:
-                tally.add_output(text_of(delta.content))
+            if delta.content is not None:
+                tally.add_output(only_text(delta.content))
             if text := first_text(
                 delta.reasoning_content, delta.reasoning, delta.thinking, delta.reasoning_details
             ):
                 tally.add_reasoning(text)
-            if delta.refusal:
-                tally.add_output(text_of(delta.refusal))
+            if delta.refusal is not None:
+                tally.add_output(only_text(delta.refusal))
             if delta.images or delta.audio:
                 count_media(tally, images=delta.images, audio=delta.audio)
+            if delta.reasoning_details:  # encrypted, perhaps
+                tally.signs += 1
             if delta.tool_calls:
                 self._count_calls(delta.tool_calls)
                 self._place_calls(position, choice.index, delta.tool_calls)
@@ -215,7 +218,7 @@ class ChatStream(EventRelay):
         for call in fragments:
             self._count_function(call.function)
             if call.custom is not None:
-                tally.add_output(text_of(call.custom.name) + text_of(call.custom.input))
+                tally.add_output(only_text(call.custom.name) + only_text(call.custom.input))
 
     def _place_calls(self, position: int, index: int, fragments: list[_ToolCall]) -> None:
         """Note what is wrong with the fragments of a choice, by the rules of OpenAI's SDK, which puts calls together by index."""
@@ -233,7 +236,7 @@ class ChatStream(EventRelay):
         place = fragment.index if type(fragment.index) is int else None
         call_id = str(fragment.id or "")
         called = fragment.function or fragment.custom
-        name = text_of(called.name) if called else ""
+        name = only_text(called.name) if called else ""
         begun = len(calls.in_order)
         call = calls.of(place, call_id, name)
         change: Json = {} if place == call.position else {"index": call.position}
@@ -250,7 +253,7 @@ class ChatStream(EventRelay):
 
     def _count_function(self, function: _Function | None) -> None:
         if function is not None:
-            self.tally.add_output(text_of(function.name) + text_of(function.arguments))
+            self.tally.add_output(only_text(function.name) + only_text(function.arguments))
 
     def _take_usage(self, chunk: _Chunk, data: bytes) -> bytes:
         """Usage is shown once, at the end, with its cost; what else the record says goes on without it."""
@@ -349,7 +352,7 @@ def _is_bent(chunk: _Chunk) -> bool:
 
 
 def _is_object(function: _Function | None) -> bool:
-    return function is not None and type(function.arguments) is dict
+    return function is not None and type(function.arguments) in (dict, list)
 
 
 def _plain(data: bytes) -> bytes:

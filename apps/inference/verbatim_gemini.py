@@ -16,6 +16,7 @@ from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
 from apps.inference.canonical.events import UpstreamError
+from apps.inference.canonical.failures import only_text
 from apps.inference.canonical.signatures import own_signature
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols.gemini.finish import decode_finish
@@ -121,13 +122,16 @@ def _count(chunk: _Chunk, tally: Tally) -> None:
 
 
 def _count_part(part: Json, tally: Tally) -> None:
-    if text := part.get("text"):
+    if text := only_text(part.get("text")):
         add = tally.add_reasoning if part.get("thought") else tally.add_output
-        add(text_of(text))
+        add(text)
     elif isinstance(call := part.get("functionCall"), dict):
         tally.add_output(text_of(call.get("name")) + text_of(call.get("args")))
     elif part.keys() - _NO_CONTENT:
+        tally.signs += 1
         tally.has_content = True
+    elif any(map(part.get, _SIGNATURES)):
+        tally.signs += 1
 
 
 class GeminiStream(EventRelay):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from apps.common.errors import GatewayzError
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import Codec, MalformedUpstream
+from apps.inference.canonical.failures import only_text
 from apps.inference.canonical.signatures import uncover
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols.openai_responses.decode import ENCRYPTED_REASONING
@@ -35,6 +36,8 @@ _OUTPUT_DELTAS = frozenset(
         "response.code_interpreter_call_code.delta",
     }
 )
+_QUIET = frozenset({*_REASONING_DELTAS, *_OUTPUT_DELTAS, "keepalive"})
+"""Events that are nothing new by themselves."""
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
@@ -78,11 +81,11 @@ def count_item(item: Json, tally: Tally) -> None:
     match item["type"]:
         case "message":
             for part in item.get("content") or ():
-                tally.add_output(text_of(part.get("text") or part.get("refusal")))
+                tally.add_output(only_text(part.get("text")) + only_text(part.get("refusal")))
         case "reasoning":
             parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
             for part in parts:
-                tally.add_reasoning(text_of(part.get("text")))
+                tally.add_reasoning(only_text(part.get("text")))
         case "function_call" | "custom_tool_call":
             said = item.get("arguments") or item.get("input")
             tally.add_output(text_of(item.get("name")) + text_of(said))
@@ -226,12 +229,13 @@ class ResponsesStream(EventRelay):
 
     def _count(self, event: _Event, kind: str) -> None:
         tally = self.tally
+        tally.signs += kind not in _QUIET
         if kind in _OUTPUT_DELTAS:
             self._has_deltas = True
-            tally.add_output(text_of(event.delta))
+            tally.add_output(only_text(event.delta))
         elif kind in _REASONING_DELTAS:
             self._has_deltas = True
-            tally.add_reasoning(text_of(event.delta))
+            tally.add_reasoning(only_text(event.delta))
         elif kind == "response.output_item.added" and event.item is not None and event.item.name:
             tally.add_output(text_of(event.item.name))
         elif kind == "response.output_item.done" and event.item is not None:

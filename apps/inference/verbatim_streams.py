@@ -26,6 +26,7 @@ def count_media(tally: Tally, *, images: Any, audio: Any) -> None:
     """Of a chat message or delta. Of sound only the transcript can be counted."""
     tally.add_pictures(len(images) if isinstance(images, list) else 0)
     if audio:
+        tally.signs += 1
         tally.has_content = True
         tally.add_output(transcript_of({"audio": audio}))
 
@@ -68,6 +69,10 @@ _GROWING = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "serv
 """Blocks that say nothing before their first delta, or nothing that a client reads. Calls have a name."""
 
 
+_TEXT_DELTAS = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
+_PROSE = frozenset({"text", "thinking", "redacted_thinking"})
+
+
 class _Content(msgspec.Struct):
     type: str = ""
     text: str | None = None
@@ -103,6 +108,8 @@ class MessagesStream(EventRelay):
         }
         self._block_stop = b""
         """The end of the last block, held back: a host that breaks off may close what it has not said to its end."""
+        self._is_at_prose = True
+        """The last block is text or thinking, and no call."""
 
     def feed(self, data: bytes) -> bytes:
         return b"".join([self._record(record) for record in self._sse.feed(data)])
@@ -144,6 +151,7 @@ class MessagesStream(EventRelay):
                 self.tally.error = read_error(event.error)
                 return b""
             case "content_block_stop":
+                self.tally.signs += 1
                 self._block_stop += encode_record(record.data, event.type)
                 return b""
         self._count(event)
@@ -183,11 +191,18 @@ class MessagesStream(EventRelay):
 
     def _count(self, event: _Event) -> None:
         tally = self.tally
+        if event.type == "ping" and not self._is_at_prose:
+            # Claude holds a long argument back until it is whole, and pings meanwhile.
+            tally.signs += 1
         if (block := event.content_block) is not None:
+            tally.signs += 1
+            self._is_at_prose = block.type in _PROSE
             tally.add_output(block.name or "")
             # A block of any other kind, as of compaction or a tool's result, comes whole.
             tally.has_content |= block.type not in _GROWING
         if (delta := event.delta) is not None:
+            if delta.type not in _TEXT_DELTAS:
+                tally.signs += 1  # a signature, a citation
             if delta.text:
                 tally.add_output(delta.text)
             if delta.partial_json:

@@ -22,6 +22,8 @@ FOREVER = 10**9
 LINGER_ZERO = struct.pack("ii", 1, 0)
 ENDLESS_EVERY = 0.01
 PAGE = b"<!doctype html><title>Welcome</title><h1>It works!</h1>"
+_REASON_EVENTS = frozenset({b"message_delta", b"messageStop", b"response.completed"})
+_REASONS = (b'"finish_reason":"', b'"finishReason":"')
 OVERLOADED = "The sandbox failed on request."
 
 
@@ -173,6 +175,12 @@ async def _send_records(request: web.Request, outgoing: Outgoing, stream: Stream
         if at_end and (options.nofinish or (options.nomarker and _is_marker(record))):
             return Outcome.COMPLETED
         await stream.write(record)
+        if options.lost_end and _says_why(record):
+            await stream.outlet.flush()
+            if options.lost_end == "hold":
+                await stream.pause(FOREVER)
+            close_socket(request)
+            return Outcome.BROKEN
         if record.kind is Kind.FAILURE:
             await stream.end()
             return Outcome.FAILED
@@ -295,6 +303,11 @@ def _is_due(after: int | None, sent: int, *, at_end: bool) -> bool:
 def _is_marker(record: Record) -> bool:
     """Whether it says nothing but that the stream has ended; two of the formats have such a record."""
     return record.data == b"[DONE]" or record.event == b"message_stop"
+
+
+def _says_why(record: Record) -> bool:
+    """Whether it has the reason why the answer ended."""
+    return record.event in _REASON_EVENTS or any(word in record.data for word in _REASONS)
 
 
 def _over_lines(data: bytes) -> bytes:

@@ -33,6 +33,7 @@ option                  effect                                                  
 ``midstream_error=N``   in-band error after N content chunks, then a clean end       yes
 ``failed=N``            Responses: ``response.failed`` after N content chunks;
                         JSON: an answer with status ``failed``                       yes
+``lost_end=break``      closes the socket behind the finish reason; ``hold``: silent   yes
 ``nofinish``            clean end without finish reason and terminator               yes
 ``nomarker``            whole, but without the format's end marker (``[DONE]``)      yes
 ``marker=N``            after N content chunks nothing but the end marker            yes
@@ -64,6 +65,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Emptiness = Literal["body", "shell"]
+LostEnd = Literal["break", "hold"]
 
 
 class UnknownOption(ValueError):
@@ -91,6 +93,7 @@ class Options:
     malformed: int | None = None
     midstream_error: int | None = None
     failed: int | None = None
+    lost_end: LostEnd | None = None
     nofinish: bool = False
     nomarker: bool = False
     marker: int | None = None
@@ -205,6 +208,15 @@ def _emptiness(value: str) -> Emptiness:
     raise ValueError(value)
 
 
+def _lost_end(value: str) -> LostEnd:
+    match value:
+        case "break":
+            return "break"
+        case "hold":
+            return "hold"
+    raise ValueError(value)
+
+
 _COUNT = _number(0, 1_000_000)
 _POSITIVE = _number(1, 1_000_000)
 _MILLISECONDS = _number(0, 3_600_000)
@@ -227,6 +239,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "malformed": _COUNT,
     "midstream_error": _COUNT,
     "failed": _COUNT,
+    "lost_end": _lost_end,
     "nofinish": _flag,
     "nomarker": _flag,
     "marker": _COUNT,

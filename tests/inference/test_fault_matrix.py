@@ -78,6 +78,8 @@ FAULTS = {
     "without a finish reason": amid("nofinish", "cut", ""),
     "without an end": amid("endless", "stalled", "timeout", rescued=False),
     "without an end marker": Fault("nomarker"),
+    "broken behind its reason to end": Fault("lost_end=break"),
+    "silent behind its reason to end": Fault("lost_end=hold"),
     "without usage": Fault("nousage"),
     "usage that cannot be true": Fault("absurd_usage"),
 }  # fmt: skip

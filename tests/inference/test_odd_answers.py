@@ -2,15 +2,23 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from apps.catalog.providers.spec import Operation, Wire
 from apps.catalog.services import offers, providers
+from apps.inference.canonical.failures import MalformedUpstream
+from apps.inference.passing import PassingLane
+from apps.inference.relay import AnswerShape
+from apps.inference.verbatim import VerbatimLane
 from tests.gateway import Gateway
 from tests.hosting import publish
+from tests.protocols.cases import IDENTITY, price
+from tests.surfaces import read_events, texts_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -47,7 +55,34 @@ HALF_CALL = {"id": "1", "function": {"name": "weather", "arguments": '{"city":"P
 CALLING = {"role": "assistant", "content": None, "tool_calls": [HALF_CALL]}
 INCOMPLETE = {
     "no-reason": whole(finish_reason=None),
+    "empty-reason": whole(finish_reason=""),
     "half-call": whole(message=CALLING, finish_reason="tool_calls"),
+}
+
+
+def bent(**delta: object) -> bytes:
+    """A stream that says a word, then something of a wrong type, and ends as usual."""
+    odd = {"id": "x", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    return (
+        chunk("You ") + b"data: " + json.dumps(odd).encode() + b"\n\n" + chunk(None, finish="stop")
+    )
+
+
+WRONG: dict[str, dict[str, object]] = {
+    "number": {"content": 5},
+    "false": {"content": False},
+    "object": {"content": {"a": 1}},
+    "no-part": {"content": [5]},
+    "refusal": {"refusal": ["No."]},
+    "called-number": {"tool_calls": [{"index": 0, "id": "1", "function": {"name": 7}}]},
+}
+"""What is no text where clients join texts; in a stream, and in a whole answer."""
+BENT_STREAMS = {f"bent-{name}": bent(**delta) for name, delta in WRONG.items()}
+LATE = {f"late-{name}": body for name, body in BENT_STREAMS.items()}
+"""Streams whose first word arrives before the rest."""
+BENT_WHOLE = {
+    f"bent-{name}": whole(message={"role": "assistant", "content": None, **message})
+    for name, message in WRONG.items()
 }
 ANSWERS = {
     "limited-call": whole(message=CALLING, finish_reason="length"),
@@ -71,7 +106,9 @@ ANSWERS = {
     "lone-half": whole(message={"role": "assistant", "content": "a\ud83c"}),
     "long-integer": whole()[:-1] + b',"more":[-%d]}' % 10**40,
     **{f"whole-{name}": body for name, body in (ODD_WHOLE | INCOMPLETE).items()},
-    **{f"stream-{name}": body for name, body in ODD_STREAMS.items()},
+    **{f"whole-{name}": body for name, body in BENT_WHOLE.items()},
+    **LATE,
+    **{f"stream-{name}": body for name, body in (ODD_STREAMS | BENT_STREAMS).items()},
 }
 
 
@@ -90,6 +127,10 @@ class Canned(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
+        if asked["model"] in LATE:
+            first, separator, body = body.partition(b"\n\n")
+            self.wfile.write(first + separator)
+            time.sleep(0.2)
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
@@ -110,7 +151,7 @@ def canned(running_gateway: Gateway, django_db_blocker) -> Iterator[None]:
                 upstream=name,
                 priority=1,
             )
-        for name in (name for name in ANSWERS if name.startswith(("whole-", "stream-"))):
+        for name in (name for name in ANSWERS if name.startswith(("whole-", "stream-", "late-"))):
             add(
                 "healthy",
                 name,
@@ -150,7 +191,7 @@ def test_answer_is_settled_when_its_finish_reason_has_an_odd_type(gateway, custo
     assert customer.balance.held == 0
 
 
-@pytest.mark.parametrize("name", [f"whole-{name}" for name in ODD_WHOLE])
+@pytest.mark.parametrize("name", [f"whole-{name}" for name in ODD_WHOLE | BENT_WHOLE])
 def test_next_host_answers_when_a_whole_answer_cannot_be_read(gateway, customer, canned, name):
     body = {"model": f"odd/{name}", "messages": HELLO}
 
@@ -166,6 +207,19 @@ TRANSLATED: dict[str, Any] = {
         "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]
     },
 }
+
+
+@pytest.mark.parametrize("name", ["whole-no-reason", "whole-empty-reason"])
+def test_whole_answer_that_does_not_say_why_it_ended_is_cut_as_a_stream_is(
+    gateway, customer, canned, name
+):
+    body = {"model": f"odd/{name}", "messages": HELLO}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert response.headers["x-gatewayz-provider"] == "healthy"
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["malformed", ""]
 
 
 @pytest.mark.parametrize("path", TRANSLATED)
@@ -213,7 +267,7 @@ def test_half_a_call_is_never_streamed_as_a_call_without_arguments(gateway, cust
     assert record.charged == 0
 
 
-@pytest.mark.parametrize("name", [f"stream-{name}" for name in ODD_STREAMS])
+@pytest.mark.parametrize("name", [f"stream-{name}" for name in ODD_STREAMS | BENT_STREAMS])
 def test_next_host_answers_when_a_stream_cannot_be_read(gateway, customer, canned, name):
     body = {"model": f"odd/{name}", "messages": HELLO, "stream": True}
 
@@ -222,6 +276,76 @@ def test_next_host_answers_when_a_stream_cannot_be_read(gateway, customer, canne
     assert response.status_code == 200
     assert response.headers["x-gatewayz-provider"] == "healthy"
     assert response.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("name", LATE)
+def test_next_host_goes_on_when_a_later_chunk_holds_something_of_a_wrong_type(
+    gateway, customer, canned, name, path
+):
+    body = {"model": f"odd/{name}", "messages": HELLO, "stream": True, "max_tokens": 50}
+
+    response = gateway.client(customer).post(path, json=body)
+
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["malformed", ""]
+    assert record.outcome == "completed"
+    events, _ = read_events(response.content)
+    assert "".join(text for event in events for text in texts_of(event)) == "You said: Hello"
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_stream_ends_in_a_providers_error_when_nobody_else_is_asked(
+    gateway, customer, canned, name
+):
+    body = {"model": f"odd/{name}", "messages": HELLO, "stream": True, "recover": "off"}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    events, is_done = read_events(response.content)
+    assert (events[-1]["error"]["code"], is_done) == ("upstream_error", False)
+    assert [text for event in events for text in texts_of(event)] == ["You "]
+    (record,) = customer.settled(requests=1)
+    assert (record.outcome, record.charged) == ("interrupted", 0)
+
+
+GEMINI_CHUNK = b'{"candidates":[{"content":{"parts":[{"text":5}]},"finishReason":"STOP"}]}'
+RESPONSES_DELTA = b'{"type":"response.output_text.delta","delta":{"a":1}}'
+RESPONSE = b'{"status":"completed","output":[{"type":"message","content":[{"text":5}]}]}'
+MESSAGE = b'{"stop_reason":"end_turn","content":[{"type":"text","text":5}]}'
+
+
+@pytest.mark.parametrize(
+    ("wire", "body", "streams"),
+    [
+        (Wire.GEMINI, GEMINI_CHUNK, True),
+        (Wire.GEMINI, GEMINI_CHUNK, False),
+        (Wire.OPENAI_RESPONSES, RESPONSES_DELTA, True),
+        (Wire.OPENAI_RESPONSES, RESPONSE, False),
+        (Wire.ANTHROPIC_MESSAGES, MESSAGE, False),
+    ],
+)
+def test_what_is_no_text_is_malformed_in_every_format_that_is_passed_on(wire, body, streams):
+    lane = VerbatimLane(wire, {})
+    shape = AnswerShape(identity=IDENTITY, price=price, include_usage=False)
+
+    with pytest.raises(MalformedUpstream, match="in the place of a text"):
+        if streams:
+            lane.stream(shape).feed(b"data: " + body + b"\n\n")
+        else:
+            lane.answer(shape).read(body, "application/json")
+
+
+def test_text_completion_that_is_no_text_is_malformed():
+    shape = AnswerShape(identity=IDENTITY, price=price, include_usage=False)
+    choice = {"index": 0, "text": 5, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice]}).encode()
+    lane = PassingLane(Operation.COMPLETIONS, {})
+
+    with pytest.raises(MalformedUpstream):
+        lane.answer(shape).read(body, "application/json")
+    with pytest.raises(MalformedUpstream):
+        lane.stream(shape).feed(b"data: " + body + b"\n\n")
 
 
 def test_stream_ends_in_error_when_one_of_several_answers_is_cut(gateway, customer, canned):

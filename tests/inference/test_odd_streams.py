@@ -60,6 +60,9 @@ TEXTS = {
     "parts": choice(delta={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]})
     + choice(delta={"content": [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]}) + STOP,
     "no-reason": choice(delta={"content": "Good "}) + choice(delta={"content": "day"}) + METERS,
+    "reopened": choice(delta={"content": "Good day"}) + STOP
+    + record(choices=[{"index": 0, "delta": {"content": ""}, "finish_reason": None}], usage=USAGE),
+    "cut-usage": choice(delta={"content": "Good day"}) + STOP + METERS[:60],
     "after-the-end": choice(delta={"content": "Good day"}) + STOP + DONE + choice(delta={"content": " and more"}),
 }  # fmt: skip
 CALLS = {
@@ -75,13 +78,17 @@ EMPTY = {
     "stop": STOP,
     "empty-text": choice(delta={"role": "assistant", "content": ""}) + STOP,
 }
+LOST_ENDS = ("reopened", "cut-usage")
 CUT = {
     "no-meters": choice(delta={"content": "Good day"}),
     "meters-everywhere": record(choices=[{"index": 0, "delta": {"content": "Good day"}}], usage=USAGE),
 }  # fmt: skip
 EXPLAINED = {"length": choice("length", delta={}), "filter": choice("content_filter", delta={})}
 ANSWERS = {
-    **{name: body + DONE for name, body in (TEXTS | EMPTY | EXPLAINED | CUT).items()},
+    **{
+        name: body + (b"" if name in LOST_ENDS else DONE)
+        for name, body in (TEXTS | EMPTY | EXPLAINED | CUT).items()
+    },
     "calls-no-reason": CALLS["right"] + METERS + DONE,
     **{name: body + choice("tool_calls", delta={}) + DONE for name, body in CALLS.items()},
 }

@@ -215,7 +215,8 @@ def test_models_are_asked_in_the_clients_order_when_there_are_several():
             ("text",),
             "",
         ),  # of which formats is not told
-        ({"structured_outputs"}, ("tools",), ("text",), "structured_outputs"),
+        ({"structured_outputs", "tools"}, ("temperature",), ("text",), "tools"),
+        ({"structured_outputs"}, ("tools",), ("text",), ""),  # no other model does it
         ({"structured_outputs"}, (), ("text",), ""),
     ],
 )
@@ -312,6 +313,12 @@ def test_plan_holds_no_host_without_a_price_for_what_is_bought_beside_tokens(mod
     )
 
 
+def _may_do(model, needs):
+    known = model.supported_parameters
+    formats = {"structured_outputs"} if "response_format" in known else set()
+    return not known or needs <= {*known, *model.input_modalities, *formats}
+
+
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
 def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standings):
     found = plan(models, asked, Known(standings))
@@ -325,6 +332,8 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         required = asked.parameters if provider.require_parameters else frozenset()
         # A model of which nothing is known may be asked, unless what it takes must be known.
         needs = asked.needs - ({"structured_outputs"} if "response_format" in known else set())
+        if not required and not any(_may_do(model, asked.needs) for model in models):
+            needs -= {"structured_outputs"}
         assert not (known or required) or needs | required <= {*known, *hears}
         assert _is_billable(target, asked)
         assert offering.context_length is None or offering.context_length >= asked.least_input

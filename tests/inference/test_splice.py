@@ -186,3 +186,11 @@ def test_host_that_was_told_the_beginning_says_the_rest():
     sent += b"".join(spliced.feed(event) for event in events_of(rest, size=4))
 
     assert blocks_in(Wire.OPENAI_CHAT, sent) == [TEXT]
+
+
+def test_nobody_goes_on_behind_a_reason_to_end():
+    chunk = b'data: {"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}\n\n'
+    text, end = chunk % (b'{"content":"Hi"}', b"null"), chunk % (b"{}", b'"stop"')
+
+    assert read_said(Wire.OPENAI_CHAT, [text]).is_recoverable
+    assert not read_said(Wire.OPENAI_CHAT, [text, end]).is_recoverable

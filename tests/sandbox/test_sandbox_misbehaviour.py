@@ -468,6 +468,16 @@ def test_end_marker_is_missing_or_stands_alone(ask: Any, path: str, marker: byte
     assert 0 < len(alone) < len(whole)
 
 
+@WIRES
+def test_end_is_lost_behind_the_finish_reason(ask: Any, path: str) -> None:
+    answer = ask("chunks=4+lost_end=break", path=path)
+
+    assert content_chunks(answer) == 4
+    assert re.search(rb'(finish|stop)_reason":"', answer.body)
+    assert b"[DONE]" not in answer.body
+    assert b"message_stop" not in answer.body
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_html_is_a_page(ask: Any, stream: bool) -> None:
     answer = ask("html", path="/v1/chat/completions", stream=stream)

@@ -60,6 +60,11 @@ class StreamDecoder(Protocol):
     ended: bool
     """True once the wire's own end marker was seen: whatever follows is no part of the answer. Not every wire has one."""
 
+    @property
+    def has_reason(self) -> bool:
+        """The provider has said why it ended: of what may follow, only usage is of interest."""
+        ...
+
     def feed(self, record: SseRecord) -> Iterable[Event]:
         """Events of one SSE record. Raises MalformedUpstream when the record is not of this wire."""
         ...

@@ -76,6 +76,10 @@ class AnthropicStreamDecoder:
         except (AttributeError, KeyError, TypeError, ValueError) as wrong:
             raise MalformedUpstream(f"not a message event: {wrong!r}") from wrong
 
+    @property
+    def has_reason(self) -> bool:
+        return self._stop_reason is not None
+
     def flush(self) -> Iterable[Event]:
         """Closes the open blocks, then usage and the finish reason, as far as the provider sent them.
 

@@ -61,6 +61,10 @@ class ConverseStreamDecoder:
         except (AttributeError, KeyError, TypeError, ValueError) as wrong:
             raise MalformedUpstream(f"not a Converse event: {wrong!r}") from wrong
 
+    @property
+    def has_reason(self) -> bool:
+        return bool(self._stop_reason)
+
     def flush(self) -> Iterable[Event]:
         """Closes the open blocks, then usage and the finish reason, as far as the provider sent them."""
         events: list[Event] = []

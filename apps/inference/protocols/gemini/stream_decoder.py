@@ -75,6 +75,10 @@ class GeminiStreamDecoder:
             raise MalformedUpstream(f"not a generateContent answer: {wrong!r}") from wrong
         return events
 
+    @property
+    def has_reason(self) -> bool:
+        return self._is_blocked or bool(self._finish_reason)
+
     def flush(self) -> Iterable[Event]:
         """Closes the open block, then usage and the finish reason, as far as the provider sent them."""
         events: list[Event] = []

@@ -127,6 +127,6 @@ def plain_message(message: Json) -> Json:
 
 
 def _plain_function(function: Json) -> Json:
-    if not isinstance(function.get("arguments"), dict):
+    if not isinstance(function.get("arguments"), dict | list):
         return function
     return {**function, "arguments": arguments_text(function["arguments"]) or "{}"}

@@ -19,7 +19,7 @@ from apps.inference.canonical.citations import (
 from apps.inference.canonical.codec import AnswerIdentity, Json, PriceUsage
 from apps.inference.canonical.content import Block, Reasoning, Refusal, Text, ToolCall
 from apps.inference.canonical.events import Citation, FinishReason, Opaque, UpstreamError
-from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream
+from apps.inference.canonical.failures import ErrorInsteadOfAnswer, MalformedUpstream, only_text
 from apps.inference.canonical.response import ChatResponse, settled_finish
 from apps.inference.canonical.text_tools import to_input
 from apps.inference.protocols.openai_chat.custom_tools import custom_call, echoed_custom_names
@@ -120,10 +120,9 @@ def prose_pieces(content: Any) -> list[tuple[str, bool]]:
     A string everywhere but with Mistral's reasoning models, which send a list of typed parts:
     https://docs.mistral.ai/capabilities/reasoning/
     """
-    if not content:
-        return []
-    if isinstance(content, str):
-        return [(content, False)]
+    if not isinstance(content, list):
+        text = only_text(content)
+        return [(text, False)] if text else []
     pieces: list[tuple[str, bool]] = []
     for part in content:
         if part.get("type") == "thinking":
@@ -148,7 +147,9 @@ def arguments_text(arguments: Any) -> str:
     """Arguments are JSON text; a few hosts send the object itself."""
     if not arguments:
         return ""
-    return arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    if isinstance(arguments, dict):
+        return orjson.dumps(arguments).decode()
+    return only_text(arguments)
 
 
 def unmodelled(message: Json) -> Json:
@@ -197,8 +198,8 @@ def _decode_blocks(message: Json, *, answer_id: str) -> tuple[Block, ...]:
     if text or signature:
         origin = origin_of(signature)
         blocks.append(Text(text, signature=signature, origin=origin, citations=citations))
-    if refusal := message.get("refusal"):
-        blocks.append(Refusal(str(refusal)))
+    if refusal := only_text(message.get("refusal")):
+        blocks.append(Refusal(refusal))
     for position, call in enumerate(calls_of(message)):
         blocks.append(_decode_call(call, answer_id=answer_id, position=position))
     if rest:
@@ -213,7 +214,7 @@ def _decode_call(call: Json, *, answer_id: str, position: int) -> ToolCall:
     signature = read_signature(call)
     return ToolCall(
         id=str(call.get("id") or made_up_call_id(answer_id=answer_id, position=position)),
-        name=str(function["name"]),
+        name=only_text(function["name"]),
         arguments=arguments_text(function.get("arguments")),
         signature=signature,
         origin=origin_of(signature),

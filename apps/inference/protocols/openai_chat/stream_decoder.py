@@ -26,7 +26,7 @@ from apps.inference.canonical.events import (
     UpstreamError,
     UsageReported,
 )
-from apps.inference.canonical.failures import MalformedUpstream
+from apps.inference.canonical.failures import MalformedUpstream, only_text
 from apps.inference.canonical.sse import SseDecoder, SseRecord
 from apps.inference.protocols.openai_chat.calls import Call, Calls
 from apps.inference.protocols.openai_chat.google_keys import origin_of, read_signature
@@ -92,6 +92,10 @@ class OpenAIStreamDecoder:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as wrong:
             raise MalformedUpstream(f"not a chat completion chunk: {wrong!r}") from wrong
         return events
+
+    @property
+    def has_reason(self) -> bool:
+        return self._finish_reason is not None
 
     def flush(self) -> Iterable[Event]:
         """Closes the open blocks, then usage and the finish reason, as far as the provider sent them.
@@ -163,7 +167,7 @@ class OpenAIStreamDecoder:
         if type(content) is str:
             if content:
                 self._write(BlockKind.TEXT, content, events)
-        elif content:
+        elif content is not None:
             for text, is_reasoning in prose_pieces(content):
                 kind = BlockKind.REASONING if is_reasoning else BlockKind.TEXT
                 self._write(kind, text, events)
@@ -171,8 +175,8 @@ class OpenAIStreamDecoder:
             self._write(BlockKind.TEXT, said, events)
         if signature := read_signature(delta):
             self._write(BlockKind.TEXT, "", events, signature)
-        if refusal := delta.get("refusal"):
-            self._write(BlockKind.REFUSAL, str(refusal), events)
+        if refusal := only_text(delta.get("refusal")):
+            self._write(BlockKind.REFUSAL, refusal, events)
         for fragment in calls_of(delta):
             self._read_call(fragment, events)
         if not delta.keys() <= KNOWN_MESSAGE_KEYS and (rest := unmodelled(delta)):
@@ -214,7 +218,7 @@ class OpenAIStreamDecoder:
             events.append(Opaque(Wire.OPENAI_CHAT, {"tool_calls": [fragment]}))
             return
         function = fragment.get("function") or {}
-        name = str(function.get("name") or "")
+        name = only_text(function.get("name"))
         text = arguments_text(function.get("arguments"))
         call = self._calls.of(fragment.get("index"), str(fragment.get("id") or ""), name)
         if call.index is None and name:

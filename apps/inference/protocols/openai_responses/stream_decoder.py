@@ -85,6 +85,10 @@ class ResponsesStreamDecoder:
             raise MalformedUpstream(f"not an event of a response: {wrong!r}") from wrong
         return self._events
 
+    @property
+    def has_reason(self) -> bool:
+        return self._finish is not None
+
     def flush(self) -> Iterable[Event]:
         """Closes the open blocks, then usage and the finish reason, as far as the provider sent them."""
         self._events = []
