@@ -134,4 +134,5 @@ class Model:
         self.enter(
             reversal.kind, **{account: -amount for account, amount in reversal.lines.items()}
         )
+        reversal.payment.gone_cents -= reversal.cents
         reversal.is_returned = True
