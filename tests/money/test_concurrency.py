@@ -1,10 +1,12 @@
 """Many requests against little credit, on one process and on two, and a process that is killed in the middle."""
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from django.conf import settings
 
 from apps.billing.services.rating import quote
 from apps.catalog.selectors import catalog
+from apps.common.money import NANO_PER_USD
 from apps.common.usage import Usage
 from tests.gateway import Gateway
 from tests.installation import Installation, Web, make_installation
@@ -24,6 +27,9 @@ CHAT = {
 }
 CONCURRENT = 500
 COVERED = 37
+
+Answer = tuple[int, dict[str, Any]]
+"""Status and content."""
 
 
 async def ask_all(
@@ -95,19 +101,23 @@ print(json.dumps({{
 
 
 @pytest.fixture
-def installation(tmp_path, django_db_setup):
+def sandbox():
+    with start_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def installation(tmp_path, django_db_setup, sandbox):
     """Its own database; two web processes where PostgreSQL and Redis make that possible."""
-    with (
-        start_sandbox() as sandbox,
-        make_installation(
-            tmp_path,
-            database_url=settings.DATABASE_URL if not settings.EMBEDDED else "",
-            redis_url=settings.REDIS_URL,
-            SANDBOX="true",
-            SANDBOX_URL=sandbox.base_url,
-            HOLD_LEASE_SECONDS="2",
-        ) as installation,
-    ):
+    with make_installation(
+        tmp_path,
+        database_url=settings.DATABASE_URL if not settings.EMBEDDED else "",
+        redis_url=settings.REDIS_URL,
+        SANDBOX="true",
+        SANDBOX_URL=sandbox.base_url,
+        HOLD_LEASE_SECONDS="2",
+        MAX_IN_FLIGHT="10000",
+    ) as installation:
         yield installation
 
 
@@ -137,6 +147,76 @@ def test_never_overspends_when_web_processes_share_one_balance(installation, gat
     assert statuses[200] >= COVERED
     assert found["total"] == credit - sum(found["charged"]) >= 0
     assert found["held"] == found["holds"] == 0
+    assert found["problems"] == []
+
+
+OFFER = """
+import json
+from apps.catalog.services import offers, providers
+from apps.common.money import usd_to_nano
+amounts = offers.Amounts.of(input=usd_to_nano("10"), output=usd_to_nano("100"))
+offering = providers.add_provider(
+    "acme", model="acme/dear", amounts=amounts, base_url="{base_url}/v1", wire="openai_chat",
+    upstream_model="echo+delay=300",
+)
+providers.set_api_key(offering.provider, "a-key-that-the-host-takes")
+print(json.dumps(offering.pk))
+"""
+DEAR_HOLD = 3_000_000
+"""Nano-USD: more than 20 tokens of output and the prompt cost there."""
+CROWD = 2_000
+
+
+async def ask_together(urls: list[str], secret: str, *, number: int, body: bytes) -> list[Answer]:
+    """Each request on a connection of its own, all of them sent before the first answer is read."""
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+        f"authorization: Bearer {secret}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode()
+    connections = []
+    for n in range(number):
+        address = urlsplit(urls[n % len(urls)])
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        connections.append((reader, writer))
+        writer.write(head + body)
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
+        raw = await asyncio.wait_for(reader.read(), 60)
+        writer.close()
+        start, _, content = raw.partition(b"\r\n\r\n")
+        return int(start.split()[1]), json.loads(content)
+
+    return await asyncio.gather(*(read(*connection) for connection in connections))
+
+
+def test_one_dollar_is_never_exceeded_by_2000_requests_at_once(installation, sandbox):
+    """It covers the holds of a quarter of them, and the costs of less than half."""
+    installation.python(OFFER.format(base_url=sandbox.base_url))
+    organization, secret = installation.python(PREPARE.format(credit=NANO_PER_USD))
+    urls = [web.url for web in start_webs(installation)]
+    body = json.dumps({**CHAT, "model": "acme/dear", "max_tokens": 20}).encode()
+
+    answers = asyncio.run(ask_together(urls, secret, number=CROWD, body=body))
+
+    statuses = Counter(status for status, _ in answers)
+    told = [
+        round(answer["usage"]["cost"] * NANO_PER_USD) for status, answer in answers if status == 200
+    ]
+    found = read_until_at_rest(installation, organization)
+    assert set(statuses) == {200, 402}
+    assert found["outcomes"] == ["completed"] * statuses[200]
+    assert sorted(found["charged"]) == sorted(told)
+    assert 0 < sum(told) <= NANO_PER_USD
+    assert found["total"] == NANO_PER_USD - sum(told)
+    assert found["held"] == found["holds"] == 0
+    assert found["problems"] == []
+
+    # What is left is spent by whoever asks first, and then nothing more.
+    while 200 in dict(asyncio.run(ask_together(urls, secret, number=50, body=body))):
+        pass
+    found = read_until_at_rest(installation, organization)
+    assert 0 <= found["total"] == NANO_PER_USD - sum(found["charged"]) < DEAR_HOLD
     assert found["problems"] == []
 
 
