@@ -75,7 +75,7 @@ FAULTS = {
     "cut with an end marker": amid("marker=3", "cut", ""),
     "malformed in the middle": amid("malformed=3", "malformed", "malformed"),
     "error in the middle": amid("midstream_error=3", "error_in_body", ""),
-    "without a finish reason": amid("nofinish", "cut", ""),
+    "without a finish reason": amid("nofinish", "cut", "malformed"),
     "without an end": amid("endless", "stalled", "timeout", rescued=False),
     "without an end marker": Fault("nomarker"),
     "broken behind its reason to end": Fault("lost_end=break"),
