@@ -103,7 +103,10 @@ def test_nothing_is_lost_or_doubled_when_a_process_is_killed_at_50_random_moment
     moved = moved_in(books)
     # What was acknowledged is there; nothing is there that nobody began, or with another amount.
     assert entries_of(done).items() <= moved.items() <= entries_of(begun).items()
-    assert all(len(begun[kind]) > len(done[kind]) > 0 for kind in begun), "they died too late"
+    assert all(done[kind] for kind in begun), "they died too early"
+    # Of which kind it is chance decides.
+    cut_short = sum(len(begun[kind]) - len(done[kind]) for kind in begun)
+    assert cut_short >= 10, "they died too late"
     # Every request that was let in is either settled or lost, and says so.
     records = {request: (outcome, charged) for request, outcome, charged in books["records"]}
     settled = {
