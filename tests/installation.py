@@ -6,6 +6,7 @@ its own Redis database, so that several web processes can share it.
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -19,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ OURS = {
     "SANDBOX",
 }
 """Variables that the surroundings may set and an installation of a test does without."""
+
+
+NEW = f"gatewayz_new_{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)[:12]}"
+"""What the processes of one run call the installation that all others are copies of."""
 
 
 def free_port() -> int:
@@ -120,16 +125,15 @@ def await_answer(url: str, process: subprocess.Popen[Any], *, within: float = 30
 def make_installation(
     data_dir: Path, *, database_url: str = "", redis_url: str = "", **environment: str
 ) -> Iterator[Installation]:
-    """Migrated and bootstrapped. Its database goes away with it."""
+    """Migrated and bootstrapped, with the sandbox's models. Its database goes away with it.
+
+    Where a setting of ``environment`` switches on an app with tables of its own, the caller migrates.
+    """
     database = _database_beside(database_url) if database_url else ""
     clean = _clean_environment(data_dir, database, redis_url)
     _copy_new_installation(data_dir, database, redis_url)
     installation = Installation(clean | environment, data_dir)
     try:
-        if environment:
-            # Tables of apps that only these settings switch on, and what they say of the catalogue.
-            installation.manage("migrate", "--verbosity", "0")
-            installation.manage("bootstrap")
         yield installation
     finally:
         installation.stop()
@@ -156,34 +160,55 @@ def _clean_environment(data_dir: Path, database_url: str, redis_url: str) -> dic
 
 
 def _copy_new_installation(data_dir: Path, database_url: str, redis_url: str) -> None:
-    """What the first start writes takes seconds, and is the same each time."""
-    if database_url:
-        template = _new_on_postgresql(_on_same_server(database_url, "postgres"), redis_url)
-        _on_server(database_url, f'CREATE DATABASE "{_name(database_url)}" TEMPLATE "{template}"')
-    else:
-        shutil.copytree(_new_on_sqlite(), data_dir, dirs_exist_ok=True)
+    """What the first start writes takes seconds, and is the same each time: the processes of a run make it once."""
+    with _one_at_a_time():
+        if database_url:
+            template = _new_on_postgresql(database_url, redis_url)
+            _on_server(
+                database_url, f'CREATE DATABASE "{_name(database_url)}" TEMPLATE "{template}"'
+            )
+        else:
+            shutil.copytree(_new_on_sqlite(), data_dir, dirs_exist_ok=True)
 
 
-@functools.cache
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (Path(tempfile.gettempdir()) / "gatewayz-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _new_on_sqlite() -> Path:
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    _begin(_clean_environment(folder, "", ""), folder)
+    folder = Path(tempfile.gettempdir()) / NEW
+    if not folder.exists():
+        atexit.register(_forget, functools.partial(shutil.rmtree, folder, ignore_errors=True))
+        with tempfile.TemporaryDirectory() as unfinished:
+            _begin(_clean_environment(Path(unfinished), "", ""), Path(unfinished))
+            shutil.copytree(unfinished, folder)
     return folder
 
 
-@functools.cache
-def _new_on_postgresql(server_url: str, redis_url: str) -> str:
-    database_url = _database_beside(server_url)
-    _on_server(server_url, f'CREATE DATABASE "{_name(database_url)}"')
-    atexit.register(_drop, database_url)
-    with tempfile.TemporaryDirectory() as folder:
-        _begin(_clean_environment(Path(folder), database_url, redis_url), Path(folder))
-    return _name(database_url)
+def _new_on_postgresql(database_url: str, redis_url: str) -> str:
+    """The name of a database."""
+    if not _on_server(database_url, f"SELECT 1 FROM pg_database WHERE datname = '{NEW}'"):
+        unfinished = _database_beside(database_url)
+        for database in (unfinished, _on_same_server(database_url, NEW)):
+            atexit.register(_forget, functools.partial(_drop, database))
+        _on_server(database_url, f'CREATE DATABASE "{_name(unfinished)}"')
+        with tempfile.TemporaryDirectory() as folder:
+            _begin(_clean_environment(Path(folder), unfinished, redis_url), Path(folder))
+        _on_server(database_url, f'ALTER DATABASE "{_name(unfinished)}" RENAME TO "{NEW}"')
+    return NEW
+
+
+def _forget(remove: Callable[[], None]) -> None:
+    """Whoever comes after makes it anew."""
+    with _one_at_a_time():
+        remove()
 
 
 def _begin(environment: dict[str, str], data_dir: Path) -> None:
-    installation = Installation(environment, data_dir)
+    installation = Installation(environment | {"SANDBOX": "true"}, data_dir)
     installation.manage("migrate", "--verbosity", "0")
     installation.manage("bootstrap")
 
@@ -202,9 +227,11 @@ def _name(database_url: str) -> str:
 
 def _drop(database_url: str) -> None:
     if database_url:
-        _on_server(database_url, f'DROP DATABASE "{_name(database_url)}" WITH (FORCE)')
+        _on_server(database_url, f'DROP DATABASE IF EXISTS "{_name(database_url)}" WITH (FORCE)')
 
 
-def _on_server(database_url: str, statement: str) -> None:
+def _on_server(database_url: str, statement: str) -> list[Any]:
+    """The rows, where the statement has any."""
     with psycopg.connect(_on_same_server(database_url, "postgres"), autocommit=True) as connection:
-        connection.execute(statement)
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []

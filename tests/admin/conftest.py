@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import BigIntegerField
 
 from apps.accounts import notices
@@ -72,6 +73,10 @@ def staff(visitor):
 
 @pytest.fixture
 def books(db):
+    return make_books()
+
+
+def make_books() -> Books:
     """Alice's organisation: $10, a settled request, an open hold and a record."""
     alice = signup.create_user(email="alice@example.com", password="pw")
     books = Books(Membership.objects.get(user=alice).organization_id)
@@ -93,9 +98,16 @@ def books(db):
     return books
 
 
-@pytest.fixture
-def every_table(books):
-    """At least one row in each table that the back office shows."""
+@pytest.fixture(scope="module")
+def every_table(django_db_setup, django_db_blocker):
+    """At least one row in each table that the back office shows: the same for all tests of a file."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        fill_every_table(make_books())
+        yield
+        transaction.set_rollback(True)
+
+
+def fill_every_table(books: Books) -> None:
     keys.issue(books.organization_id, name="a key")
     provider_keys.store(books.organization_id, provider="acme", secret="acme-secret-7Kq2")
     Group.objects.create(name="support")

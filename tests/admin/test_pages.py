@@ -45,9 +45,11 @@ def test_list_loads_when_sorted_by_each_column_and_narrowed_by_each_filter(
         for choice in list(spec.choices(plain))[:3]
         if "query_string" in choice
     ]
-    orders = [f"?o={n}" for n in range(1, len(plain.list_display) + 1)]
+    by_each_column = "?o=" + ".".join(str(n) for n in range(1, len(plain.list_display) + 1))
 
-    answers = {query: staff.get(url(model, "changelist") + query) for query in choices + orders}
+    answers = {
+        query: staff.get(url(model, "changelist") + query) for query in [*choices, by_each_column]
+    }
 
     assert {q: a.status_code for q, a in answers.items() if a.status_code != 200} == {}
 

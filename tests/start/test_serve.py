@@ -17,9 +17,6 @@ import pytest
 
 from tests.installation import OURS, ROOT, await_answer, free_port
 
-# The bounds of a start are seconds of a machine that does nothing else.
-pytestmark = pytest.mark.alone
-
 CHAT = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -136,6 +133,7 @@ def test_keeps_all_data_and_stops_cleanly_when_interrupted_and_started_again(dat
         assert again.demo["admin_password"] == demo["admin_password"]
 
 
+@pytest.mark.alone
 def test_starts_within_eight_seconds_when_the_database_exists(data_dir):
     started = time.monotonic()
     with Served(data_dir):
@@ -160,6 +158,7 @@ def test_admin_login_works_with_the_demo_credentials(data_dir):
         assert "Request records" in landed.text
 
 
+@pytest.mark.alone
 def test_provider_added_from_another_process_is_live_within_a_second(data_dir, gateway):
     with Served(data_dir, FRIEND_API_KEY="friend-key") as served:
         added = subprocess.run(

@@ -23,6 +23,7 @@ def installation(tmp_path_factory, fake):
         STRIPE_WEBHOOK_SECRET="whsec_x",
         STRIPE_API_BASE=fake.url,
     ) as made:
+        made.manage("migrate", "--verbosity", "0")
         yield made
 
 
