@@ -142,6 +142,17 @@ def test_starts_within_eight_seconds_when_the_database_exists(data_dir):
         assert time.monotonic() - started < 8
 
 
+def test_says_in_one_line_of_the_log_that_payments_are_off(data_dir):
+    with Served(data_dir) as served:
+        webhook = httpx.post(f"{served.url}/api/stripe/webhook", content=b"{}", timeout=10)
+        status, output, errors = served.interrupt()
+
+    assert (webhook.status_code, status, errors) == (503, 0, "")
+    (line,) = [json.loads(one) for one in output.splitlines() if "billing." in one]
+    assert (line["event"], line["id"], line["level"]) == ("start.check", "billing.I001", "info")
+    assert "STRIPE_WEBHOOK_SECRET" in line["told"]
+
+
 def test_admin_login_works_with_the_demo_credentials(data_dir):
     with Served(data_dir) as served, httpx.Client(base_url=served.url) as browser:
         browser.get("/admin/login/").raise_for_status()
