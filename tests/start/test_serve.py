@@ -108,6 +108,8 @@ def data_dir(served_before, tmp_path):
 def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
     with Served(tmp_path / "data") as served:
         before = served.ask("/v1/credits").json()["data"]["total_nano_usd"]
+        trial = served.ask("/v1/trial/status").json()["data"]
+        assert (trial["status"], trial["credit_nano_usd"]) == ("active", before)
 
         answer = served.ask("/v1/chat/completions", CHAT).json()
 
@@ -115,6 +117,8 @@ def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
         after = served.ask("/v1/credits").json()["data"]["total_nano_usd"]
         assert before == 10 * 10**9
         assert before - after == round(answer["usage"]["cost"] * 1e9) > 0
+        left = served.ask("/v1/trial/status").json()["data"]["credit_left_nano_usd"]
+        assert left == after
         assert served.demo["base_url"] == f"{served.url}/v1"
         assert stat.S_IMODE((tmp_path / "data" / "demo.json").stat().st_mode) == 0o600
 
