@@ -168,6 +168,20 @@ def test_answer_comes_in_time_and_nothing_else_waits_when_stripe_hangs(shop, pai
     assert (event.status, event.attempts) == (EventStatus.FAILED, 1)
 
 
+def test_no_database_connection_is_kept_while_stripe_is_asked(shop):
+    kept = []
+    assert shop.stored() == []
+    connection.close_at = 0  # as with a pool, which takes back what is closed
+
+    def look(client):
+        kept.append(connection.connection)
+        return client.v1.products.create({"name": "something"})
+
+    ask(look)
+
+    assert kept == [None]
+
+
 def test_no_call_begins_when_the_time_to_answer_in_is_over(shop):
     asked = []
 

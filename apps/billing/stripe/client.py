@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
+from django.db import close_old_connections
 
 from apps.common.errors import (
     NotFound,
@@ -93,6 +94,7 @@ def ask(work: "Callable[[stripe.StripeClient], Any]") -> Json:
     client = _client()
     import stripe  # half a second, which only those pay who pay
 
+    close_old_connections()  # back to the pool: nobody else is to wait for it while Stripe is waited for
     try:
         answer = work(client)
     except stripe.CardError as error:
