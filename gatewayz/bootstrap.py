@@ -1,12 +1,13 @@
 """Bootstrap: what an empty database needs before the first request. Safe to run again; nothing is overwritten.
 
 Every installation gets the providers of the registry and the prices of the price book. The embedded quick start also
-gets a staff user, an organisation with trial credit and a live key, written to ``demo.json`` (mode 0600).
+gets a staff user, an organisation on a trial and a live key, written to ``demo.json`` (mode 0600).
 """
 
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from django.db import transaction
 
 from apps.accounts import selectors as accounts
 from apps.accounts import services as signup
-from apps.billing.services import ledger
+from apps.billing.services import trials
 from apps.catalog.services import refresh
+from apps.common import clock
+from apps.common.errors import TrialRefused
 from apps.common.money import usd_to_nano
 from apps.keys import services as keys
 
 ADMIN_EMAIL = "admin@gatewayz.local"
+DEMO_DAYS = 3650
+"""A quick start does not end while somebody looks elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +58,18 @@ def _create_demo(base_url: str) -> Demo:
     user = accounts.find_user(ADMIN_EMAIL)
     if user is None:
         user = signup.create_user(email=ADMIN_EMAIL, password=password, is_superuser=True)
+        user.email_verified_at = clock.now()  # nobody else has this gateway, and a trial needs it
     else:
         user.set_password(password)
-        user.save(update_fields=["password"])
+    user.save(update_fields=["password", "email_verified_at"])
     organization = accounts.personal_organization(user)
-    ledger.grant_promo(
-        organization.pk,
-        amount=usd_to_nano(settings.TRIAL_CREDIT_USD),
-        reference=f"trial:{organization.pk}",
-        memo="Trial credit",
-    )
+    with suppress(TrialRefused):  # it is there from the last time
+        trials.give(
+            organization.pk,
+            name="quick start",
+            credit=usd_to_nano(settings.TRIAL_CREDIT_USD),
+            days=DEMO_DAYS,
+        )
     issued = keys.issue(organization.pk, name="demo", created_by_id=user.pk)
     return Demo(base_url, issued.secret, ADMIN_EMAIL, password)
 

@@ -1,12 +1,24 @@
-"""System checks of a deployment: `manage.py check --deploy`."""
+"""System checks: those of a deployment (`manage.py check --deploy`), and those that a web process tells at start."""
 
 from typing import Any
 
+import structlog
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, register, run_checks
 from django.core.checks import Warning as CheckWarning
 
 from gatewayz import env
+
+log = structlog.get_logger(__name__)
+
+TOLD_AT_START = "billing"
+"""The tag of the checks whose findings an operator must see although nobody runs `manage.py check`."""
+
+
+def tell() -> None:
+    """One line of the log for each finding: uvicorn runs no checks."""
+    for found in run_checks(tags=[TOLD_AT_START]):
+        log.log(found.level, "start.check", id=found.id, told=found.msg, hint=found.hint)
 
 
 @register(Tags.security, deploy=True)

@@ -170,9 +170,14 @@ OTHER_PATHS: Json = {
                 "stripe_webhook",
                 "Stripe tells what happened; signed by it",
                 {
-                    200: _json("Kept, or here already."),
+                    200: _json("Processed, now or before, or of a kind that changes nothing."),
                     **refusals(
-                        [errors.InvalidRequest, errors.InternalError, errors.PaymentsNotConfigured],
+                        [
+                            errors.InvalidRequest,
+                            errors.InternalError,
+                            errors.EventNotProcessed,
+                            errors.PaymentsNotConfigured,
+                        ],
                         "ErrorBody",
                     ),
                 },

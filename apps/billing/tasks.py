@@ -68,13 +68,6 @@ def tell_budget_alerts() -> None:
 
 
 @shared_task
-def process_stripe_event(event_id: str) -> None:
-    """A webhook that has just come."""
-    if inbox.process(event_id):
-        mirror_stripe_event.delay(event_id)
-
-
-@shared_task
 def mirror_stripe_event(event_id: str) -> None:
     """Show staff the object as Stripe has it. Nothing depends on it, so a failure is only told."""
     if found := inbox.object_of(event_id):
@@ -83,9 +76,10 @@ def mirror_stripe_event(event_id: str) -> None:
 
 @shared_task
 def sweep_payments() -> None:
-    """Webhooks that failed or were never queued; orders, subscriptions and refunds that nobody told us of."""
+    """Webhooks that failed or whose process died; orders, subscriptions and refunds that nobody told us of."""
     for event_id in inbox.due_events():
-        process_stripe_event(event_id)
+        if inbox.process(event_id):
+            mirror_stripe_event.delay(event_id)
     sweep.compare_open_orders()
     sweep.compare_subscriptions()
     sweep.send_waiting_refunds()

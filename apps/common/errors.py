@@ -32,6 +32,7 @@ Messages are ours: no upstream body, key, URL or trace ever becomes part of one.
     ├── UpstreamTimeout        504  upstream_timeout
     ├── ServiceUnavailable     503  service_unavailable
     │   ├── Overloaded         503  overloaded
+    │   ├── EventNotProcessed  503  event_not_processed
     │   └── PaymentsNotConfigured 503  payments_not_configured
     └── InternalError          500  internal_error
 """
@@ -250,6 +251,10 @@ class Overloaded(ServiceUnavailable):
     code = "overloaded"
 
 
+class EventNotProcessed(ServiceUnavailable):
+    code = "event_not_processed"
+
+
 class PaymentsNotConfigured(ServiceUnavailable):
     code = "payments_not_configured"
     retryable = False
@@ -276,6 +281,7 @@ ERROR_CODES: frozenset[str] = frozenset(
         "context_length_exceeded",
         "email_not_allowed",
         "email_not_verified",
+        "event_not_processed",
         "idempotency_in_flight",
         "idempotency_mismatch",
         "idempotency_not_kept",

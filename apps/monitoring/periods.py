@@ -1,12 +1,13 @@
 """Periods: a range of time cut into what roll-ups know and what must be read from the records; days of a time zone. Pure.
 
-    from        10:00        11:00  …  22:00  22:30 (midnight in Kolkata)  23:00  …   until         to
-     ├ records ───┤ hours of roll-ups ────┤ records ────────────────────────┤ hours ────┤ records ───┤
+    from        10:00             …  18:00   18:30 (midnight in Kolkata)   19:00  …   until         to
+     ├ records ───┤ hours of roll-ups ──┼───────┼ tail ───────────────────────┼───────────┤ records ───┤
 
-An hour is one of UTC. It belongs to the day on which it begins; one that a midnight divides is read from the records.
+An hour is one of UTC. It belongs to the day on which it begins; of one that a midnight divides the tail, from the midnight on, is
+moved to the day after: taken from the one and added to the other. Tails have roll-ups of their own.
 
-Whole days are read from the roll-ups of days, which are those of UTC. By day in another zone, the hours that are on another
-day there are added to that one and taken from the day of UTC: two hours of the day in Berlin, not all.
+Whole days are read from the roll-ups of days, which are those of UTC. By day in another zone, the hours that begin on another
+day there are moved to that one: two hours of the day in Berlin, not all.
 """
 
 import datetime
@@ -20,7 +21,14 @@ HOUR = 3600
 HOURS = 24
 QUARTER = 900
 """Every zone is whole quarters of an hour from UTC."""
+QUARTERS = 4
+"""Of an hour."""
 DAY_MINUTES = 1440
+DAY_QUARTERS = 96
+PARTIAL_OFFSETS = (-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825)
+"""Minutes ahead of UTC, other than whole hours, that zones have in this decade; another midnight is read from the records."""
+TAILS = frozenset(-minutes % DAY_MINUTES * 60 // QUARTER for minutes in PARTIAL_OFFSETS)
+"""The quarters of a day, UTC, with which a day begins somewhere, and not an hour."""
 EPOCH = datetime.date(1970, 1, 1)
 MOST_DIVIDED = 400
 """Hours that a statement names one by one: a year of midnights. SQLite takes no more than a thousand terms."""
@@ -39,7 +47,8 @@ class Span:
 class Cut:
     """``days`` and ``hours`` without ``divided`` are of roll-ups; ``ranges`` are read from the records.
 
-    ``moved`` is in the days already, on a day that is not the zone's: its hours, and ``moved_ranges`` of records.
+    ``moved`` are hours of the days that begin on another day of the zone. ``tails`` are in what is read so far as well, on the day
+    before theirs: quarters with roll-ups of what follows in the hour, and ``tail_ranges`` of records.
     """
 
     days: tuple[Span, ...]
@@ -47,7 +56,8 @@ class Cut:
     divided: tuple[int, ...]
     ranges: tuple[Range, ...]
     moved: tuple[int, ...] = ()
-    moved_ranges: tuple[Range, ...] = ()
+    tails: tuple[int, ...] = ()
+    tail_ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +96,11 @@ def cut(
     *,
     until: datetime.datetime | None,
     days_until: int = 0,
+    tails_since: int | None = None,
     late: Iterable[int] = (),
     zone: ZoneInfo | None = None,
 ) -> Cut:
-    """``until`` is how far the roll-ups go, but for the hours of ``late``; with a zone, no hour of theirs has a midnight within.
+    """``until`` is how far the roll-ups go, but for the hours of ``late``; those of tails begin with the hour ``tails_since``, if at all.
 
     Whole days before ``days_until`` are days of UTC; with a zone, what of them lies on another of its days is moved.
     """
@@ -106,22 +117,35 @@ def cut(
         range(-(-first // HOURS), min(last // HOURS, days_until)),
         without={hour // HOURS for hour in late_hours},
     )
-    between = list(midnights(whole, zone)) if zone else []
-    split = {_hour(midnight): midnight for midnight in between if midnight.minute}
     hours = _gaps(first, last, days)
-    outside = {hour for hour in split if any(span.first <= hour < span.last for span in hours)}
-    divided = sorted(late_hours | outside)
+    tails, tail_ranges, divided = [], [], set(late_hours)
+    for midnight in midnights(whole, zone) if zone else ():
+        hour = _hour(midnight)
+        if not midnight.minute or not first <= hour < last or hour in late_hours:
+            continue
+        is_summed = tails_since is not None and hour >= tails_since
+        if is_summed and has_tail(quarter := quarter_of(midnight)):
+            tails.append(quarter)
+        elif any(span.first <= hour < span.last for span in hours):
+            divided.add(hour)
+        else:
+            tail_ranges.append(Range(midnight, moment_of(hour + 1)))
     if len(divided) > MOST_DIVIDED:
         return records
     end = min(moment_of(last), until)
     ranges = [
         Range(whole.start, moment_of(first)),
-        *(Range(moment_of(hour), min(moment_of(hour + 1), end)) for hour in divided),
+        *(Range(moment_of(hour), min(moment_of(hour + 1), end)) for hour in sorted(divided)),
         Range(end, whole.end),
     ]
-    moved, moved_ranges = _moved(days, zone) if zone else ((), ())
     return Cut(
-        tuple(days), tuple(hours), tuple(divided), tuple(_joined(ranges)), moved, moved_ranges
+        tuple(days),
+        tuple(hours),
+        tuple(sorted(divided)),
+        tuple(_joined(ranges)),
+        tuple(_moved(days, zone)) if zone else (),
+        tuple(tails),
+        tuple(tail_ranges),
     )
 
 
@@ -148,20 +172,12 @@ def _gaps(first: int, last: int, days: Iterable[Span]) -> list[Span]:
     return [span for span in found if span.first < span.last]
 
 
-def _moved(days: Iterable[Span], zone: ZoneInfo) -> tuple[tuple[int, ...], tuple[Range, ...]]:
-    """What is on another day of the zone than of UTC: hours, and the parts of those that a midnight divides."""
-    hours: list[int] = []
-    parts: list[Range] = []
+def _moved(days: Iterable[Span], zone: ZoneInfo) -> Iterator[int]:
+    """The hours that begin on another day of the zone than of UTC."""
     for span in days:
         for hour in _elsewhere(span, zone):
-            start = moment_of(hour)
-            quarters = [start + n * datetime.timedelta(seconds=QUARTER) for n in range(4)]
-            other = [moment for moment in quarters if number_of(moment, zone) != hour // HOURS]
-            if len(other) == len(quarters):
-                hours.append(hour)
-            elif other:
-                parts.append(Range(other[0], other[-1] + datetime.timedelta(seconds=QUARTER)))
-    return tuple(hours), tuple(parts)
+            if number_of(moment_of(hour), zone) != hour // HOURS:
+                yield hour
 
 
 def _elsewhere(span: Span, zone: ZoneInfo) -> Iterator[int]:
@@ -225,6 +241,26 @@ def minutes_ahead(moment: datetime.datetime, zone: ZoneInfo) -> int:
 
 def moment_of(hour: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(hour * HOUR, datetime.UTC)
+
+
+def quarter_of(moment: datetime.datetime) -> int:
+    """Since 1970; the one that the moment is in."""
+    return int(moment.timestamp()) // QUARTER
+
+
+def start_of_quarter(quarter: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(quarter * QUARTER, datetime.UTC)
+
+
+def has_tail(quarter: int) -> bool:
+    """Whether what follows in its hour, itself included, has a roll-up."""
+    return quarter % DAY_QUARTERS in TAILS
+
+
+def tails_with(quarter: int) -> list[int]:
+    """Those that the quarter is in."""
+    begun = range(quarter - quarter % QUARTERS, quarter + 1)
+    return [one for one in begun if has_tail(one)]
 
 
 def day_of(number: int) -> datetime.date:

@@ -1,7 +1,8 @@
 """Reading usage: sums of an organisation over a range, by whatever is asked for; true the moment a request has ended.
 
 Roll-ups are added up by the database, the records that they do not hold yet by ``sum_records``; both meet in ``Sums``.
-Whole days come from days, hours only from the ragged ends of a range and what a zone moves to another day (``periods``).
+Whole days come from days, hours only from the ragged ends of a range and what a zone moves to another day, and so do the
+tails of hours that a midnight divides (``periods``).
 """
 
 import datetime
@@ -28,7 +29,7 @@ from typing_extensions import override
 from apps.common import histograms
 from apps.inference.usage_sums import ENDS, NUMBERS, Key, Range, Sums, sum_records
 from apps.monitoring import periods
-from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress
+from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress, UsageTail
 from apps.monitoring.periods import DAY_MINUTES, Cut, Span
 
 Group = Literal["model", "provider", "key", "tag", "billing", "day", "hour"]
@@ -80,9 +81,9 @@ def read_usage(question: Question) -> list[Spread]:
     """Those with requests, in no order. Without groups: one, or none when there was no request."""
     while True:
         before = _progress()
-        found = _read(question, until=before[0], days_until=before[1])
+        found = _read(question, before)
         # A job that wrote meanwhile moved records from one side to the other.
-        if _progress() == before:
+        if _progress().version == before.version:
             return [Spread(values, sums) for values, sums in found.items()]
 
 
@@ -118,19 +119,17 @@ def _within(question: Question, spreads: Sequence[Spread]) -> Range:
     return Range(start, end)
 
 
-def _progress() -> tuple[datetime.datetime | None, int, int]:
-    rows = UsageProgress.objects.filter(pk=1)
-    return rows.values_list("until", "days_until", "version").first() or (None, 0, 0)
+def _progress() -> UsageProgress:
+    return UsageProgress.objects.filter(pk=1).first() or UsageProgress()
 
 
-def _read(
-    question: Question, *, until: datetime.datetime | None, days_until: int
-) -> dict[Values, Sums]:
+def _read(question: Question, progress: UsageProgress) -> dict[Values, Sums]:
     by_day = "day" in question.by
     cut = periods.cut(
         question.whole,
-        until=until,
-        days_until=0 if "hour" in question.by else days_until,
+        until=progress.until,
+        days_until=0 if "hour" in question.by else progress.days_until,
+        tails_since=progress.tails_since if progress.has_tails else None,
         late=_late_hours(),
         zone=question.zone if by_day and question.zone is not UTC else None,
     )
@@ -144,27 +143,43 @@ def _read(
         rows = within.exclude(hour__in=divided) if divided else within
         _add(found, _sum_rows(question, _on_days(rows, hours, question)))
     _add(found, _sum_fresh(question, cut.ranges))
-    _move(found, question, cut)
+    _move_hours(found, question, cut.moved)
+    _move_tails(found, question, cut)
     return {values: sums for values, sums in found.items() if any(sums.numbers[: len(ENDS)])}
 
 
-def _move(found: dict[Values, Sums], question: Question, cut: Cut) -> None:
-    """From the day of UTC to the zone's."""
-    if not (cut.moved or cut.moved_ranges):
-        return
-    place = question.by.index("day")
+def _move_hours(found: dict[Values, Sums], question: Question, hours: Sequence[int]) -> None:
+    """From the day of UTC to the zone's on which they begin."""
     for by in (1, -1):
-        hours = [hour for hour in cut.moved if _moves(periods.moment_of(hour), question) == by]
-        parts = [part for part in cut.moved_ranges if _moves(part.start, question) == by]
-        moved: dict[Values, Sums] = defaultdict(Sums)
-        if hours:
-            rows = UsageHour.objects.filter(hour__in=hours)
-            utc_day = F("hour") / Value(periods.HOURS)
-            _add(moved, _sum_rows(question, rows.annotate(day=utc_day)))
-        _add(moved, _sum_fresh(replace(question, zone=UTC), parts))
-        for values, sums in moved.items():
+        moved = [hour for hour in hours if _moves(periods.moment_of(hour), question) == by]
+        if not moved:
+            continue
+        place = question.by.index("day")
+        rows = UsageHour.objects.filter(hour__in=moved)
+        utc_day = F("hour") / Value(periods.HOURS)
+        for values, sums in _sum_rows(question, rows.annotate(day=utc_day)):
             found[values].subtract(sums)
             found[_later(values, place, by)].add(sums)
+
+
+def _move_tails(found: dict[Values, Sums], question: Question, cut: Cut) -> None:
+    """From the zone's day on which their hour begins to the next, which is theirs."""
+    if not (cut.tails or cut.tail_ranges):
+        return
+    place = question.by.index("day")
+    hour = F("quarter") / Value(periods.QUARTERS)
+    rows = UsageTail.objects.filter(quarter__in=cut.tails).annotate(day=F("quarter"), hour=hour)
+    for values, sums in _sum_rows(question, rows):
+        quarter = values[place]
+        day = periods.number_of(periods.start_of_quarter(quarter), question.zone)
+        _move_tail(found, _later(values, place, day - quarter), place, sums)
+    for values, sums in _sum_fresh(question, cut.tail_ranges):
+        _move_tail(found, values, place, sums)
+
+
+def _move_tail(found: dict[Values, Sums], values: Values, place: int, sums: Sums) -> None:
+    found[_later(values, place, -1)].subtract(sums)
+    found[values].add(sums)
 
 
 def _moves(moment: datetime.datetime, question: Question) -> int:
@@ -218,7 +233,7 @@ def _value(group: Group, key: Key, moment: datetime.datetime, zone: ZoneInfo) ->
 
 
 def _sum_rows(question: Question, rows: QuerySet[Any]) -> Iterator[tuple[Values, Sums]]:
-    """From roll-ups of days or of hours."""
+    """From roll-ups."""
     rows = rows.filter(organization_id=question.organization_id, **(question.only or {})).order_by()
     by: Sequence[str] = [COLUMNS.get(group, group) for group in question.by]
     totals = _TOTALS | _TIMES if question.has_times else _TOTALS

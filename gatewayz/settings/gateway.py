@@ -84,6 +84,8 @@ TOP_UP_FEE_BP = env.basis_points("TOP_UP_FEE_PERCENT")
 TOP_UP_LEAST_CENTS = 5_00
 TOP_UP_MOST_CENTS = 10_000_00
 REFUND_DAYS = env.integer("REFUND_DAYS", least=0)
+# Stripe waits for a webhook's answer. The calls to Stripe that answering takes end by then; what is left the job does.
+WEBHOOK_SECONDS = 8.0
 # A webhook whose processing fails is tried again after 30 s, then twice as long each time, so often.
 EVENT_ATTEMPTS = 12
 EVENT_RETRY_SECONDS = 30

@@ -76,9 +76,13 @@ def test_one_credit_when_the_same_webhooks_come_twenty_times_at_once(shop):
     order = shop.order()
     shop.pay(order)
 
-    answers = shop.deliver(times=20)
+    answers = shop.fake.deliver(times=20)
 
-    assert set(answers) == {200}
+    # Those who found somebody at it are to come again; whoever was at it has acknowledged.
+    assert {told["status"] for told in answers} <= {200, 503}
+    assert {told["event"] for told in answers if told["status"] == 200} == set(shop.events())
+    assert shop.purchased == 10 * USD
+    assert set(shop.deliver(events=shop.events())) == {200}
     assert shop.purchased == 10 * USD
     assert StripeEvent.objects.filter(pk__in=shop.events()).count() == len(shop.events())
     assert {event.status for event in shop.stored()} <= {"processed", "ignored"}
@@ -93,7 +97,8 @@ def test_one_credit_when_events_of_one_payment_are_processed_at_once(shop):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda event: shop.deliver(events=[event], times=4), told * 4))
 
-    assert {status for answer in answers for status in answer} == {200}
+    assert {status for answer in answers for status in answer} <= {200, 503}
+    assert set(shop.deliver(events=told)) == {200}
     assert shop.purchased == 10 * USD
     assert shop.is_sound()
 

@@ -20,7 +20,8 @@ def test_one_allowance_when_the_same_invoice_is_told_of_twenty_times_at_once(sho
 
     answers = shop.deliver(events=told, times=20)
 
-    assert answers == [200] * 20
+    assert {200} <= set(answers) <= {200, 503}  # 503: somebody was at it
+    assert shop.deliver(events=told) == [200]
     assert (payer.allowance, payer.plan) == (30 * USD, "pro")
     assert len(payer.entries()) == 1
     assert shop.is_sound()
@@ -36,7 +37,8 @@ def test_one_allowance_when_every_event_is_processed_at_once(shop, payer):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda event: shop.deliver(events=[event], times=3), renewed))
 
-    assert {status for answer in answers for status in answer} == {200}
+    assert {status for answer in answers for status in answer} <= {200, 503}
+    assert set(shop.deliver(events=renewed)) == {200}
     assert {event.status for event in shop.stored()} <= {"processed", "ignored"}
     assert payer.allowance == 60 * USD
     assert len(payer.entries()) == 2
@@ -123,7 +125,7 @@ def test_allowance_comes_later_when_stripe_was_away(shop, payer):
     shop.fake.control("fail", kind="500", count=1, method="GET", path="/v1/invoices")
     told = shop.events("invoice.paid")
 
-    assert shop.deliver(events=told) == [200]
+    assert shop.deliver(events=told) == [503]
 
     (event,) = shop.stored("invoice.paid")
     assert (event.status, payer.allowance) == (EventStatus.FAILED, 0)

@@ -94,3 +94,43 @@ def test_each_percentage_of_a_budget_is_told_once():
     ((kind, facts),) = told(books.organization_id)
     assert (kind, facts["percent"], facts["spent_nano_usd"]) == ("budget_reached", 50, 100)
     assert (facts["subject"], facts["window"]) == ("the organisation", "month")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("spending", "wanted"),
+    [
+        ([200], [100]),
+        ([180, 200], [80, 100]),
+        ([100, 100, 170, 250, 300], [50, 80, 100]),
+        ([90], []),
+    ],
+)
+def test_one_mail_tells_of_all_percentages_that_a_budget_passed_at_once(spending, wanted):
+    books = open_books(purchased=1_000)
+    budget = budgets.make(
+        books.organization_id, period=Period.MONTH, amount=200, is_hard=False, alerts=[50, 80, 100]
+    )
+    window = open_window(budget.pk, clock.now())
+    for spent in spending:
+        BudgetWindow.objects.filter(pk=window.pk).update(spent=spent)
+        tasks.tell_budget_alerts()
+
+    assert [facts["percent"] for _, facts in told(books.organization_id)] == wanted
+    passed = {percent for percent in budget.alerts if spending[-1] * 100 >= percent * 200}
+    assert set(window.alerts.values_list("percent", flat=True)) == passed
+
+
+@pytest.mark.django_db
+def test_a_percentage_below_the_one_told_is_not_told_when_it_is_added_later():
+    books = open_books(purchased=1_000)
+    budget = budgets.make(
+        books.organization_id, period=Period.MONTH, amount=200, is_hard=False, alerts=[50]
+    )
+    window = open_window(budget.pk, clock.now())
+    BudgetWindow.objects.filter(pk=window.pk).update(spent=120)
+    tasks.tell_budget_alerts()
+    budgets.change(budget, amount=200, is_hard=False, alerts=[20, 50])
+    tasks.tell_budget_alerts()
+
+    assert [facts["percent"] for _, facts in told(books.organization_id)] == [50]

@@ -7,11 +7,12 @@ import time_machine
 
 from apps.accounts.models import Membership, Organization, Role
 from apps.billing.models import AccountKind, CreditLot, JournalEntry, Trial, TrialEnd, TrialTerms
-from apps.billing.selectors import trial_that_ended
+from apps.billing.selectors import credit_of, trial_that_ended
 from apps.billing.services import ledger, trials
 from apps.billing.services.verification import verify
 from apps.common import clock
 from apps.common.errors import InvalidRequest, TrialRefused
+from gatewayz.bootstrap import bootstrap_demo
 from tests.billing.books import open_books
 from tests.billing.promotions import DAY, USD, books_of, make_person, make_user
 
@@ -36,6 +37,30 @@ def test_trial_gives_what_the_terms_say():
     lot = CreditLot.objects.get(organization_id=books.organization_id)
     assert (lot.reference, lot.expires_at) == (trial.reference, trial.ends_at)
     assert verify().problems == ()
+
+
+def test_a_given_trial_is_limited_by_its_credit_and_its_days_alone():
+    books = make_person()
+
+    trial = trials.give(books.organization_id, name="fair", credit=3 * USD, days=20)
+
+    assert books.buckets == (0, 3 * USD, 0)
+    assert trial.ends_at - trial.started_at == 20 * DAY
+    assert trials.review(trial.pk, tokens=10**9, requests=10**9) is None
+    assert refused(books.organization_id) == "trial_already_used"
+
+
+def test_the_quick_start_is_on_the_trial_whose_credit_it_shows(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    bootstrap_demo(base_url="http://here/v1")
+    trial = Trial.objects.get()
+    entry = JournalEntry.objects.get(reference=trial.reference)
+
+    assert (trial.credit, entry.memo) == (10 * USD, "Trial credit (quick start)")
+    (tmp_path / "demo.json").unlink()
+    bootstrap_demo(base_url="http://here/v1")  # another key and password, no other credit
+    assert Trial.objects.get() == trial
+    assert credit_of(trial.organization_id).promo == 10 * USD
 
 
 def test_terms_are_the_rows_and_later_changes_leave_trials_alone():

@@ -1,18 +1,24 @@
-"""The inbox: what Stripe tells is kept once, acknowledged, processed once, and processed again when that failed."""
+"""The inbox: what Stripe tells is kept once, processed once before it is acknowledged, and again when that failed."""
 
 import datetime
 import hmac
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from django.core.checks import INFO, WARNING, run_checks
 from django.db import connection
+from structlog.testing import capture_logs
 
 from apps.billing import tasks
 from apps.billing.models import EventStatus, StripeEvent
 from apps.billing.services import inbox
+from apps.billing.stripe.client import StripeAway, answering_within, ask
 from apps.common import clock
+from gatewayz import checks
+from gatewayz.celery import app
 from tests.billing.stripe_shop import SECRET
 
 USD = 1_000_000_000
@@ -104,11 +110,92 @@ def test_stripe_is_asked_to_send_again_when_the_event_cannot_be_kept(shop, paid,
     assert shop.purchased == 10 * USD
 
 
+def test_event_is_processed_without_a_job_before_it_is_acknowledged(shop, paid):
+    app.conf.task_always_eager = False  # and there is no worker
+
+    assert set(shop.deliver()) == {200}
+
+    assert shop.purchased == 10 * USD
+
+
+def test_event_is_acknowledged_when_the_broker_is_away(shop, paid, monkeypatch):
+    def refuse(*_args):
+        raise tasks.mirror_stripe_event.OperationalError
+
+    monkeypatch.setattr(tasks.mirror_stripe_event, "delay", refuse)
+
+    assert set(shop.deliver()) == {200}
+    assert shop.purchased == 10 * USD
+
+
+def test_stripe_sends_again_what_somebody_else_has_under_way(shop, paid):
+    told = shop.events("checkout.session.completed")
+    shop.fake.control("fail", kind="500", count=1, method="GET")
+    shop.deliver(events=told)
+    under_way = {"status": EventStatus.RECEIVED, "next_attempt_at": clock.now() + inbox.LEASE}
+    StripeEvent.objects.filter(pk__in=told).update(**under_way)
+
+    (answer,) = shop.fake.deliver(events=told)
+
+    error = json.loads(answer["body"])["error"]
+    assert (answer["status"], error["code"]) == (503, "event_not_processed")
+    (event,) = shop.stored("checkout.session.completed")
+    assert (event.attempts, shop.purchased) == (1, 0)
+    StripeEvent.objects.filter(pk__in=told).update(next_attempt_at=clock.now())
+    assert shop.deliver(events=told) == [200]
+    assert shop.purchased == 10 * USD
+
+
+def test_answer_comes_in_time_and_nothing_else_waits_when_stripe_hangs(shop, paid, settings):
+    settings.WEBHOOK_SECONDS = 2.0
+    settings.STRIPE_TIMEOUT_SECONDS, settings.STRIPE_RETRIES = 20.0, 2
+    told = shop.events("checkout.session.completed")
+    shop.fake.control("fail", kind="timeout", count=3, milliseconds=10_000, method="GET")
+    began = time.monotonic()
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(shop.deliver, events=told)
+        alive = 0
+        while not waiting.done():
+            assert shop.gateway.client(shop.customer, timeout=1).get("/health").status_code == 200
+            alive += 1
+            time.sleep(0.05)
+
+    assert waiting.result() == [503]
+    assert time.monotonic() - began < 5
+    assert alive > 5
+    (event,) = shop.stored("checkout.session.completed")
+    assert (event.status, event.attempts) == (EventStatus.FAILED, 1)
+
+
+def test_no_database_connection_is_kept_while_stripe_is_asked(shop):
+    kept = []
+    assert shop.stored() == []
+    connection.close_at = 0  # as with a pool, which takes back what is closed
+
+    def look(client):
+        kept.append(connection.connection)
+        return client.v1.products.create({"name": "something"})
+
+    ask(look)
+
+    assert kept == [None]
+
+
+def test_no_call_begins_when_the_time_to_answer_in_is_over(shop):
+    asked = []
+
+    with answering_within(0), pytest.raises(StripeAway):
+        ask(lambda stripe: asked.append(stripe))
+
+    assert asked == []
+
+
 def test_event_is_processed_later_when_stripe_was_away(shop, paid):
     told = shop.events("checkout.session.completed")
     shop.fake.control("fail", kind="500", count=1, method="GET")
 
-    assert shop.deliver(events=told) == [200]
+    assert shop.deliver(events=told) == [503]
 
     (event,) = shop.stored("checkout.session.completed")
     assert (event.status, event.attempts, shop.purchased) == (EventStatus.FAILED, 1, 0)
@@ -121,6 +208,7 @@ def test_event_is_processed_later_when_stripe_was_away(shop, paid):
     event.refresh_from_db()
     assert (event.status, event.problem) == (EventStatus.PROCESSED, "")
     assert shop.purchased == 10 * USD
+    assert shop.deliver(events=told) == [200]
 
 
 def test_event_is_given_up_after_the_last_attempt_and_processed_when_staff_say_so(
@@ -132,6 +220,7 @@ def test_event_is_given_up_after_the_last_attempt_and_processed_when_staff_say_s
     shop.deliver(events=told)
     (event,) = shop.stored("checkout.session.completed")
     assert event.status == EventStatus.GIVEN_UP
+    assert shop.deliver(events=told) == [503]
     tasks.sweep_payments()
     assert shop.purchased == 0
 
@@ -194,20 +283,27 @@ def test_routes_say_what_is_missing_when_payments_are_not_set_up(shop, settings,
 
 
 @pytest.mark.parametrize(
-    ("embedded", "secrets", "told"),
+    ("secrets", "told"),
     [
-        (True, ("", []), []),
-        (False, ("", []), [("billing.W001", INFO), ("billing.W002", INFO)]),
-        (False, ("sk_test_x", []), [("billing.W002", WARNING)]),
-        (True, ("", ["whsec_x"]), [("billing.W001", WARNING)]),
-        (False, ("sk_test_x", ["whsec_x"]), []),
+        (("", []), [("billing.I001", INFO)]),
+        (("sk_test_x", []), [("billing.W002", WARNING)]),
+        (("", ["whsec_x"]), [("billing.W001", WARNING)]),
+        (("sk_test_x", ["whsec_x"]), []),
     ],
-    ids=["quick start", "not wanted", "no webhook secret", "no key", "both"],
+    ids=["not wanted", "no webhook secret", "no key", "both"],
 )
-def test_operator_is_warned_when_payments_are_set_up_by_half(settings, embedded, secrets, told):
+@pytest.mark.parametrize("embedded", [True, False])
+def test_operator_is_told_what_keeps_payments_off(settings, embedded, secrets, told):
+    """By a warning where they were set up by half; a deployment without payments passes."""
     settings.EMBEDDED = embedded
     settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRETS = secrets
 
     found = [message for message in run_checks() if str(message.id).startswith("billing.")]
 
     assert [(message.id, message.level) for message in found] == told
+    assert all("STRIPE_" in message.msg and "503" in message.msg for message in found)
+    with capture_logs() as lines:
+        checks.tell()
+    assert [(line["id"], line["log_level"]) for line in lines] == [
+        (name, {INFO: "info", WARNING: "warning"}[level]) for name, level in told
+    ]

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.common import clock
 from apps.inference import recorder
 from apps.inference.models import RequestRecord
-from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress
+from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress, UsageTail
 
 _numbers = itertools.count(1)
 UTC = datetime.UTC
@@ -43,6 +43,7 @@ def forget() -> None:
     RequestRecord.objects.all().delete()
     UsageDay.objects.all().delete()
     UsageHour.objects.all().delete()
+    UsageTail.objects.all().delete()
     UsageLate.objects.all().delete()
     UsageProgress.objects.all().delete()
 

@@ -5,11 +5,13 @@ import math
 import threading
 from collections import defaultdict
 from dataclasses import replace
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +19,9 @@ from apps.accounts.models import Organization
 from apps.common import clock
 from apps.common.histograms import RELATIVE_ERROR, percentile
 from apps.inference.models import RequestRecord
-from apps.inference.usage_sums import MONEY, Range
-from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress
+from apps.inference.usage_sums import MONEY, Range, sum_records
+from apps.monitoring import periods
+from apps.monitoring.models import UsageDay, UsageHour, UsageLate, UsageProgress, UsageTail
 from apps.monitoring.services import rollups
 from apps.monitoring.usage import GROUPS, Question, read_times, read_total, read_usage
 from tests.monitoring.recording import at, forget, write
@@ -205,6 +208,12 @@ def test_minutes_are_added_to_the_hour_that_has_begun(organization, monkeypatch)
         ("Australia/Lord_Howe", "2026-04-03"),
         ("Pacific/Kiritimati", "2026-03-01"),
         ("Pacific/Pago_Pago", "2026-03-01"),
+        ("Asia/Kolkata", "2026-03-01"),
+        ("Asia/Kathmandu", "2026-03-01"),
+        ("Pacific/Marquesas", "2026-03-01"),
+        ("Australia/Adelaide", "2026-04-03"),
+        ("Pacific/Chatham", "2026-04-03"),
+        ("Pacific/Chatham", "2026-09-25"),
     ],
 )
 def test_days_of_a_zone_are_exact_when_they_are_made_of_days_of_utc(
@@ -228,7 +237,89 @@ def test_days_of_a_zone_are_exact_when_they_are_made_of_days_of_utc(
     assert_true(question)
     rollups.roll_up()
     assert_true(question)
+    assert_true(replace(question, by=("day", "hour")))
     assert sum(UsageDay.objects.values_list("cost", flat=True)) == 1000 + sum(range(4 * 96))
+
+
+@pytest.mark.parametrize("by", [("day", "model"), ("day", "hour")])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"])  # fmt: skip
+def test_days_of_a_zone_need_no_records_that_are_rolled_up(organization, monkeypatch, zone, by):
+    monkeypatch.setattr(rollups, "_database_time", lambda: END + HOUR)
+    write(organization, *({"created_at": START + n * HOUR / 4, "cost": n} for n in range(4 * 48)))
+    rollups.roll_up()
+    question = Question(organization, Range(START, END), by, ZoneInfo(zone))
+    assert_true(question)
+
+    RequestRecord.objects.update(cost=10**6)  # unseen by whoever reads the roll-ups alone
+
+    assert sum(spread.sums["cost"] for spread in read_usage(question)) == sum(range(4 * 48))
+    assert all(spread.sums["cost"] < 10**6 for spread in read_usage(question))
+
+
+def test_every_zone_has_its_midnights_rolled_up():
+    moments = [at(f"{year}-{month:02}-15T12:00:00") for year in (2026, 2027) for month in range(1, 13)]  # fmt: skip
+    found = {
+        periods.minutes_ahead(moment, ZoneInfo(name))
+        for name in available_timezones()
+        for moment in moments
+    }
+
+    assert {minutes for minutes in found if minutes % 60} == set(periods.PARTIAL_OFFSETS)
+
+
+def test_days_are_exact_while_a_former_release_still_rolls_up_without_tails(
+    organization, monkeypatch
+):
+    def roll_up_until(moment):
+        monkeypatch.setattr(rollups, "_database_time", lambda: moment)
+        rollups.roll_up()
+
+    def rest():
+        return UsageProgress.objects.get().tails_since
+
+    write(organization, *({"created_at": START + n * HOUR / 4, "cost": n} for n in range(4 * 48)))
+    question = Question(organization, Range(START, END), ("day",), ZoneInfo("Asia/Kolkata"))
+    roll_up_until(START + 10 * HOUR)
+    assert rest() == 0
+    roll_up_until(START + 25 * HOUR + HOUR / 4)
+    # As if the former one had done so.
+    UsageTail.objects.all().delete()
+    UsageProgress.objects.update(version=F("version") + 1)
+
+    assert_true(question)
+    roll_up_until(END + HOUR)
+    assert_true(question)
+    hour = int(START.timestamp()) // 3600
+    assert rest() == hour + 26  # 01:15 less a minute, the second day
+    rollups.rebuild(START, END)
+    assert rest() == hour
+    assert_true(question)
+
+
+def test_many_ranges_are_looked_up_whatever_sqlite_knows_of_the_rows(organization):
+    """After ``ANALYZE`` of a million records of one organisation its planner would rather read all of them."""
+    if connection.vendor != "sqlite":
+        return  # PostgreSQL, which always knows, weighs the ranges themselves
+    many = [Range(START + n * HOUR, START + n * HOUR + HOUR / 2) for n in range(30)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'inference_requestrecord'")
+        for index, told in (
+            ("inference_record_by_org", "1000000 1000000 1"),
+            ("inference_requestrecord_created_at_a48e7582", "1000000 1"),
+        ):
+            row = ["inference_requestrecord", index, told]
+            cursor.execute("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (%s, %s, %s)", row)
+        cursor.execute("ANALYZE sqlite_master")  # reads them
+        with CaptureQueriesContext(connection) as asked:
+            sum_records(many, slot_seconds=3600, organization_id=organization)
+            sum_records(many, slot_seconds=3600)
+        for query in asked.captured_queries:
+            cursor.execute("EXPLAIN QUERY PLAN " + query["sql"].replace("%", "%%"), [])
+            steps = [row[-1] for row in cursor.fetchall()]
+            assert any(step.startswith("SEARCH inference_requestrecord") for step in steps)
+            assert not any(step.startswith("SCAN inference_requestrecord") for step in steps)
+        transaction.set_rollback(True)
 
 
 def test_times_of_a_page_are_those_of_its_groups_alone(organization):

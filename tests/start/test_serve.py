@@ -105,6 +105,8 @@ def data_dir(served_before, tmp_path):
 def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
     with Served(tmp_path / "data") as served:
         before = served.ask("/v1/credits").json()["data"]["total_nano_usd"]
+        trial = served.ask("/v1/trial/status").json()["data"]
+        assert (trial["status"], trial["credit_nano_usd"]) == ("active", before)
 
         answer = served.ask("/v1/chat/completions", CHAT).json()
 
@@ -112,6 +114,8 @@ def test_first_request_shows_a_cost_and_a_balance_that_moves(tmp_path):
         after = served.ask("/v1/credits").json()["data"]["total_nano_usd"]
         assert before == 10 * 10**9
         assert before - after == round(answer["usage"]["cost"] * 1e9) > 0
+        left = served.ask("/v1/trial/status").json()["data"]["credit_left_nano_usd"]
+        assert left == after
         assert served.demo["base_url"] == f"{served.url}/v1"
         assert stat.S_IMODE((tmp_path / "data" / "demo.json").stat().st_mode) == 0o600
 
@@ -138,6 +142,17 @@ def test_starts_within_eight_seconds_when_the_database_exists(data_dir):
     started = time.monotonic()
     with Served(data_dir):
         assert time.monotonic() - started < 8
+
+
+def test_says_in_one_line_of_the_log_that_payments_are_off(data_dir):
+    with Served(data_dir) as served:
+        webhook = httpx.post(f"{served.url}/api/stripe/webhook", content=b"{}", timeout=10)
+        status, output, errors = served.interrupt()
+
+    assert (webhook.status_code, status, errors) == (503, 0, "")
+    (line,) = [json.loads(one) for one in output.splitlines() if "billing." in one]
+    assert (line["event"], line["id"], line["level"]) == ("start.check", "billing.I001", "info")
+    assert "STRIPE_WEBHOOK_SECRET" in line["told"]
 
 
 def test_admin_login_works_with_the_demo_credentials(data_dir):

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import F, OuterRef, Q, Subquery
 
 from apps.accounts import notices
@@ -137,30 +138,40 @@ class Told:
 
 
 def tell_alerts(now: datetime.datetime) -> list[Told]:
-    """The percentages that spending has reached since the last time; each of a window is told once."""
-    highest = BudgetAlert.objects.filter(window=OuterRef("pk")).order_by("-percent")
+    """The highest percentage of each window that spending has reached since the last time; what it passed on the way is not told."""
+    former = BudgetAlert.objects.filter(window=OuterRef("pk")).order_by("-percent")
     windows = (
         BudgetWindow.objects.filter(
             Q(budget__ended_at=None), spent__gt=0, ends_at__gt=now - datetime.timedelta(days=1)
         )
-        .annotate(told=Subquery(highest.values("percent")[:1]))
+        .annotate(told=Subquery(former.values("percent")[:1]))
         .filter(Q(told=None) | Q(told__lt=100))
         .filter(spent__gte=F("budget__amount") / 100)
         .select_related("budget")
     )
     told = []
     for window in windows:
-        for percent in sorted(set(window.budget.alerts)):
-            if window.spent * 100 >= percent * window.budget.amount:
-                _, is_new = BudgetAlert.objects.get_or_create(
-                    window=window,
-                    percent=percent,
-                    defaults={"spent": window.spent, "created_at": now},
-                )
-                if is_new:
-                    told.append(Told(window.budget, percent, window.spent))
-                    _write_to(window, percent)
+        reached = [
+            percent
+            for percent in set(window.budget.alerts)
+            if window.spent * 100 >= percent * window.budget.amount
+        ]
+        highest = max(reached, default=0)
+        if highest > (window.told or 0) and _tell(window, highest, reached, now):
+            told.append(Told(window.budget, highest, window.spent))
     return told
+
+
+@transaction.atomic
+def _tell(window: BudgetWindow, percent: int, reached: list[int], now: datetime.datetime) -> bool:
+    """False when another job has done it."""
+    found = {"spent": window.spent, "created_at": now}
+    _, is_new = BudgetAlert.objects.get_or_create(window=window, percent=percent, defaults=found)
+    if is_new:
+        for passed in reached:
+            BudgetAlert.objects.get_or_create(window=window, percent=passed, defaults=found)
+        _write_to(window, percent)
+    return is_new
 
 
 def _write_to(window: BudgetWindow, percent: int) -> None:

@@ -1,6 +1,7 @@
-"""The inbox: webhooks are stored as they came, acknowledged, and processed once each.
+"""The inbox: webhooks are stored as they came, and processed once each.
 
-    webhook → store → 200 → process (a job)    processed, ignored, or failed and tried again: by the job that sweeps
+    webhook → store → process → 200        processed, or of a kind that changes nothing
+                              → 5xx        failed, or under way elsewhere: tried again by the job that sweeps, and by Stripe
 
 Once means once at a time and never again after success; handlers write under references of the ledger, so that a
 crash half-way is repaired by doing it again.
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 LEASE = datetime.timedelta(minutes=5)
 """An attempt that has not ended by then was that of a process that died."""
 WAITING = (EventStatus.RECEIVED, EventStatus.FAILED)
+DONE = (EventStatus.PROCESSED, EventStatus.IGNORED)
 BATCH = 200
 
 
@@ -40,7 +42,7 @@ def store(event: Json, body: bytes) -> bool:
 
 
 def process(event_id: str) -> bool:
-    """Do what the event says. False when there was nothing to do, or it failed."""
+    """Do what the event says. False when it failed, is under way, waits for its time, or was done before."""
     now = clock.now()
     claimed = _due(now).filter(pk=event_id)
     if not claimed.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
@@ -58,6 +60,11 @@ def process(event_id: str) -> bool:
         return False
     _end(event, EventStatus.PROCESSED)
     return True
+
+
+def is_done(event_id: str) -> bool:
+    """Whether nothing is left to do, whoever did it."""
+    return StripeEvent.objects.filter(pk=event_id, status__in=DONE).exists()
 
 
 def due_events() -> list[str]:

@@ -1,6 +1,7 @@
 """Trials: credit for a few days, one per organisation and per verified identity.
 
     start     the terms in force, for the organisation whose owner has a verified mailbox of their own
+    give      one that ends when its credit is used up, or after so many days
     review    what was used, and the end when that is too much or the time is over; a job of every minute calls it
     end       takes back what is left of the credit: its lot expires now
     extend    the same trial, some days longer
@@ -24,6 +25,8 @@ from apps.common import clock
 from apps.common.errors import InvalidRequest, TrialRefused
 
 STANDARD = "standard"
+NO_LIMIT = 2**31 - 1
+"""Of tokens and requests: the credit is used up long before."""
 LONGEST_EXTENSION_DAYS = 365
 REMINDER = datetime.timedelta(days=1)
 """How long before its end the people of the organisation are told."""
@@ -43,6 +46,12 @@ def start(organization_id: int) -> Trial:
     terms = TrialTerms.objects.filter(pk=STANDARD, is_offered=True).first()
     if terms is None:
         raise TrialRefused("No trial is offered at the moment.", code="permission_denied")
+    return begin(organization_id, terms=terms)
+
+
+def give(organization_id: int, *, name: str, credit: int, days: int) -> Trial:
+    """``credit`` in nano-USD. Raises TrialRefused."""
+    terms = TrialTerms(slug=name, days=days, credit=credit, tokens=NO_LIMIT, requests=NO_LIMIT)
     return begin(organization_id, terms=terms)
 
 

@@ -3,12 +3,16 @@
 The SDK takes half a second to import, so it is imported by whoever needs it first.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
+from django.db import close_old_connections
 
 from apps.common.errors import (
     NotFound,
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
     import stripe
 
 log = structlog.get_logger(__name__)
+
+_ends_at: ContextVar[float | None] = ContextVar("stripe_ends_at", default=None)
+"""By the monotonic clock; None where nobody waits."""
 
 Json = dict[str, Any]
 DECLINES = {
@@ -67,6 +74,16 @@ def require_configured() -> None:
         )
 
 
+@contextmanager
+def answering_within(seconds: float) -> Iterator[None]:
+    """Somebody waits: calls made inside are not repeated, wait no longer than this altogether, and none begins after it."""
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
 def ask(work: "Callable[[stripe.StripeClient], Any]") -> Json:
     """What Stripe answers to one call.
 
@@ -74,10 +91,12 @@ def ask(work: "Callable[[stripe.StripeClient], Any]") -> Json:
     not known.
     """
     require_configured()
+    client = _client()
     import stripe  # half a second, which only those pay who pay
 
+    close_old_connections()  # back to the pool: nobody else is to wait for it while Stripe is waited for
     try:
-        answer = work(_client())
+        answer = work(client)
     except stripe.CardError as error:
         raise PaymentDeclined(
             DECLINES.get(_decline_of(error), "The card was declined."),
@@ -138,20 +157,27 @@ def _is_event(found: Json) -> bool:
 
 
 def _client() -> "stripe.StripeClient":
-    return _build(
-        settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS
-    )
+    """Raises StripeAway when the time to answer in is over."""
+    timeout, retries = settings.STRIPE_TIMEOUT_SECONDS, settings.STRIPE_RETRIES
+    ends_at = _ends_at.get()
+    if ends_at is not None:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            raise StripeAway("The payment service took too long. Nothing is lost; try again.")
+        # In whole seconds, so that few clients are made: each has connections of its own.
+        timeout, retries = min(timeout, max(1.0, left // 1)), 0
+    return _build(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, timeout, retries)
 
 
-@lru_cache(maxsize=2)
-def _build(secret: str, base: str, timeout: float) -> "stripe.StripeClient":
+@lru_cache(maxsize=16)
+def _build(secret: str, base: str, timeout: float, retries: int) -> "stripe.StripeClient":
     import stripe  # as above
 
     return stripe.StripeClient(
         secret,
         base_addresses={"api": base},
         http_client=stripe.RequestsClient(timeout=timeout),
-        max_network_retries=settings.STRIPE_RETRIES,
+        max_network_retries=retries,
     )
 
 

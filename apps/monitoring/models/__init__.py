@@ -17,6 +17,7 @@ from apps.monitoring.models.usage import (
     UsageLate,
     UsageProgress,
     UsageSums,
+    UsageTail,
 )
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "UsageLate",
     "UsageProgress",
     "UsageSums",
+    "UsageTail",
     "Watch",
 ]

@@ -79,6 +79,27 @@ class UsageHour(UsageSums):
         return datetime.datetime.fromtimestamp(self.hour * 3600, datetime.UTC)
 
 
+class UsageTail(UsageSums):
+    """Of what follows in an hour of UTC when a day has begun in a zone that is not whole hours from UTC (``periods.TAILS``)."""
+
+    quarter = models.PositiveIntegerField(
+        db_index=True, help_text="With which it begins: quarters of an hour since 1970, UTC."
+    )
+
+    class Meta:
+        ordering = ["-quarter"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "quarter", "model", "provider", "api_key_id", "tag", "billing"],
+                name="monitoring_usage_tail_once",
+            )
+        ]  # fmt: skip
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.model} from quarter {self.quarter}"
+
+
 class UsageDay(UsageSums):
     """Of a whole day of UTC: the sums of its hours, made when the day is over."""
 
@@ -118,7 +139,13 @@ class UsageProgress(models.Model):
     days_until = models.PositiveIntegerField(
         default=0, help_text="Days since 1970; those before it have their sums."
     )
+    tails_since = models.PositiveIntegerField(
+        default=0, help_text="Hours since 1970; from this one on, tails have their sums."
+    )
     version = models.BigIntegerField(default=0, help_text="Rises with every change of a roll-up.")
+    tails_version = models.BigIntegerField(
+        default=0, help_text="Another than the version: who wrote last knew no tails."
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="monitoring_usage_one")]
@@ -126,3 +153,8 @@ class UsageProgress(models.Model):
     @override
     def __str__(self) -> str:
         return f"until {self.until}"
+
+    @property
+    def has_tails(self) -> bool:
+        """False while a process of a former release writes roll-ups beside this one."""
+        return self.tails_version == self.version

@@ -1,6 +1,6 @@
 """Roll-ups: the sums of request records by hour, made anew and grown so that none is missed and none counts twice.
 
-    records ──► [ … until ) UsageHour        [ until … now ) read from the records themselves (apps.monitoring.usage)
+    records ──► [ … until ) UsageHour, UsageTail      [ until … now ) read from the records themselves (apps.monitoring.usage)
                     └─────► [ … days_until ) UsageDay: the sums of the hours of a day that is over
 
 Every minute ``until`` moves up to a minute ago, in the transaction that adds what lies between. Nobody writes a record with
@@ -20,21 +20,22 @@ from django.db import connection, transaction
 
 from apps.common import histograms
 from apps.inference.usage_sums import NUMBERS, Key, Range, Sums, first_moment, sum_records
-from apps.monitoring.models import UsageDay, UsageHour, UsageProgress
+from apps.monitoring import periods
+from apps.monitoring.models import UsageDay, UsageHour, UsageProgress, UsageTail
+from apps.monitoring.periods import QUARTER, QUARTERS
 
 HOUR = 3600
 HOURS = 24
 """Of a day."""
 LATE = datetime.timedelta(seconds=60)
-"""As in the triggers (migration 0011)."""
+"""As in the triggers (migration 0002)."""
 STEP = datetime.timedelta(days=1)
 """Of one transaction, when there is much to be made up for."""
 PATIENCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.02
 BATCH = 500
 
-_DIMENSIONS = ("organization_id", "hour", "model", "provider", "api_key_id", "tag", "billing")
-_KEY_FIELDS = ("organization", *_DIMENSIONS[1:])
+_DIMENSIONS = ("model", "provider", "api_key_id", "tag", "billing")
 _VALUES = (*NUMBERS, "latency", "first_token")
 
 
@@ -44,6 +45,19 @@ class Rolled:
     """All records before it are in the roll-ups; None while there is no record."""
     anew: int
     """Hours that were summed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A table of sums, and its column of time."""
+
+    model: type[UsageHour | UsageTail | UsageDay]
+    slot: str
+
+
+HOURLY = Rollup(UsageHour, "hour")
+FROM_QUARTER = Rollup(UsageTail, "quarter")
+DAILY = Rollup(UsageDay, "day")
 
 
 def roll_up() -> Rolled:
@@ -70,6 +84,9 @@ def rebuild(start: datetime.datetime, end: datetime.datetime) -> int:
     for _, of_day in itertools.groupby(hours, key=_day_of):
         with _locked() as progress:
             _sum_anew(progress, list(of_day))
+    with _locked() as progress:
+        if hours and hours.start < progress.tails_since <= hours.stop:
+            progress.tails_since = hours.start
     return len(hours)
 
 
@@ -79,8 +96,11 @@ def _locked() -> Iterator[UsageProgress]:
     UsageProgress.objects.get_or_create(pk=1)
     with transaction.atomic():
         progress = UsageProgress.objects.select_for_update().get(pk=1)
+        if not progress.has_tails and progress.until is not None:
+            progress.tails_since = -int(-progress.until.timestamp() // HOUR)
         yield progress
         progress.version += 1
+        progress.tails_version = progress.version
         progress.save()
 
 
@@ -93,11 +113,11 @@ def _advance(progress: UsageProgress, latest: datetime.datetime) -> None:
         return
     hour = _start_of(_hour_of(first))
     end = min(latest, hour + STEP)
-    found = sum_records([Range(max(progress.until or hour, hour), end)], slot_seconds=HOUR)
-    for key, sums in _stored({key.slot for key in found}).items():
-        if key in found:
-            found[key].add(sums)
-    _store(found)
+    for rollup, found in _sum(Range(max(progress.until or hour, hour), end)):
+        for key, sums in _stored(rollup, {key.slot for key in found}).items():
+            if key in found:
+                found[key].add(sums)
+        _store(rollup, found)
     progress.until = end
 
 
@@ -117,7 +137,10 @@ def _sum_anew(progress: UsageProgress, hours: Sequence[int]) -> None:
             continue
         end = min(_start_of(hour + 1), progress.until)
         UsageHour.objects.filter(hour=hour).delete()
-        _store(sum_records([Range(start, end)], slot_seconds=HOUR))
+        quarter = hour * QUARTERS
+        UsageTail.objects.filter(quarter__gte=quarter, quarter__lt=quarter + QUARTERS).delete()
+        for rollup, found in _sum(Range(start, end)):
+            _store(rollup, found)
     for day in sorted({_day_of(hour) for hour in hours}):
         if day < progress.days_until:
             _sum_day(day)
@@ -140,37 +163,47 @@ def _sum_next_day(progress: UsageProgress) -> bool:
 
 def _sum_day(day: int) -> None:
     found: dict[Key, Sums] = {}
-    for key, sums in _stored(range(day * HOURS, (day + 1) * HOURS)).items():
+    for key, sums in _stored(HOURLY, range(day * HOURS, (day + 1) * HOURS)).items():
         found.setdefault(key._replace(slot=day), Sums()).add(sums)
     UsageDay.objects.filter(day=day).delete()
-    UsageDay.objects.bulk_create(
-        [UsageDay(day=day, **_fields(key, sums)) for key, sums in _sorted(found)], batch_size=BATCH
-    )
+    _store(DAILY, found)
 
 
-def _stored(hours: Iterable[int]) -> dict[Key, Sums]:
-    rows = UsageHour.objects.filter(hour__in=hours).order_by()
-    width = len(_DIMENSIONS)
+def _sum(whole: Range) -> Iterator[tuple[Rollup, dict[Key, Sums]]]:
+    """By hour, and by tail."""
+    hours: dict[Key, Sums] = {}
+    tails: dict[Key, Sums] = {}
+    for key, sums in sum_records([whole], slot_seconds=QUARTER).items():
+        hours.setdefault(key._replace(slot=key.slot // QUARTERS), Sums()).add(sums)
+        for tail in periods.tails_with(key.slot):
+            tails.setdefault(key._replace(slot=tail), Sums()).add(sums)
+    yield HOURLY, hours
+    yield FROM_QUARTER, tails
+
+
+def _stored(rollup: Rollup, slots: Iterable[int]) -> dict[Key, Sums]:
+    rows = rollup.model.objects.filter(**{f"{rollup.slot}__in": slots}).order_by()
+    named = ("organization_id", rollup.slot, *_DIMENSIONS)
     return {
-        Key(*values[:width]): Sums(
-            values[width:-2], histograms.decode(values[-2]), histograms.decode(values[-1])
+        Key(*values[: len(named)]): Sums(
+            values[len(named) : -2], histograms.decode(values[-2]), histograms.decode(values[-1])
         )
-        for values in rows.values_list(*_DIMENSIONS, *_VALUES)
+        for values in rows.values_list(*named, *_VALUES)
     }
 
 
-def _store(found: dict[Key, Sums]) -> None:
-    UsageHour.objects.bulk_create(
-        [UsageHour(hour=key.slot, **_fields(key, sums)) for key, sums in _sorted(found)],
+def _store(rollup: Rollup, found: dict[Key, Sums]) -> None:
+    rows: list[Any] = [
+        rollup.model(**{rollup.slot: key.slot}, **_fields(key, sums))
+        for key, sums in sorted(found.items(), key=lambda pair: pair[0])
+    ]
+    rollup.model.objects.bulk_create(
+        rows,
         batch_size=BATCH,
         update_conflicts=True,
-        unique_fields=_KEY_FIELDS,
+        unique_fields=("organization", rollup.slot, *_DIMENSIONS),
         update_fields=_VALUES,
     )
-
-
-def _sorted(found: dict[Key, Sums]) -> list[tuple[Key, Sums]]:
-    return sorted(found.items(), key=lambda pair: pair[0])
 
 
 def _fields(key: Key, sums: Sums) -> dict[str, Any]:

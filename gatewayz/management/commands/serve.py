@@ -4,12 +4,13 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
+from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from typing_extensions import override
 
 from apps.common import single
-from gatewayz import embedded, env
+from gatewayz import checks, embedded, env
 from gatewayz.bootstrap import Demo, bootstrap_catalogue, bootstrap_demo
 from gatewayz.server import Protocol
 
@@ -45,6 +46,8 @@ class Server(uvicorn.Server):
 
 class Command(BaseCommand):
     help = "Migrate, bootstrap and serve, with the sandbox provider and scheduled jobs beside it."
+    # The others the web process tells, in its log.
+    requires_system_checks = sorted(registry.tags_available() - {checks.TOLD_AT_START})
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
