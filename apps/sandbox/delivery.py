@@ -293,7 +293,8 @@ def _is_about_to_break(options: Options, record: Record, sent: int, *, at_end: b
         options.marker,
     )
     due = any(_is_due(fault, sent, at_end=at_end) for fault in faults)
-    return due or (at_end and options.nofinish) or record.kind is Kind.FAILURE
+    at_fault = options.nofinish or options.abort is not None
+    return due or (at_end and at_fault) or record.kind is Kind.FAILURE
 
 
 def _is_due(after: int | None, sent: int, *, at_end: bool) -> bool:

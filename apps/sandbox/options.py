@@ -31,6 +31,8 @@ option                  effect                                                  
 ``stall=N``             silent after N content chunks, socket open; JSON: the same   yes
 ``malformed=N``         content chunk N+1 is cut-off JSON; JSON: half a body         yes
 ``midstream_error=N``   in-band error after N content chunks, then a clean end       yes
+``abort=N``             Chat: finish reason ``abort`` after N content chunks, then a
+                        clean end; JSON: that reason alone                           yes
 ``failed=N``            Responses: ``response.failed`` after N content chunks;
                         JSON: an answer with status ``failed``                       yes
 ``lost_end=break``      closes the socket behind the finish reason; ``hold``: silent   yes
@@ -92,6 +94,7 @@ class Options:
     stall: int | None = None
     malformed: int | None = None
     midstream_error: int | None = None
+    abort: int | None = None
     failed: int | None = None
     lost_end: LostEnd | None = None
     nofinish: bool = False
@@ -238,6 +241,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "stall": _COUNT,
     "malformed": _COUNT,
     "midstream_error": _COUNT,
+    "abort": _COUNT,
     "failed": _COUNT,
     "lost_end": _lost_end,
     "nofinish": _flag,

@@ -81,6 +81,7 @@ EMPTY = {
 LOST_ENDS = ("reopened", "cut-usage")
 CUT = {
     "no-meters": choice(delta={"content": "Good day"}),
+    "given-up": choice(delta={"content": "Good day"}) + choice("abort", delta={}) + METERS,
     "meters-everywhere": record(choices=[{"index": 0, "delta": {"content": "Good day"}}], usage=USAGE),
 }  # fmt: skip
 EXPLAINED = {"length": choice("length", delta={}), "filter": choice("content_filter", delta={})}
