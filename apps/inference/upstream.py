@@ -246,15 +246,15 @@ def _break_off(relay: StreamRelay) -> bytes:
 
 
 def _require_complete(relay: StreamRelay) -> None:
-    """A stream that ended without saying why was cut, whatever it had delivered."""
+    """A stream that ended without saying why, of each of its choices, was cut: whatever it had delivered, and whatever its end marker says."""
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
     if relay.tally.is_empty:
         raise _empty(relay.tally, "a stream without content")
-    if relay.tally.finish_reason and (relay.tally.ended or not relay.tally.open_choices):
+    if relay.tally.finish_reason and not relay.tally.open_choices:
         return
     if relay.tally.has_content:
-        raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason")
+        raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason of each choice")
     raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
 
 
