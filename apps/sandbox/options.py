@@ -40,6 +40,8 @@ option                  effect                                                  
 ``nomarker``            whole, but without the format's end marker (``[DONE]``)      yes
 ``marker=N``            after N content chunks nothing but the end marker            yes
 ``endless``             content without end; JSON: blanks without end                yes
+``endless=text``        the same; JSON: letters without end                          yes
+``endless=events``      the same; JSON: a stream of events without end               yes
 ``html``                200 with a web page                                          yes
 ``nousage``             no usage anywhere                                            yes
 ``absurd_usage``        negative and huge usage                                      yes
@@ -68,6 +70,7 @@ from typing import Literal
 
 Emptiness = Literal["body", "shell"]
 LostEnd = Literal["break", "hold"]
+Endless = Literal["blanks", "text", "events"]
 
 
 class UnknownOption(ValueError):
@@ -100,7 +103,7 @@ class Options:
     nofinish: bool = False
     nomarker: bool = False
     marker: int | None = None
-    endless: bool = False
+    endless: Endless | None = None
     html: bool = False
     nousage: bool = False
     absurd_usage: bool = False
@@ -220,6 +223,17 @@ def _lost_end(value: str) -> LostEnd:
     raise ValueError(value)
 
 
+def _endless(value: str) -> Endless:
+    match value:
+        case "" | "1" | "blanks":
+            return "blanks"
+        case "text":
+            return "text"
+        case "events":
+            return "events"
+    raise ValueError(value)
+
+
 _COUNT = _number(0, 1_000_000)
 _POSITIVE = _number(1, 1_000_000)
 _MILLISECONDS = _number(0, 3_600_000)
@@ -247,7 +261,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "nofinish": _flag,
     "nomarker": _flag,
     "marker": _COUNT,
-    "endless": _flag,
+    "endless": _endless,
     "html": _flag,
     "nousage": _flag,
     "absurd_usage": _flag,

@@ -80,6 +80,8 @@ FAULTS = {
     "given up in the middle": amid("abort=3", "error_in_body", "error_in_body", wire=Wire.OPENAI_CHAT),
     "without a finish reason": amid("nofinish", "cut", "malformed"),
     "without an end": amid("endless", "stalled", "timeout", rescued=False),
+    "a stream for a whole answer": amid("endless=events", "stalled", "malformed", rescued=False),
+    "letters without an end": amid("endless=text", "stalled", "stalled", rescued=False),
     "without an end marker": Fault("nomarker"),
     "broken behind its reason to end": Fault("lost_end=break"),
     "silent behind its reason to end": Fault("lost_end=hold"),
