@@ -29,6 +29,7 @@ from apps.inference.planner import Target
 from apps.inference.relay import Body
 from apps.inference.resting import rest_for
 from apps.inference.runtime import Runtime
+from apps.inference.sticking import keeps
 
 HEDGE_AFTER_SECONDS = 2.0
 """Where it is not known yet how long a host usually takes."""
@@ -298,8 +299,11 @@ class Attempts:
             whole=clock.monotonic() - started,
             output_tokens=progress.usage.total_output if progress.usage else 0,
         )
-        if len(self.context.targets) > 1 and self.context.model is not None:
-            health.stick(self.context.key.id, self.context.model.id, target.offering.id)
+        context = self.context
+        if context.model is not None and keeps(
+            target, context.targets, context.considered, context.rejected
+        ):
+            health.stick(context.key.id, context.model.id, target.offering.id)
 
 
 def _is_last(targets: Sequence[Target], *asked: Target) -> bool:

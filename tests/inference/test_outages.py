@@ -46,11 +46,22 @@ def breaker(gateway) -> Iterator[Any]:
     served.breaker, served.health = former
 
 
-def test_flapping_host_is_passed_by_and_back_soon(gateway, customer, make_model, upstream, breaker):
+@pytest.mark.parametrize(
+    ("priorities", "others"),
+    [((0, 1), ["1"]), ((0, 0), ["1.2"]), ((0, 0), ["1"]), ((0, 0), ["1.1", "1.2"])],
+    ids=["first by priority", "cheaper", "as cheap", "cheapest of three"],
+)
+def test_flapping_host_is_passed_by_and_back_soon(
+    gateway, customer, make_model, upstream, breaker, priorities, others
+):
     """Down for a minute of requests each second: five calls open its breaker, then one probe in fifteen seconds."""
     down = 5 + 3
     name = f"echo+status=503+first={down}"
-    model = make_model(name, "echo")
+    first, then = priorities
+    model = make_model(
+        Host(name, input_usd="1", priority=first),
+        *(Host("echo", input_usd=usd, priority=then) for usd in others),
+    )
     client = gateway.client(customer)
     served: list[tuple[float, str]] = []
     healthy_from = None
