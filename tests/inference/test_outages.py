@@ -7,7 +7,7 @@ import socket
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,6 +44,21 @@ def breaker(gateway) -> Iterator[Any]:
     served.breaker, served.health = found, HealthBook(now=lambda: Clock.moment)
     yield found
     served.breaker, served.health = former
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """What the server learns of a call it may note a moment after the client has its answer."""
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline, "it never is"
+        time.sleep(0.01)
+
+
+def only_circuit(breaker: LocalBreaker) -> str:
+    """The key of the one host that it knows."""
+    wait_for(lambda: bool(breaker._circuits))
+    (key,) = breaker._circuits
+    return key
 
 
 @pytest.mark.parametrize(
@@ -159,7 +174,8 @@ def test_silent_host_that_has_just_been_down_is_not_awaited_by_a_whole_answer(
     try:
         for _ in range(10):
             assert ask(client, Surface.CHAT, body).headers["x-gatewayz-provider"] == slug_of(0)
-        (key,) = served.breaker._circuits
+        key = only_circuit(served.breaker)
+        wait_for(lambda: served.health.of(key).usual_whole is not None)
         served.breaker.record(key, by="another", succeeded=False)
         asked_at = time.monotonic()
         answer = ask(client, Surface.CHAT, body)
@@ -171,7 +187,7 @@ def test_silent_host_that_has_just_been_down_is_not_awaited_by_a_whole_answer(
 
 
 def test_probe_of_a_request_stays_the_only_one_for_as_long_as_it_takes(
-    gateway, customer, make_model, settings
+    gateway, customer, make_model, upstream, settings
 ):
     (served,) = runtime._runtimes.values()
     former = served.breaker
@@ -180,14 +196,15 @@ def test_probe_of_a_request_stays_the_only_one_for_as_long_as_it_takes(
     )
     served.breaker = LocalBreaker(rules)
     settings.BREAKER_CLAIM_SECONDS = 0.3
-    model = make_model("echo+delay=1500+words=5")
+    name = "echo+delay=2500+every=2+words=5"
+    model = make_model(name)
     body = Surface.CHAT.body(model, TEXT)
     try:
         ask(gateway.client(customer), Surface.CHAT, body)
-        (key,) = served.breaker._circuits
-        served.breaker.record(key, by="another", succeeded=False)
+        served.breaker.record(only_circuit(served.breaker), by="another", succeeded=False)
         with ThreadPoolExecutor() as pool:
             probe = pool.submit(ask, gateway.client(customer), Surface.CHAT, body)
+            wait_for(lambda: upstream.stats()["by_model"].get(name) == 2)
             time.sleep(0.9)
             other = ask(gateway.client(customer), Surface.CHAT, body)
             assert probe.result().status == 200
