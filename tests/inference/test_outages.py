@@ -15,9 +15,9 @@ import httpx
 import pytest
 from django.conf import settings
 
-from apps.catalog.models import Provider
+from apps.catalog.models import Offering, Provider
 from apps.inference import runtime
-from apps.inference.breaker import LocalBreaker, Rules
+from apps.inference.breaker import LocalBreaker, Rules, Standing
 from apps.inference.health import HealthBook
 from tests.hosting import Host, publish, seconds, slug_of
 from tests.installation import make_installation
@@ -128,18 +128,19 @@ def test_client_is_told_to_come_back_while_somebody_else_tries_the_only_host(
 
 
 @pytest.mark.alone
-def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, settings):
+@pytest.mark.parametrize("streamed", [True, False], ids=["stream", "json"])
+def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, settings, streamed):
     """In a tenth of the shipped times: its probes wait less than a first call does, on a real socket."""
     (served,) = runtime._runtimes.values()
     former = served.breaker, served.health
     rules = Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=1.5, successes=1)
     served.breaker, served.health = LocalBreaker(rules), HealthBook()
-    settings.BREAKER_PROBE_SECONDS = 0.4
+    settings.BREAKER_PROBE_SECONDS, settings.WHOLE_ANSWER_SECONDS = 0.4, 6.0
     silent = 3
     name = f"echo+hang+first={silent}"
     model = make_model(Host(name, seconds=seconds(first_content=1.5)), "echo")
     client = gateway.client(customer)
-    body = Surface.CHAT.body(model, TEXT, stream=True)
+    body = Surface.CHAT.body(model, TEXT, stream=streamed)
     healthy_from, provider = 0.0, ""
     deadline = time.monotonic() + 20
     try:
@@ -157,6 +158,51 @@ def test_silent_host_is_back_soon(gateway, customer, make_model, upstream, setti
 
     # The worst case: it came back just after a probe had begun.
     assert asked_at - healthy_from <= 0.4 + 1.5 + 0.5
+
+
+def test_host_that_is_outrun_while_it_is_tried_again_is_left_alone_for_another_while(
+    gateway, customer, make_model, breaker, settings
+):
+    settings.BREAKER_PROBE_SECONDS = 0.3
+    model = make_model("echo+hang+words=4", "echo")
+    key = f"{Offering.objects.get(model_id=model, priority=0).pk}:echo+hang+words=4"
+    for _ in range(5):
+        breaker.record(key, by="another", succeeded=False)
+    breaker.clock.moment += 15
+    client = gateway.client(customer)
+
+    tried = ask(client, Surface.CHAT, Surface.CHAT.body(model, TEXT))
+    wait_for(lambda: breaker.standing(key) is Standing.OPEN)
+    spared = ask(client, Surface.CHAT, Surface.CHAT.body(model, TEXT))
+
+    assert [answer.headers["x-gatewayz-attempts"] for answer in (tried, spared)] == ["2", "1"]
+    assert breaker.seconds_left(key) == 15
+
+
+def test_host_that_has_just_been_down_may_take_its_time_for_a_whole_answer(
+    gateway, customer, make_model, settings
+):
+    """Nobody knows how long it usually takes: another one is asked beside it, and it is well when it answers first."""
+    (served,) = runtime._runtimes.values()
+    former = served.breaker, served.health
+    rules = Rules(failures=1, share=0.5, least=10, window=60.0, cool_down=0.0, successes=1)
+    served.breaker, served.health = LocalBreaker(rules), HealthBook()
+    settings.BREAKER_PROBE_SECONDS = 0.2
+    model = make_model("echo+delay=700+words=4", "echo+delay=3000+words=4")
+    body = Surface.CHAT.body(model, TEXT)
+    client = gateway.client(customer)
+    try:
+        ask(client, Surface.CHAT, body)
+        key = only_circuit(served.breaker)
+        served.breaker.record(key, by="another", succeeded=False)
+        answer = ask(client, Surface.CHAT, body)
+        wait_for(lambda: served.breaker.standing(key) is Standing.CLOSED)
+    finally:
+        served.breaker, served.health = former
+
+    assert answer.headers["x-gatewayz-provider"] == slug_of(0)
+    faults = [{a["fault"] for a in record.attempts} for record in customer.settled(requests=2)]
+    assert sorted(faults, key=len) == [{""}, {"", "outrun"}]
 
 
 def test_silent_host_that_has_just_been_down_is_not_awaited_by_a_whole_answer(
