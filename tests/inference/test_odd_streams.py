@@ -81,7 +81,6 @@ EMPTY = {
 LOST_ENDS = ("reopened", "cut-usage")
 CUT = {
     "no-meters": choice(delta={"content": "Good day"}),
-    "given-up": choice(delta={"content": "Good day"}) + choice("abort", delta={}) + METERS,
     "meters-everywhere": record(choices=[{"index": 0, "delta": {"content": "Good day"}}], usage=USAGE),
 }  # fmt: skip
 TWO = choice(delta={"content": "Good day"}) + record(
@@ -89,11 +88,12 @@ TWO = choice(delta={"content": "Good day"}) + record(
 )
 HALF = {"half": TWO + STOP, "half-with-meters": TWO + STOP + METERS}
 """Streams of two answers, of which one alone says why it ended."""
+GIVEN_UP = {"abort": choice(delta={"content": "Good day"}) + choice("abort", delta={}) + METERS}
 EXPLAINED = {"length": choice("length", delta={}), "filter": choice("content_filter", delta={})}
 ANSWERS = {
     **{
         name: body + (b"" if name in LOST_ENDS else DONE)
-        for name, body in (TEXTS | EMPTY | EXPLAINED | CUT | HALF).items()
+        for name, body in (TEXTS | EMPTY | EXPLAINED | CUT | HALF | GIVEN_UP).items()
     },
     "calls-no-reason": CALLS["right"] + METERS + DONE,
     **{name: body + choice("tool_calls", delta={}) + DONE for name, body in CALLS.items()},
@@ -233,6 +233,20 @@ def test_end_marker_alone_is_no_reason_to_end(gateway, customer, canned, path, n
     assert '"upstream_error"' in response.text
     (settled,) = customer.settled(requests=1)
     assert (settled.outcome, settled.charged) == ("interrupted", 0)
+
+
+@every_surface
+@pytest.mark.parametrize("name", GIVEN_UP)
+def test_reason_by_which_a_host_gives_up_is_no_end(gateway, customer, canned, path, name):
+    body = {"model": f"almost/{name}", "stream": True, **SURFACES[path]}
+
+    response = gateway.client(customer).post(path, json=body)
+
+    code = "all_providers_failed" if response.status_code == 503 else "upstream_error"
+    assert f'"{code}"' in response.text
+    assert "[DONE]" not in response.text
+    (settled,) = customer.settled(requests=1)
+    assert (settled.charged, [a["fault"] for a in settled.attempts]) == (0, ["error_in_body"])
 
 
 @pytest.mark.parametrize("name", HALF)
