@@ -42,6 +42,9 @@ class Host:
     cache_read_usd: str | None = None
     context_length: int | None = None
     max_output_tokens: int | None = None
+    priority: int | None = None
+    """Its place among the hosts of the model, unless said."""
+    weight: int | None = None
     is_refusing: bool = False
     """Nobody listens at its address."""
     prefill: str = ""
@@ -89,8 +92,11 @@ def _offer(sandbox: SandboxProcess, model: str, position: int, host: Host) -> No
         upstream_model=host.upstream,
         context_length=host.context_length,
         max_output_tokens=host.max_output_tokens,
-        priority=position,
+        priority=position if host.priority is None else host.priority,
     )
+    if host.weight is not None:
+        offering.weight = host.weight
+        offering.save()
     if not offering.provider.api_key_ciphertext:
         providers.set_api_key(offering.provider, "a-key-that-the-host-takes")
 

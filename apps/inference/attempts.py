@@ -29,6 +29,7 @@ from apps.inference.planner import Target
 from apps.inference.relay import Body
 from apps.inference.resting import rest_for
 from apps.inference.runtime import Runtime
+from apps.inference.sticking import keeps
 
 HEDGE_AFTER_SECONDS = 2.0
 """Where it is not known yet how long a host usually takes."""
@@ -77,11 +78,14 @@ class Attempts:
                 # Its breaker has opened since the plan, or somebody else is the probe.
                 targets.pop(0)
                 continue
+            delivery = self._delivery(target, is_last=_is_last(targets, target))
             try:
-                if self.context.hedges:
-                    await self._attempt_hedged(targets)
+                if self.context.hedges or (
+                    self._is_probe(delivery) and self._may_take_long(delivery)
+                ):
+                    await self._attempt_hedged(targets, delivery)
                 else:
-                    await self._attempt(self._delivery(target, is_last=_is_last(targets, target)))
+                    await self._attempt(delivery)
                 return
             except UpstreamFault as fault:
                 last = fault
@@ -124,32 +128,46 @@ class Attempts:
     def _delivery(self, target: Target, *, is_last: bool) -> Delivery:
         return Delivery(self.context, self.client, self.body, self.lanes, target, is_last=is_last)
 
-    def _most_wait(self, delivery: Delivery) -> float:
-        """Seconds for a host that was down to show something: one that is silent still is left alone again soon."""
+    def _is_probe(self, delivery: Delivery) -> bool:
+        """Whether the host was down and others are left: one that is silent still is left alone again soon."""
+        standing = self.runtime.breaker.standing(delivery.target.key)
+        return not delivery.is_last and standing is Standing.HALF_OPEN
+
+    def _probe_wait(self, delivery: Delivery) -> float:
+        """Seconds for a host that was down to show something."""
+        return max(settings.BREAKER_PROBE_SECONDS, self._usual(delivery) or 0.0)
+
+    def _may_take_long(self, delivery: Delivery) -> bool:
+        """Whether a host that is well may be silent for longer: then it is not given up, but another one asked beside it."""
         facts = self.context.facts
         assert facts is not None
-        health = self.runtime.health.of(delivery.target.key)
-        usual = health.usual_wait if facts.stream else health.usual_whole
-        is_unsure = usual is None and (delivery.may_think or not facts.stream)
-        if facts.reasoning or facts.is_slow or is_unsure:
-            return inf
-        return max(settings.BREAKER_PROBE_SECONDS, usual or 0.0)
+        is_unsure = self._usual(delivery) is None and (delivery.may_think or not facts.stream)
+        return facts.reasoning or facts.is_slow or is_unsure
 
-    async def _attempt_hedged(self, targets: list[Target]) -> None:
+    def _usual(self, delivery: Delivery) -> float | None:
+        assert self.context.facts is not None
+        health = self.runtime.health.of(delivery.target.key)
+        return health.usual_wait if self.context.facts.stream else health.usual_whole
+
+    def _patience(self, delivery: Delivery) -> float:
+        """Seconds until another host is asked beside this one."""
+        if not self.context.hedges:
+            return self._probe_wait(delivery)
+        usual = self.runtime.health.of(delivery.target.key).usual_wait
+        return HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
+
+    async def _attempt_hedged(self, targets: list[Target], delivery: Delivery) -> None:
         """Ask the first host and, when it takes longer than it usually does, another one beside it.
 
         The loser is ended and forgotten. Raises UpstreamFault where none has begun to answer: that of a host that has told
         the client's mistake, which is then the first of the targets, else the first host's. The other one is no target any more.
         """
         race = Race()
-        alone = _is_last(targets, targets[0])
-        first = race.start(self._delivery(targets[0], is_last=alone), self._attempt)
+        first = race.start(delivery, self._attempt)
         beside: Target | None = None
         second = first
         try:
-            usual = self.runtime.health.of(targets[0].key).usual_wait
-            patience = HEDGE_AFTER_SECONDS if usual is None else max(usual, LEAST_PATIENCE_SECONDS)
-            await asyncio.wait([first], timeout=patience)
+            await asyncio.wait([first], timeout=self._patience(delivery))
             if not first.done() and race.winner is None:
                 beside = self._spare(targets) if self._may_ask() else None
             if beside is not None:
@@ -237,8 +255,9 @@ class Attempts:
         self._calls += 1
         if key not in self._retried:
             self.runtime.retries.earn(key)
-        if not delivery.is_last and self.runtime.breaker.standing(key) is Standing.HALF_OPEN:
-            delivery.most_wait = self._most_wait(delivery)
+        probe_wait = self._probe_wait(delivery) if self._is_probe(delivery) else inf
+        if probe_wait < inf and not self._may_take_long(delivery):
+            delivery.most_wait = probe_wait
         started = clock.monotonic()
         fault: UpstreamFault | None = None
         verdict: bool | None = None
@@ -260,6 +279,9 @@ class Attempts:
         except asyncio.CancelledError:
             if delivery.is_outrun:
                 fault = UpstreamFault(FaultKind.OUTRUN)
+                if clock.monotonic() - started >= probe_wait:
+                    # It was down, and is silent still where another one has answered.
+                    verdict = False
             raise
         finally:
             self._learn(delivery, verdict, started, fault)
@@ -290,7 +312,6 @@ class Attempts:
             health.failed(key, was_empty=fault is not None and fault.kind is FaultKind.EMPTY)
             return
         progress = self.context.progress
-        assert self.context.key is not None
         first = delivery.first_content_at
         health.answered(
             key,
@@ -298,8 +319,12 @@ class Attempts:
             whole=clock.monotonic() - started,
             output_tokens=progress.usage.total_output if progress.usage else 0,
         )
-        if len(self.context.targets) > 1 and self.context.model is not None:
-            health.stick(self.context.key.id, self.context.model.id, target.offering.id)
+        context = self.context
+        assert context.key is not None
+        if context.model is not None and keeps(
+            target, context.targets, context.considered, context.rejected
+        ):
+            health.stick(context.key.id, context.model.id, target.offering.id)
 
 
 def _is_last(targets: Sequence[Target], *asked: Target) -> bool:

@@ -33,13 +33,16 @@ def waits_of(
         # It shows nothing until it is thought and written, so it cannot be judged by a stream's first content.
         whole = max(timeouts.first_content, settings.WHOLE_ANSWER_SECONDS) + thinking
         first_content = min(whole, max(timeouts.first_content_last, thinking))
+    idle = timeouts.first_content_last if is_slow else max(timeouts.idle, thinking)
     own = Waits(
         connect=timeouts.connect,
         first_content=min(first_content, most),
-        idle=timeouts.first_content_last if is_slow else max(timeouts.idle, thinking),
+        idle=idle,
         total=timeouts.total,
         # Many hosts send the headers at once. Where nobody else stands by, what comes after them may take its time.
         body=inf if patient else min(first_content, most),
+        # Nor may it drip for ever where somebody else stands by.
+        whole=inf if patient else min(first_content, most) + idle,
     )
     asked_content = asked.first_content if stream else None
     waits = Waits(
@@ -48,5 +51,6 @@ def waits_of(
         idle=asked.idle or own.idle,
         total=asked.total or own.total,
         body=own.body,
+        whole=own.whole,
     )
     return waits, own

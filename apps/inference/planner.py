@@ -10,8 +10,8 @@ The order, first difference first:
 A host whose provider tells that the house's account is empty comes after all others, whatever the order.
 
 Hosts with a weight share a model's requests by it. Two more things move a host up in the default order, never past a higher priority: the host that served this key last, while
-it is not much dearer (its prompts are cached there), and now and then the second best, so that what is known of it
-stays true. Hosts whose breaker is open are passed by. A test key reaches the sandbox alone and pays nothing.
+it is not much dearer (its prompts are cached there), and now and then the second best beside the one that is
+asked usually, so that what is known of it stays true. Hosts whose breaker is open are passed by. A test key reaches the sandbox alone and pays nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -284,17 +284,22 @@ def _moved(ranked: list[Target], wants: Wants, knowledge: Knowledge) -> tuple[li
     if (turn := _whose_turn(ranked, wants.draw, knowledge)) is not None:
         ranked.remove(turn)
         return [turn, *ranked], Reason.SPLIT
-    if wants.explores and _are_equals(ranked[0], ranked[1]) and not _is_spent(ranked[1]):
+    why = Reason.RANK
+    if wants.sticky is not None and (at := _kept(ranked, wants, knowledge)):
+        ranked.insert(0, ranked.pop(at))
+        why = Reason.STICKY
+    if wants.explores and are_equals(ranked[0], ranked[1]) and not _is_spent(ranked[1]):
         ranked[0], ranked[1] = ranked[1], ranked[0]
-        return ranked, Reason.EXPLORED
-    for at, target in enumerate(ranked if wants.sticky is not None else ()):
-        if (
-            target.offering.id == wants.sticky
-            and not _waits(target, knowledge)
-            and _is_near(target, ranked[0], wants.sticky_margin)
-        ):
-            return [ranked.pop(at), *ranked], Reason.STICKY if at else Reason.RANK
-    return ranked, Reason.RANK
+        why = Reason.EXPLORED
+    return ranked, why
+
+
+def _kept(ranked: list[Target], wants: Wants, knowledge: Knowledge) -> int:
+    """The place of the host that the key stays with; 0 where that is the first, or nobody."""
+    for at, target in enumerate(ranked):
+        if target.offering.id == wants.sticky and not _waits(target, knowledge):
+            return at if _is_near(target, ranked[0], wants.sticky_margin) else 0
+    return 0
 
 
 def _whose_turn(ranked: list[Target], draw: float, knowledge: Knowledge) -> Target | None:
@@ -362,7 +367,7 @@ def _waits(target: Target, knowledge: Knowledge) -> bool:
     return _is_spent(target) or knowledge.is_ailing(target.key)
 
 
-def _are_equals(one: Target, other: Target) -> bool:
+def are_equals(one: Target, other: Target) -> bool:
     """Whether the operator has no wish which of them comes first."""
     return (one.offering.priority, one.offering.provider.priority) == (
         other.offering.priority,
@@ -372,4 +377,4 @@ def _are_equals(one: Target, other: Target) -> bool:
 
 def _is_near(target: Target, best: Target, margin: float) -> bool:
     """Whether staying with this one costs little."""
-    return _are_equals(target, best) and target.price <= best.price * (1 + margin)
+    return are_equals(target, best) and target.price <= best.price * (1 + margin)

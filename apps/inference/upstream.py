@@ -28,6 +28,7 @@ from apps.inference.relay import (
     Tally,
 )
 
+STREAM_TYPES = ("text/event-stream", "application/vnd.amazon.eventstream")
 LAST_WORDS_SECONDS = 2.0
 """For usage and the end marker, when the answer has said why it ended: hosts send them in the same breath or never."""
 
@@ -42,6 +43,9 @@ class Waits(msgspec.Struct, frozen=True):
     body: float = inf
     """Until the first byte of a whole answer that is no blank, where its headers have come before."""
 
+    whole: float = inf
+    """Until the end of a whole answer, however steadily it comes."""
+
     def until_content(self) -> float:
         return min(self.first_content, self.total)
 
@@ -51,6 +55,10 @@ class Waits(msgspec.Struct, frozen=True):
     def until_next(self, spent: float, silent_since: float) -> float:
         """Once there is content, ``spent`` seconds of the provider's time are over, and after ``silent_since`` nothing new came."""
         return min(silent_since + self.idle, self.total) - spent
+
+    def until_more(self, spent: float) -> float:
+        """Of a whole answer, once it has begun and ``spent`` seconds are over."""
+        return min(self.until_next(spent, spent), self.whole - spent)
 
     def until_end(self, spent: float, silent_since: float) -> float:
         """Once the answer has said why it ended."""
@@ -123,14 +131,15 @@ async def fetch(call: Call, relay: JsonRelay) -> None:
         if data.isspace():
             return  # blanks keep a connection alive, and are no part of an answer
         spent = loop.time() - started
-        deadline.move(waits.until_next(spent, spent))
-        is_hasty = waits.until_next(spent, spent) < own.until_next(spent, spent)
+        deadline.move(waits.until_more(spent))
+        is_hasty = waits.until_more(spent) < own.until_more(spent)
         kind = FaultKind.STALLED
 
     try:
         async with Deadline(waits.until_content()) as deadline:
             response = await _open(call)
             try:
+                _require_whole(response)
                 deadline.move(waits.until_body() - (loop.time() - started))
                 is_hasty = waits.until_body() < own.until_body()
                 body = await response.read(hear)
@@ -238,6 +247,13 @@ async def _require_stream(response: UpstreamResponse, relay: StreamRelay) -> Non
     relay.open(media_type)
 
 
+def _require_whole(response: UpstreamResponse) -> None:
+    """A stream in the place of a whole answer is refused unread: it may have no end."""
+    media_type = response.headers.get("content-type", "")
+    if response.status == 200 and media_type.startswith(STREAM_TYPES):
+        raise UpstreamFault(FaultKind.MALFORMED, detail="a stream instead of a whole answer")
+
+
 def _break_off(relay: StreamRelay) -> bytes:
     try:
         return relay.break_off()
@@ -246,15 +262,17 @@ def _break_off(relay: StreamRelay) -> bytes:
 
 
 def _require_complete(relay: StreamRelay) -> None:
-    """A stream that ended without saying why was cut, whatever it had delivered."""
+    """A stream that ended without saying why, of each of its choices, was cut: whatever it had delivered, and whatever its end marker says."""
     if relay.tally.error is not None:
         raise faults.from_error(relay.tally.error)
     if relay.tally.is_empty:
         raise _empty(relay.tally, "a stream without content")
-    if relay.tally.finish_reason and (relay.tally.ended or not relay.tally.open_choices):
+    if relay.tally.finish_reason and not relay.tally.open_choices:
         return
     if relay.tally.has_content:
-        raise UpstreamFault(FaultKind.CUT, detail="the stream ended without a finish reason")
+        raise UpstreamFault(
+            FaultKind.CUT, detail="the stream ended without a finish reason of each choice"
+        )
     raise UpstreamFault(FaultKind.EMPTY, detail="a stream without content")
 
 

@@ -17,6 +17,7 @@ from apps.inference.protocols import CODECS
 from apps.inference.protocols.openai_chat.odd_chunks import plain_message
 from apps.inference.protocols.openai_chat.reasoning import reasoning_text
 from apps.inference.protocols.openai_chat.response import calls_of
+from apps.inference.protocols.openai_responses.response import GIVEN_UP
 from apps.inference.relay import (
     JSON_TYPE,
     AnswerShape,
@@ -119,7 +120,7 @@ class VerbatimAnswer:
             raise MalformedUpstream("the body is not JSON") from error
         if not isinstance(answer, dict):
             raise MalformedUpstream("the body is not a JSON object")
-        if answer.get("error") or answer.get("status") == "failed":
+        if answer.get("error") or answer.get("status") in GIVEN_UP:
             self.tally.error = read_error(answer.get("error"))
             return
         self._body = answer

@@ -18,6 +18,7 @@ from apps.inference.canonical.signatures import uncover
 from apps.inference.canonical.sse import SseDecoder, SseRecord, encode_record
 from apps.inference.protocols.openai_responses.decode import ENCRYPTED_REASONING
 from apps.inference.protocols.openai_responses.errors import failure
+from apps.inference.protocols.openai_responses.response import GIVEN_UP
 from apps.inference.relay import AnswerShape, EventRelay, Json, Tally
 from apps.inference.verbatim_streams import read_error, text_of, with_cost
 
@@ -217,8 +218,9 @@ class ResponsesStream(EventRelay):
         event, response = _with_response(data)
         tally = self.tally
         tally.ended = True
-        if kind == "response.failed" or response.get("error"):
-            tally.error = read_error(response.get("error") or {"code": "failed"})
+        status = "failed" if kind == "response.failed" else response.get("status")
+        if status in GIVEN_UP or response.get("error"):
+            tally.error = read_error(response.get("error") or {"code": status})
             return
         tally.take_usage(metered(self._codec, response), reported=bool(response.get("usage")))
         tally.finish(finish_of({**response, "status": kind.removeprefix("response.")}))

@@ -13,7 +13,7 @@ from enum import StrEnum
 import orjson
 from aiohttp import web
 
-from apps.sandbox.framing import Framing
+from apps.sandbox.framing import Framing, Sse
 from apps.sandbox.options import Options
 from apps.sandbox.wire import Dialect, Kind, Outgoing, Record, Refused
 
@@ -21,6 +21,8 @@ COMMENT_EVERY = 0.1
 FOREVER = 10**9
 LINGER_ZERO = struct.pack("ii", 1, 0)
 ENDLESS_EVERY = 0.01
+ENDLESS = {"blanks": b" ", "text": b"a", "events": b"data: {}\n\n"}
+"""What an unstreamed answer without end says again and again."""
 PAGE = b"<!doctype html><title>Welcome</title><h1>It works!</h1>"
 _REASON_EVENTS = frozenset({b"message_delta", b"messageStop", b"response.completed"})
 _REASONS = (b'"finish_reason":"', b'"finishReason":"')
@@ -231,6 +233,8 @@ async def deliver_body(
     )
     if not options.endless:
         response.content_length = len(body)
+    if options.endless == "events":
+        response.content_type = Sse.content_type.partition(";")[0]
     await response.prepare(request)
     # No comments here: they are SSE's.
     await asyncio.sleep(options.ttft / 1000)
@@ -241,7 +245,7 @@ async def deliver_body(
         close_socket(request)
         return response, Outcome.BROKEN
     while options.endless:
-        await response.write(b" ")
+        await response.write(ENDLESS[options.endless])
         await asyncio.sleep(ENDLESS_EVERY)
     outlet = Outlet(response, options)
     await outlet.write(body)
@@ -293,7 +297,8 @@ def _is_about_to_break(options: Options, record: Record, sent: int, *, at_end: b
         options.marker,
     )
     due = any(_is_due(fault, sent, at_end=at_end) for fault in faults)
-    return due or (at_end and options.nofinish) or record.kind is Kind.FAILURE
+    at_fault = options.nofinish or options.abort is not None
+    return due or (at_end and at_fault) or record.kind is Kind.FAILURE
 
 
 def _is_due(after: int | None, sent: int, *, at_end: bool) -> bool:

@@ -7,7 +7,7 @@ Format: the types of openai 3.54.0, https://platform.openai.com/docs/api-referen
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from time import monotonic_ns
 from typing import Any
 
@@ -37,6 +37,9 @@ FINISH_REASONS: Mapping[Ending, str] = {
     Ending.CALLS: "tool_calls",
     Ending.REFUSED: "stop",
 }
+
+ABORTED = "abort"
+"""vLLM's word for an answer that its engine gave up, behind which the stream ends as usual."""
 
 
 def meter(cache: PromptCache, model: str, prompt: Prompt) -> Usage:
@@ -82,10 +85,10 @@ def render_stream(answer: Answer) -> Iterator[Record]:
         delta = {"role": "assistant", "content": content, "refusal": None}
         yield head.record(Kind.OPENING, index, delta)
     streams = (_stream_choice(head, index, reply) for index, reply in enumerate(answer.replies))
-    for turn in zip_longest(*streams):
+    for turn in islice(zip_longest(*streams), answer.options.abort):
         yield from (record for record in turn if record is not None)
     for index, reply in enumerate(answer.replies):
-        yield head.record(Kind.CLOSING, index, {}, finish_reason=FINISH_REASONS[reply.ending])
+        yield head.record(Kind.CLOSING, index, {}, finish_reason=_reason(answer, reply))
     if head.includes_usage:
         yield Record(
             Kind.CLOSING,
@@ -174,8 +177,12 @@ def _render_choice(answer: Answer, index: int, reply: Reply) -> dict[str, Any]:
         "index": index,
         "message": message,
         "logprobs": _render_logprobs(reply.text, answer.prompt.top_logprobs),
-        "finish_reason": None if answer.options.nofinish else FINISH_REASONS[reply.ending],
+        "finish_reason": None if answer.options.nofinish else _reason(answer, reply),
     }
+
+
+def _reason(answer: Answer, reply: Reply) -> str:
+    return FINISH_REASONS[reply.ending] if answer.options.abort is None else ABORTED
 
 
 def _name_call(answer: Answer, choice: int, position: int) -> str:

@@ -31,6 +31,8 @@ option                  effect                                                  
 ``stall=N``             silent after N content chunks, socket open; JSON: the same   yes
 ``malformed=N``         content chunk N+1 is cut-off JSON; JSON: half a body         yes
 ``midstream_error=N``   in-band error after N content chunks, then a clean end       yes
+``abort=N``             Chat: finish reason ``abort`` after N content chunks, then a
+                        clean end; JSON: that reason alone                           yes
 ``failed=N``            Responses: ``response.failed`` after N content chunks;
                         JSON: an answer with status ``failed``                       yes
 ``lost_end=break``      closes the socket behind the finish reason; ``hold``: silent   yes
@@ -38,6 +40,8 @@ option                  effect                                                  
 ``nomarker``            whole, but without the format's end marker (``[DONE]``)      yes
 ``marker=N``            after N content chunks nothing but the end marker            yes
 ``endless``             content without end; JSON: blanks without end                yes
+``endless=text``        the same; JSON: letters without end                          yes
+``endless=events``      the same; JSON: a stream of events without end               yes
 ``html``                200 with a web page                                          yes
 ``nousage``             no usage anywhere                                            yes
 ``absurd_usage``        negative and huge usage                                      yes
@@ -66,6 +70,7 @@ from typing import Literal
 
 Emptiness = Literal["body", "shell"]
 LostEnd = Literal["break", "hold"]
+Endless = Literal["blanks", "text", "events"]
 
 
 class UnknownOption(ValueError):
@@ -92,12 +97,13 @@ class Options:
     stall: int | None = None
     malformed: int | None = None
     midstream_error: int | None = None
+    abort: int | None = None
     failed: int | None = None
     lost_end: LostEnd | None = None
     nofinish: bool = False
     nomarker: bool = False
     marker: int | None = None
-    endless: bool = False
+    endless: Endless | None = None
     html: bool = False
     nousage: bool = False
     absurd_usage: bool = False
@@ -217,6 +223,17 @@ def _lost_end(value: str) -> LostEnd:
     raise ValueError(value)
 
 
+def _endless(value: str) -> Endless:
+    match value:
+        case "" | "1" | "blanks":
+            return "blanks"
+        case "text":
+            return "text"
+        case "events":
+            return "events"
+    raise ValueError(value)
+
+
 _COUNT = _number(0, 1_000_000)
 _POSITIVE = _number(1, 1_000_000)
 _MILLISECONDS = _number(0, 3_600_000)
@@ -238,12 +255,13 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "stall": _COUNT,
     "malformed": _COUNT,
     "midstream_error": _COUNT,
+    "abort": _COUNT,
     "failed": _COUNT,
     "lost_end": _lost_end,
     "nofinish": _flag,
     "nomarker": _flag,
     "marker": _COUNT,
-    "endless": _flag,
+    "endless": _endless,
     "html": _flag,
     "nousage": _flag,
     "absurd_usage": _flag,

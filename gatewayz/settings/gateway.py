@@ -33,7 +33,7 @@ BREAKER_LEAST_REQUESTS = 10
 BREAKER_WINDOW_SECONDS = 60.0
 BREAKER_COOL_DOWN_SECONDS = 15.0
 BREAKER_SUCCESSES = 2
-# For the first content of a host that has just been down, or as long as it usually takes.
+# For the first content of a host that has just been down, or as long as it usually takes; where that may be long, until another is asked beside it.
 BREAKER_PROBE_SECONDS = 4.0
 # One that tries such a host says three times in so long that it still does; if not, the next request may try.
 BREAKER_CLAIM_SECONDS = 30.0

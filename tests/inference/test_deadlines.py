@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -92,6 +93,8 @@ def test_shipped_deadlines_are_those_of_the_documentation(asked, first_content, 
     assert (waits.connect, waits.until_content(), waits.idle) == (5, first_content, idle)
     assert body is None or waits.until_body() == body
     assert waits.total == 600
+    if not told["stream"]:
+        assert waits.whole == (inf if body == 600 else body + idle)
 
 
 def test_whole_answer_is_awaited_no_longer_than_by_the_last_host():
@@ -105,8 +108,13 @@ def test_whole_answer_is_awaited_no_longer_than_by_the_last_host():
 
 @pytest.mark.parametrize(
     ("told", "fault"),
-    [("hang", "timeout"), ("ttft=60000", "timeout"), ("stall=1", "stalled")],
-    ids=["no headers", "no more than headers", "half a body"],
+    [
+        ("hang", "timeout"),
+        ("ttft=60000", "timeout"),
+        ("stall=1", "stalled"),
+        ("endless=text", "stalled"),
+    ],
+    ids=["no headers", "no more than headers", "half a body", "dripping"],
 )
 def test_whole_answer_is_not_awaited_for_ever_while_another_host_stands_by(
     gateway, customer, make_model, settings, told, fault
@@ -121,6 +129,17 @@ def test_whole_answer_is_not_awaited_for_ever_while_another_host_stands_by(
     assert 0.5 <= waited < 2
     (record,) = customer.settled(requests=1)
     assert [attempt["fault"] for attempt in record.attempts] == [fault, ""]
+
+
+def test_stream_for_a_whole_answer_is_refused_at_its_headers(gateway, customer, make_model):
+    model = make_model("echo+endless=events", "echo")
+
+    answer, waited = taken(gateway.client(customer), model, streamed=False)
+
+    assert (answer.status, answer.headers["x-gatewayz-provider"]) == (200, slug_of(1))
+    assert waited < 2
+    (record,) = customer.settled(requests=1)
+    assert [attempt["fault"] for attempt in record.attempts] == ["malformed", ""]
 
 
 def test_whole_answer_has_longer_than_the_first_content_of_a_stream(gateway, customer, make_model):

@@ -36,6 +36,8 @@ class Fault:
     rescued: bool = True
     """With a second host the client gets the whole answer."""
     is_refusing: bool = False
+    wire: Wire | None = None
+    """Of the host that fails, where only that one has it; else what the client speaks."""
 
     def outcome(self, *, streamed: bool) -> tuple[str, int]:
         """What the record calls it, and the calls of the host that fails."""
@@ -75,8 +77,11 @@ FAULTS = {
     "cut with an end marker": amid("marker=3", "cut", ""),
     "malformed in the middle": amid("malformed=3", "malformed", "malformed"),
     "error in the middle": amid("midstream_error=3", "error_in_body", ""),
+    "given up in the middle": amid("abort=3", "error_in_body", "error_in_body", wire=Wire.OPENAI_CHAT),
     "without a finish reason": amid("nofinish", "cut", "malformed"),
     "without an end": amid("endless", "stalled", "timeout", rescued=False),
+    "a stream for a whole answer": amid("endless=events", "stalled", "malformed", rescued=False),
+    "letters without an end": amid("endless=text", "stalled", "stalled", rescued=False),
     "without an end marker": Fault("nomarker"),
     "broken behind its reason to end": Fault("lost_end=break"),
     "silent behind its reason to end": Fault("lost_end=hold"),
@@ -102,7 +107,7 @@ on_either_surface = pytest.mark.parametrize(
 def failing(fault: Fault, surface: Surface) -> Host:
     return Host(
         f"echo+{fault.told}",
-        surface.wire,
+        fault.wire or surface.wire,
         seconds=IMPATIENT if {fault.stream, fault.whole} & SILENT else (),
         is_refusing=fault.is_refusing,
     )

@@ -83,11 +83,17 @@ CUT = {
     "no-meters": choice(delta={"content": "Good day"}),
     "meters-everywhere": record(choices=[{"index": 0, "delta": {"content": "Good day"}}], usage=USAGE),
 }  # fmt: skip
+TWO = choice(delta={"content": "Good day"}) + record(
+    choices=[{"index": 1, "delta": {"content": "Good"}, "finish_reason": None}]
+)
+HALF = {"half": TWO + STOP, "half-with-meters": TWO + STOP + METERS}
+"""Streams of two answers, of which one alone says why it ended."""
+GIVEN_UP = {"abort": choice(delta={"content": "Good day"}) + choice("abort", delta={}) + METERS}
 EXPLAINED = {"length": choice("length", delta={}), "filter": choice("content_filter", delta={})}
 ANSWERS = {
     **{
         name: body + (b"" if name in LOST_ENDS else DONE)
-        for name, body in (TEXTS | EMPTY | EXPLAINED | CUT).items()
+        for name, body in (TEXTS | EMPTY | EXPLAINED | CUT | HALF | GIVEN_UP).items()
     },
     "calls-no-reason": CALLS["right"] + METERS + DONE,
     **{name: body + choice("tool_calls", delta={}) + DONE for name, body in CALLS.items()},
@@ -227,6 +233,33 @@ def test_end_marker_alone_is_no_reason_to_end(gateway, customer, canned, path, n
     assert '"upstream_error"' in response.text
     (settled,) = customer.settled(requests=1)
     assert (settled.outcome, settled.charged) == ("interrupted", 0)
+
+
+@every_surface
+@pytest.mark.parametrize("name", GIVEN_UP)
+def test_reason_by_which_a_host_gives_up_is_no_end(gateway, customer, canned, path, name):
+    body = {"model": f"almost/{name}", "stream": True, **SURFACES[path]}
+
+    response = gateway.client(customer).post(path, json=body)
+
+    code = "all_providers_failed" if response.status_code == 503 else "upstream_error"
+    assert f'"{code}"' in response.text
+    assert "[DONE]" not in response.text
+    (settled,) = customer.settled(requests=1)
+    assert (settled.charged, [a["fault"] for a in settled.attempts]) == (0, ["error_in_body"])
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_end_marker_is_no_reason_of_a_choice_that_gave_none(gateway, customer, canned, name):
+    body = {"model": f"almost/{name}", "messages": HELLO, "stream": True, "n": 2}
+
+    response = gateway.client(customer).post("/v1/chat/completions", json=body)
+
+    assert '"upstream_error"' in response.text
+    assert "[DONE]" not in response.text
+    (settled,) = customer.settled(requests=1)
+    assert (settled.outcome, settled.charged) == ("interrupted", 0)
+    assert [attempt["fault"] for attempt in settled.attempts] == ["cut"]
 
 
 def test_chunks_of_right_calls_stay_as_they_are(gateway, customer, canned):

@@ -194,6 +194,18 @@ def test_operators_priority_goes_before_sticking_and_exploring():
     assert slugs(plan([THREE], wants(explores=True), Known())) == ["middle", "cheap", "dear"]
 
 
+@pytest.mark.parametrize(
+    ("sticky", "order"),
+    [("cheap", ["middle", "cheap", "dear"]), ("middle", ["cheap", "middle", "dear"])],
+)
+def test_key_that_stays_with_a_host_tries_another_one_now_and_then(sticky, order):
+    asked = wants(sticky=host(sticky).id, sticky_margin=0.25, explores=True)
+
+    found = plan([THREE], asked, Known())
+
+    assert (slugs(found), found.moved) == (order, Reason.EXPLORED)
+
+
 def test_models_are_asked_in_the_clients_order_when_there_are_several():
     other = model(host("other", price=0.1), name="acme/other")
 

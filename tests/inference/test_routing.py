@@ -1,6 +1,7 @@
 """Routing over a socket: the request's own wishes, fallback models, and hosts that are left alone while they are down."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -177,14 +178,62 @@ def test_mistakes_of_the_client_open_nothing(ask, make_model, quick_breaker):
     assert {ask(model).status_code for _ in range(5)} == {400}
 
 
-def test_key_stays_with_the_host_that_answered_when_it_costs_little_more(
+def equals(*dollars: str, first: str = "echo", **facts: Any) -> list[Host]:
+    """Hosts that the operator puts before none of the others, with these prices of input."""
+    names = (first, "echo", "echo")
+    return [
+        Host(name, input_usd=usd, priority=0, **facts)
+        for name, usd in zip(names, dollars, strict=False)
+    ]
+
+
+def served_by(answer):
+    return answer.headers["x-gatewayz-provider"]
+
+
+@pytest.mark.parametrize(("dollars", "then"), [("1.2", SECOND), ("7", FIRST)], ids=["near", "dear"])
+def test_key_stays_with_the_host_that_served_it_while_that_costs_little_more(
+    ask, make_model, quick_breaker, dollars, then
+):
+    model = make_model(*equals("1", dollars))
+
+    assert served_by(ask(model)) == FIRST
+    assert served_by(ask(model, provider={"order": [SECOND]})) == SECOND
+    assert served_by(ask(model)) == then
+
+
+def test_key_does_not_stay_with_a_host_that_served_because_a_better_one_had_failed(
     ask, make_model, quick_breaker
 ):
-    model = make_model("echo+status=503", Host("echo"))
-    for _ in range(3):
-        ask(model)
+    model = make_model(*equals("1", "1.2", "1.3", first="echo+status=503+first=3"))
 
-    assert ask(model).headers["x-gatewayz-provider"] == SECOND
+    served = [served_by(ask(model)) for _ in range(4)]
+    time.sleep(COOL_DOWN)
+    served += [served_by(ask(model)) for _ in range(3)]
+
+    assert served == [SECOND] * 4 + [FIRST] * 3
+
+
+@pytest.mark.parametrize(("share", "first"), [(1.0, SECOND), (0.0, FIRST)])
+def test_share_of_the_requests_goes_to_the_second_best_and_keeps_nobody_there(
+    ask, make_model, quick_breaker, settings, share, first
+):
+    model = make_model(*equals("1", "1.1"))
+    settings.EXPLORATION_SHARE = share
+
+    explored = [served_by(ask(model)) for _ in range(2)]
+    settings.EXPLORATION_SHARE = 0.0
+
+    assert explored == [first, first]
+    assert served_by(ask(model)) == FIRST
+
+
+def test_hosts_with_weights_share_the_requests(ask, make_model, quick_breaker):
+    model = make_model(*equals("1", "3", weight=1))
+
+    served = [served_by(ask(model)) for _ in range(40)]
+
+    assert set(served) == {FIRST, SECOND}, "one in 10**12 runs is this unlucky"
 
 
 def test_policy_of_the_key_holds_for_every_request_of_it(gateway, make_customer, make_model):

@@ -6,6 +6,7 @@ import pytest
 from apps.catalog.providers.spec import Wire
 from apps.common.usage import Usage
 from apps.inference.canonical.codec import AnswerIdentity
+from apps.inference.protocols.openai_chat.response import FAILURES
 from apps.inference.relay import AnswerShape
 from apps.inference.verbatim import VerbatimLane
 
@@ -42,6 +43,7 @@ def stream_of(wire):
             CHAT,
             b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"insufficient_system_resource"}]}\n\n',
         ),
+        (Wire.OPENAI_CHAT, CHAT, b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"abort"}]}\n\n'),
         (Wire.GEMINI, GEMINI, b'data: {"detail":"sk-secret"}\n\n'),
         (Wire.GEMINI, GEMINI, b'event: error\ndata: {"message":"sk-secret"}\n\n'),
     ],
@@ -76,7 +78,7 @@ def test_sign_of_life_is_passed_by_when_it_says_nothing(wire, content, record):
     assert relay.tally.error is None
 
 
-@pytest.mark.parametrize("reason", ["error", "insufficient_system_resource"])
+@pytest.mark.parametrize("reason", sorted(FAILURES))
 def test_whole_answer_is_none_when_its_choice_gave_up(reason):
     relay = VerbatimLane(Wire.OPENAI_CHAT, {}).answer(SHAPE)
     choice = {"index": 0, "message": {"content": "Hi"}, "finish_reason": reason}
@@ -84,6 +86,31 @@ def test_whole_answer_is_none_when_its_choice_gave_up(reason):
     relay.read(
         orjson.dumps({"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}),
         "",
+    )
+
+    assert relay.tally.error is not None
+
+
+@pytest.mark.parametrize("reason", ["eos_token", "repetition", "end"])
+def test_reason_that_nobody_documents_is_passed_on_as_an_end(reason):
+    relay = stream_of(Wire.OPENAI_CHAT)
+    said = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"%s"}]}\n\n' % reason.encode()
+
+    shown = relay.feed(CHAT + said)
+
+    assert relay.tally.error is None
+    assert relay.tally.is_finished
+    assert said in shown
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_response_that_its_host_gave_up_is_no_answer_whatever_its_last_event_is_called(status):
+    relay = stream_of(Wire.OPENAI_RESPONSES)
+    ended = {"id": "r", "status": status, "output": [], "usage": None}
+
+    relay.feed(
+        responses_event("response.output_text.delta", 1, delta="Hi")
+        + responses_event("response.completed", 2, response=ended)
     )
 
     assert relay.tally.error is not None

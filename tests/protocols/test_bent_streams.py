@@ -597,8 +597,9 @@ def test_decoder_has_ended_only_after_the_wires_own_marker(
     assert decoder.ended
 
 
-def test_failing_finish_reason_is_an_error():
-    *_, last = events_of(OPENAI, [chunk({"content": "a"}, "error")])
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_failing_finish_reason_is_an_error(reason: str):
+    *_, last = events_of(OPENAI, [chunk({"content": "a"}, reason)])
 
     assert isinstance(last, UpstreamError)
 

@@ -468,6 +468,14 @@ def test_end_marker_is_missing_or_stands_alone(ask: Any, path: str, marker: byte
     assert 0 < len(alone) < len(whole)
 
 
+def test_answer_is_given_up_with_a_reason_and_an_end_marker(ask: Any) -> None:
+    answer = ask("chunks=4+abort=2", path="/v1/chat/completions")
+
+    assert content_chunks(answer) == 2
+    assert b'"finish_reason":"abort"' in answer.body
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
 @WIRES
 def test_end_is_lost_behind_the_finish_reason(ask: Any, path: str) -> None:
     answer = ask("chunks=4+lost_end=break", path=path)

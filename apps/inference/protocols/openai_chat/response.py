@@ -57,8 +57,13 @@ _FINISH = {
     "tool_use": FinishReason.TOOL_CALLS,
     "safety": FinishReason.CONTENT_FILTER,
 }
-FAILURES = frozenset({"error", "insufficient_system_resource"})
-"""Reasons that mean the provider gave up: https://api-docs.deepseek.com/api/create-chat-completion"""
+FAILURES = frozenset({"error", "abort", "cancelled", "timeout", "insufficient_system_resource"})
+"""Reasons that mean the host gave up, behind which the stream may end as though it were whole.
+
+vLLM and SGLang say ``abort`` when their engine stops or pauses (https://github.com/vllm-project/vllm/issues/57082), TensorRT-LLM
+``timeout`` and ``cancelled``, DeepSeek the last: https://api-docs.deepseek.com/api/create-chat-completion. Text Generation
+Inference has none. vLLM's ``repetition`` is the model's doing, and no failure.
+"""
 
 _FINISH_OUT = {
     FinishReason.STOP: "stop",

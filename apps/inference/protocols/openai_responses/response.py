@@ -21,6 +21,9 @@ from apps.inference.canonical.text_tools import to_arguments
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.usage import decode_usage, encode_usage
 
+GIVEN_UP = frozenset({"failed", "cancelled"})
+"""What the status says of a response that its host did not end; vLLM says so even in a ``response.completed``."""
+
 PARAGRAPH = "\n\n"
 """Between the parts of a summary, which other wires show as one text."""
 
@@ -108,7 +111,7 @@ def decode_finish(response: Json, *, calls_tools: bool) -> FinishReason | None:
 
 def reported_error(body: Json) -> UpstreamError | None:
     error = body.get("error")
-    if not error and body.get("status") not in ("failed", "cancelled"):
+    if not error and body.get("status") not in GIVEN_UP:
         return None
     if not isinstance(error, dict):
         return UpstreamError(str(body.get("status") or ""), str(error or ""))
