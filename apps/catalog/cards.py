@@ -123,6 +123,7 @@ def _brief_endpoint(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[st
         "context_length": offering.context_length or model.context_length,
         "max_completion_tokens": offering.max_output_tokens or model.max_output_tokens,
         "quantization": offering.quantization or None,
+        "supported_parameters": model.capabilities_at(offering).parameters,
     }
 
 
@@ -143,7 +144,7 @@ def endpoint_card(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[str,
         "max_prompt_tokens": None,
         "quantization": quantization,
         **priced(offering.rates),
-        "supported_parameters": model.supported_parameters,
+        "supported_parameters": model.capabilities_at(offering).parameters,
         "status": 0,
     }
 

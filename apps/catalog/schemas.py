@@ -113,6 +113,9 @@ class BriefEndpoint(Schema):
     context_length: int | None
     max_completion_tokens: int | None
     quantization: str | None
+    supported_parameters: list[str] = Field(
+        description="What this host takes; the model's where nothing is told of the host."
+    )
 
 
 class ModelCard(Schema):

@@ -14,7 +14,8 @@ from math import log10, sqrt
 from pathlib import Path
 from statistics import median
 
-from apps.catalog.categories import CODE, REASONING, TOOLS
+from apps.catalog.capabilities import REASONING, TOOLS
+from apps.catalog.categories import CODE
 from apps.catalog.providers.canonical import VARIANT, same_model_key
 from apps.catalog.snapshots import ModelSnapshot
 from apps.common.money import NANO_PER_USD

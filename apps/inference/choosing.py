@@ -254,7 +254,7 @@ def _refusal(
         return too_long(context, [r.target for r in rejected if r.why is Why.NO_ROOM])
     if lacking := by_why.get(Why.LACKS):
         return InvalidRequest(
-            f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}'.",
+            f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}' where it may be asked.",
             param=_field_of(context, lacking.detail),
             code="model_not_supported",
         )

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from apps.catalog.capabilities import capabilities
 from apps.catalog.providers import endpoints
 from apps.catalog.providers.spec import Operation
 from apps.catalog.routers import NAMES, ROUTERS, Area, Demand, find_router, pools_of, quality_in
@@ -144,6 +145,25 @@ def test_chosen_model_can_do_it_whatever_the_catalogue_and_the_request(
     assert any(offering.provider.is_sandbox for offering in model.offerings) is not are_real
     assert choice.model == model.id
     assert choice.score_source == "inferred"
+
+
+def test_model_is_asked_only_where_it_can_do_it():
+    told = [
+        capabilities(("max_tokens",), ("text",), is_whole=True),
+        capabilities(("max_tokens", "tools"), ("text",), is_whole=True),
+    ]
+    hosts = tuple(
+        make_offering("acme/chat-1b", provider, told=one)
+        for provider, one in zip(providers, told, strict=False)
+    )
+    model = make_model("acme/chat-1b", *hosts, parameters=("max_tokens", "tools"))
+
+    chosen, _ = choose(make_snapshot(model), facts_of("auto", needs=frozenset({"tools"})))
+
+    assert chosen.offerings == (hosts[1],)
+    with pytest.raises(InvalidRequest):
+        deaf = replace(model, offerings=hosts[:1])
+        choose(make_snapshot(deaf), facts_of("auto", needs=frozenset({"tools"})))
 
 
 @drawn_slowly

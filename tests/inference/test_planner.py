@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.catalog.capabilities import capabilities
 from apps.catalog.provider_cards import DEFAULT_POLICY
 from apps.catalog.providers.spec import (
     Bearer,
@@ -77,9 +78,13 @@ def host(
     weight=None,
     searches=0,
     endpoints=CHAT,
+    takes=None,
     **policy,
 ):
-    """``price`` is dollars for a million tokens of input; output is free. ``searches`` is nano-dollars for one."""
+    """``price`` is dollars for a million tokens of input; output is free. ``searches`` is nano-dollars for one.
+
+    ``takes``: what is told of this host; the model's when it is None.
+    """
     provider = ProviderSnapshot(
         slug=slug, name=slug, base_url="https://example.com", endpoints=MappingProxyType(endpoints), auth=Bearer(""),
         secret="", headers={}, quirks=(), usage=UsageConvention.CACHE_INSIDE_INPUT, timeouts=Timeouts(),
@@ -92,14 +97,21 @@ def host(
     return OfferingSnapshot(
         id=hash(slug) % 10**9, model_id="acme/large", provider=provider, upstream_model=slug, rates=rates,
         context_length=room, max_output_tokens=None, priority=0, quantization=quantization, weight=weight,
+        capabilities=takes,
     )  # fmt: skip
 
 
-def model(*offerings, parameters=("tools",), hears=("text",), name="acme/large"):
+def taking(*parameters, inputs=("text",), is_whole=True):
+    """What a host's own list says; ``is_whole``: it is not only what the release knows of it."""
+    return capabilities(parameters, inputs, knows_inputs=True, is_whole=is_whole)
+
+
+def model(*offerings, parameters=("tools",), hears=("text",), name="acme/large", names_all=False):
     return ModelSnapshot(
         id=name, name=name, description="", released_on=None, context_length=None,
         max_output_tokens=None, input_modalities=hears, output_modalities=("text",),
         supported_parameters=parameters, offerings=offerings, is_priced=True,
+        names_all=names_all,
     )  # fmt: skip
 
 
@@ -229,6 +241,62 @@ def test_model_that_lacks_what_is_needed_is_not_asked(needs, parameters, hears, 
     assert bool(found.targets) is not bool(lacks)
 
 
+NEEDED = frozenset({"structured_outputs"})
+
+
+@pytest.mark.parametrize(
+    ("needs", "takes", "asked"),
+    [
+        ({"tools"}, [taking("temperature"), taking("temperature", "tools"), None], [1, 2]),
+        ({"tools"}, [taking("temperature", is_whole=False), taking("tool_choice")], [1]),
+        ({"image"}, [taking("tools"), taking("tools", inputs=("text", "image"))], [1]),
+        ({"image"}, [capabilities((), ("text",), knows_inputs=True), capabilities((), ("text",))], [1]),
+        (NEEDED, [taking("tools"), taking("structured_outputs"), None], [1]),
+        (NEEDED, [taking("tools"), taking("response_format"), taking("seed", is_whole=False)], [1]),
+        (NEEDED, [taking("tools"), None, taking("seed", is_whole=False)], [1, 2]),
+        (NEEDED, [taking("tools"), taking("seed")], []),
+        (NEEDED | {"tools"}, [None, taking("seed", is_whole=False)], [0]),
+    ],
+)  # fmt: skip
+def test_host_that_lacks_what_is_needed_is_not_asked_though_the_model_takes_it(needs, takes, asked):
+    hosts = [host(f"h{at}", takes=told) for at, told in enumerate(takes)]
+
+    found = plan([model(*hosts)], wants(needs=frozenset(needs)), Known())
+
+    assert slugs(found) == [f"h{at}" for at in asked]
+    assert {r.why for r in found.rejected} <= {Why.LACKS}
+
+
+def test_schemas_must_be_named_where_an_operator_named_all_that_the_model_takes():
+    lone = model(host("one"), parameters=("tools",), names_all=True)
+
+    found = plan([lone], wants(needs=NEEDED), Known())
+
+    assert [(r.why, r.detail) for r in found.rejected] == [(Why.LACKS, "structured_outputs")]
+
+
+def test_host_that_may_take_schemas_is_asked_while_the_one_that_does_is_down():
+    both = model(host("sure", takes=taking("structured_outputs")), host("unsure"))
+
+    found = plan([both], wants(needs=NEEDED), Known({"sure": Standing.OPEN}))
+
+    assert slugs(found) == ["unsure"]
+
+
+def test_required_parameters_are_those_of_the_host():
+    hosts = [host("h0", takes=taking("temperature")), host("h1", takes=taking("tools", "seed"))]
+    asked = {"provider": {"require_parameters": True}}
+
+    found = plan(
+        [model(*hosts, parameters=("temperature", "tools", "seed"))],
+        wants(routing=read_routing(asked), parameters=frozenset({"tools", "seed"})),
+        Known(),
+    )
+
+    assert slugs(found) == ["h1"]
+    assert [(r.why, r.detail) for r in found.rejected] == [(Why.LACKS, "seed")]
+
+
 def test_parameters_must_be_known_when_they_are_required():
     routing = read_routing({"provider": {"require_parameters": True}})
 
@@ -240,13 +308,20 @@ def test_parameters_must_be_known_when_they_are_required():
 
 
 ABILITIES = ("tools", "image", "file", "audio", "reasoning", "structured_outputs")
+PARAMETERS = st.sampled_from(
+    [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning"), ("response_format",), ("structured_outputs",)]
+)  # fmt: skip
+INPUTS = st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")])
+TOLD = st.none() | st.builds(
+    capabilities, PARAMETERS, INPUTS, knows_inputs=st.booleans(), is_whole=st.booleans()
+)
 EXTRAS = st.builds(Extra, st.sampled_from(["speed", "tools[0]"]), is_search=st.booleans())
 OFFERINGS = st.builds(
     host, st.sampled_from("abcdefgh"), price=st.floats(0, 50), priority=st.integers(0, 3),
     quantization=st.sampled_from(["", "fp8", "bf16"]), room=st.none() | st.integers(1, 1000),
     sandbox=st.booleans(), collects_data=st.sampled_from([None, True, False]), keeps_nothing=st.booleans(),
     region=st.sampled_from(["", "eu", "us"]), own_key=st.sampled_from(["", "7.1"]),
-    searches=st.sampled_from([0, 10]), endpoints=st.sampled_from([CHAT, MESSAGES]),
+    searches=st.sampled_from([0, 10]), endpoints=st.sampled_from([CHAT, MESSAGES]), takes=TOLD,
 )  # fmt: skip
 MODELS = st.builds(
     lambda hosts, **facts: model(*hosts, **facts),
@@ -255,10 +330,9 @@ MODELS = st.builds(
         max_size=6,
         unique_by=lambda offering: (offering.provider.slug, offering.provider.own_key),
     ),
-    parameters=st.sampled_from(
-        [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning"), ("response_format",)]
-    ),
-    hears=st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")]),
+    parameters=PARAMETERS,
+    hears=INPUTS,
+    names_all=st.booleans(),
 )
 NAMES = st.none() | st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4).map(tuple)
 WANTS = st.builds(
@@ -313,10 +387,24 @@ def test_plan_holds_no_host_without_a_price_for_what_is_bought_beside_tokens(mod
     )
 
 
-def _may_do(model, needs):
-    known = model.supported_parameters
-    formats = {"structured_outputs"} if "response_format" in known else set()
-    return not known or needs <= {*known, *model.input_modalities, *formats}
+SCHEMAS = "structured_outputs"
+
+
+def _takes(told, need):
+    """Whether a host takes it: True, False, or None where that is not known."""
+    if need in told.parameters or need in told.inputs:
+        return True
+    if need in {"image", "file", "audio"}:
+        return False if told.knows_inputs else None
+    if not told.parameters or (need == SCHEMAS and "response_format" in told.parameters):
+        return None
+    # What ships names some parameters and seldom schemas; a host's own list and an operator name all.
+    return None if need == SCHEMAS and not told.is_whole else False
+
+
+def _is_silent(told):
+    """Whether it names parameters, and none of the answer's format."""
+    return bool(told.parameters) and {SCHEMAS, "response_format"}.isdisjoint(told.parameters)
 
 
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
@@ -327,14 +415,10 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
     owners = {id(offering): one for one in models for offering in one.offerings}
     for target in found.targets:
         offering, slug = target.offering, target.offering.provider.slug
-        known = owners[id(offering)].supported_parameters
-        hears = owners[id(offering)].input_modalities
-        required = asked.parameters if provider.require_parameters else frozenset()
-        # A model of which nothing is known may be asked, unless what it takes must be known.
-        needs = asked.needs - ({"structured_outputs"} if "response_format" in known else set())
-        if not required and not any(_may_do(model, asked.needs) for model in models):
-            needs -= {"structured_outputs"}
-        assert not (known or required) or needs | required <= {*known, *hears}
+        told = owners[id(offering)].capabilities_at(offering)
+        assert not any(_takes(told, need) is False for need in asked.needs)
+        if provider.require_parameters:
+            assert all(_takes(told, name) for name in asked.parameters)
         assert _is_billable(target, asked)
         assert offering.context_length is None or offering.context_length >= asked.least_input
         name = f"{slug}@7.1" if target.is_byok else slug
@@ -353,6 +437,9 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         assert target.is_byok or slug not in asked.own_only
         assert not asked.is_test_key or offering.provider.is_sandbox
         assert target.rates == offering.rates or asked.is_test_key
+    if SCHEMAS in asked.needs:  # who names no format at all is asked only when nobody else is left
+        hosts = [target.offering for target in found.targets]
+        assert len({_is_silent(owners[id(one)].capabilities_at(one)) for one in hosts}) <= 1
     places = [
         id(target.offering) for target in (*found.targets, *(r.target for r in found.rejected))
     ]
