@@ -1,6 +1,7 @@
 """The semantic cache: a question that means the same gets the answer that is there; nothing else does."""
 
 import math
+import time
 from typing import Any
 
 import httpx
@@ -184,6 +185,23 @@ def test_embedder_that_fails_breaks_no_request(gateway, customer, settings, mode
     answers = [ask(client, body(text)) for text in (ASKED, SAME, ASKED)]
 
     assert [answer.headers["x-gatewayz-cache"] for answer in answers] == ["miss", "miss", "hit"]
+
+
+@pytest.mark.parametrize("fault", ["hang", "delay=30000", "stall=0"])
+def test_embedder_that_is_silent_delays_no_request_for_long(gateway, customer, settings, fault):
+    settings.SEMANTIC_CACHE_MODEL = f"sandbox/embedding+{fault}"
+    settings.SEMANTIC_CACHE_SECONDS = 0.5
+    client = gateway.client(customer)
+    began = time.monotonic()
+
+    answer = ask(client, body(ASKED))
+
+    assert time.monotonic() - began < 5
+    assert answer.headers["x-gatewayz-cache"] == "miss"
+    asked, *_, answered = sorted(customer.settled(requests=2), key=lambda one: one.surface)
+    assert (asked.surface, asked.outcome, asked.charged) == ("embeddings", "client_gone", 0)
+    assert (answered.surface, answered.outcome) == ("openai_chat", "completed")
+    assert ask(client, body(ASKED)).headers["x-gatewayz-cache"] == "hit"
 
 
 @pytest.mark.parametrize(
