@@ -86,11 +86,12 @@ def test_same_words_need_no_vector(gateway, customer, upstream):
         body(SAME, temperature=0.5),
         body(SAME, stop=["x"]),
         body(SAME, stream=True),
+        body(SAME, provider={"only": ["sandbox"]}),
         body(SAME) | {"model": "sandbox/claude"},
         {**body(SAME), "messages": [{"role": "system", "content": "Be kind"}, *body(SAME)["messages"]]},
         {**body(SAME), "messages": [*body("Hello")["messages"], {"role": "assistant", "content": "Yes?"}, *body(SAME)["messages"]]},
     ],
-    ids=["question", "temperature", "stop", "stream", "model", "instructions", "earlier turns"],
+    ids=["question", "temperature", "stop", "stream", "hosts", "model", "instructions", "earlier turns"],
 )  # fmt: skip
 def test_anything_else_that_differs_is_another_question(gateway, customer, changed):
     client = gateway.client(customer)
