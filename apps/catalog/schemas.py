@@ -118,6 +118,19 @@ class BriefEndpoint(Schema):
     )
 
 
+class BenchmarkResult(Schema):
+    """What was published of a model, and where."""
+
+    name: str
+    measure: str
+    """What ``value`` is."""
+    value: float
+    date: str
+    """When it was measured."""
+    source: str
+    licence: str
+
+
 class ModelCard(Schema):
     id: str
     canonical_slug: str
@@ -136,6 +149,9 @@ class ModelCard(Schema):
     top_provider: TopProvider
     per_request_limits: None
     supported_parameters: list[str]
+    benchmarks: dict[str, BenchmarkResult] = Field(
+        {}, description="Published results by area: `code`. All other scores are inferred."
+    )
     providers: list[str]
     endpoints: list[BriefEndpoint] = Field(description="In the order in which they are asked.")
 
