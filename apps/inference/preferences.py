@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 
 from apps.common.errors import InvalidRequest
 from apps.common.money import usd_to_nano
-from apps.common.preferences import MaxPrice, Preferences, Sort, settle
+from apps.common.preferences import MaxPrice, Preferences, Sort, settle, simplify
 from apps.inference.requests.common import Name, explain
 from apps.keys.selectors import Recover
 
@@ -77,6 +77,8 @@ def read_routing(body: Mapping[str, Any]) -> Routing:
     asked = {name: body[name] for name in _Body.__struct_fields__ if name in body}
     if not asked:
         return DEFAULT
+    if "provider" in asked:
+        asked["provider"] = simplify(asked["provider"])
     try:
         found = msgspec.convert(asked, _Body)
     except msgspec.ValidationError as error:

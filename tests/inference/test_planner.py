@@ -612,6 +612,12 @@ def test_plan_takes_as_little_with_preferences_however_long(lists, hosts, most):
         ({"provider": {"sort": "cheapest"}}, "provider.sort"),
         ({"provider": {"max_price": {"prompt": -1}}}, "provider.max_price.prompt"),
         ({"provider": {"max_prize": {}}}, "provider.max_prize"),
+        ({"provider": {"sort": {"by": "cheapest"}}}, "provider.sort"),
+        ({"provider": {"sort": {"by": "price", "partition": "none"}}}, "provider.sort"),
+        ({"provider": {"max_price": {"prompt": "-1"}}}, "provider.max_price.prompt"),
+        ({"provider": {"max_price": {"prompt": "1e3"}}}, "provider.max_price.prompt"),
+        ({"provider": {"max_price": {"prompt": "9999999"}}}, "provider.max_price.prompt"),
+        ({"provider": {"enforce_distillable_text": True}}, "provider.enforce_distillable_text"),
         ({"models": "acme/large"}, "models"),
         ({"models": ["a"] * 11}, "models"),
         ({"route": "random"}, "route"),
@@ -622,6 +628,21 @@ def test_wish_is_refused_by_name_when_it_is_not_understood(body, param):
         read_routing(body)
 
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("longer", "plain"),
+    [
+        ({"sort": {"by": "throughput"}}, {"sort": "throughput"}),
+        ({"sort": {"by": "price", "partition": "model"}}, {"sort": "price"}),
+        ({"max_price": {"prompt": "1.5", "image": 2}}, {"max_price": {"prompt": 1.5, "image": 2}}),
+        ({"max_price": {"completion": "0"}}, {"max_price": {"completion": 0}}),
+        ({"enforce_distillable_text": False, "zdr": True}, {"zdr": True}),
+    ],
+)
+def test_longer_words_of_openrouter_mean_the_same(longer, plain):
+    assert read_routing({"provider": longer}) == read_routing({"provider": plain})
+    assert read_preferences(longer) == read_preferences(plain)
 
 
 def test_variants_name_a_sort_when_they_end_a_model():
