@@ -1,8 +1,8 @@
 """What is known of what a model takes, by itself or at one host. Pure.
 
 A host's own list, and what an operator writes, name everything: what is not there is not taken. What ships with the
-release and what hosts say together name what is known to be taken, and seldom speak of schemas: of those that name none
-nothing is known.
+release, of a host or of the model, and what hosts say together name what is known to be taken, and leave out much: schemas
+most of all, and at one host what another is known to take.
 """
 
 from collections.abc import Collection
@@ -38,21 +38,31 @@ class Capabilities:
         object.__setattr__(self, "can", frozenset(can))
 
     def lacking(
-        self, needs: Collection[str], required: Collection[str] = (), *, guesses: bool = False
+        self,
+        needs: Collection[str],
+        required: Collection[str] = (),
+        *,
+        beside: "Capabilities | None" = None,
     ) -> str:
         """The first thing that is not taken: of ``needs`` what is known not to be, of ``required`` also what is not known.
         Empty when there is none.
 
-        With ``guesses`` a schema counts as taken where the list does not name all that is.
+        ``beside``, the model's, makes it a guess: where the list does not name all that is taken, a schema counts as taken, and
+        so does what the model takes at other hosts.
         """
         if self.can.issuperset(needs) and self.can.issuperset(required):
             return ""
         for name in sorted(name for name in needs if name not in self.can):
-            if name == SCHEMAS and (SOME_FORMAT in self.can or (guesses and not self.is_whole)):
+            if name == SCHEMAS and SOME_FORMAT in self.can:
+                continue
+            if beside is not None and self._may_take(name, beside):
                 continue
             if required or (self.knows_inputs if name in INPUTS else self.parameters):
                 return name
         return next((name for name in sorted(required) if name not in self.can), "")
+
+    def _may_take(self, name: str, beside: "Capabilities") -> bool:
+        return not (self.is_whole or name in INPUTS) and (name == SCHEMAS or name in beside.can)
 
 
 @lru_cache(maxsize=8192)

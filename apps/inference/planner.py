@@ -166,8 +166,8 @@ def _target(offering: OfferingSnapshot, endpoint: Endpoint, rates: Rates) -> Tar
 def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) -> Plan:
     """The first of ``models`` is asked first. Without targets the rejections say why.
 
-    Half of the lists that ship name no schemas, whether they are taken or not: a host of which that is not known is asked
-    only when nobody else is left, and never with ``require_parameters``.
+    What ships with the release leaves out much of what hosts take: one of which it is not known whether it takes what is
+    needed is asked only when nobody else is left, and never with ``require_parameters``.
     """
     found = _plan(models, wants, knowledge, guesses=False)
     if found.targets or not _may_guess(found, wants):
@@ -177,8 +177,14 @@ def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) ->
 
 def _may_guess(found: Plan, wants: Wants) -> bool:
     return not wants.routing.provider.require_parameters and any(
-        rejection.why is Why.LACKS and rejection.detail == SCHEMAS for rejection in found.rejected
+        rejection.why is Why.LACKS and _is_guess(rejection) for rejection in found.rejected
     )
+
+
+def _is_guess(rejection: Rejection) -> bool:
+    """Whether its list may have left out what it lacks."""
+    known = rejection.target.offering.capabilities
+    return rejection.detail == SCHEMAS if known is None else not known.is_whole
 
 
 def _plan(
@@ -194,7 +200,8 @@ def _plan(
         of_model = model.capabilities
         for target in candidates(model, wants.operation, wants.wire, is_test_key=wants.is_test_key):
             known = target.offering.capabilities or of_model
-            if lacking := known.lacking(wants.needs, required, guesses=guesses):
+            beside = of_model if guesses else None
+            if lacking := known.lacking(wants.needs, required, beside=beside):
                 rejected.append(Rejection(target, Why.LACKS, lacking))
             elif rejection := _objection(target, wants, wishes, knowledge):
                 rejected.append(rejection)

@@ -249,13 +249,16 @@ NEEDED = frozenset({"structured_outputs"})
     [
         ({"tools"}, [taking("temperature"), taking("temperature", "tools"), None], [1, 2]),
         ({"tools"}, [taking("temperature", is_whole=False), taking("tool_choice")], [1]),
+        ({"tools"}, [taking("temperature", is_whole=False), taking("temperature")], [0]),
+        ({"image"}, [taking("tools", is_whole=False), taking("tools")], []),
         ({"image"}, [taking("tools"), taking("tools", inputs=("text", "image"))], [1]),
         ({"image"}, [capabilities((), ("text",), knows_inputs=True), capabilities((), ("text",))], [1]),
         (NEEDED, [taking("tools"), taking("structured_outputs"), None], [1]),
         (NEEDED, [taking("tools"), taking("response_format"), taking("seed", is_whole=False)], [1]),
         (NEEDED, [taking("tools"), None, taking("seed", is_whole=False)], [1, 2]),
         (NEEDED, [taking("tools"), taking("seed")], []),
-        (NEEDED | {"tools"}, [None, taking("seed", is_whole=False)], [0]),
+        (NEEDED | {"tools"}, [None, taking("seed", is_whole=False)], [0, 1]),
+        (NEEDED | {"logprobs"}, [taking("logprobs"), None, taking("seed", is_whole=False)], []),
     ],
 )  # fmt: skip
 def test_host_that_lacks_what_is_needed_is_not_asked_though_the_model_takes_it(needs, takes, asked):
@@ -390,21 +393,24 @@ def test_plan_holds_no_host_without_a_price_for_what_is_bought_beside_tokens(mod
 SCHEMAS = "structured_outputs"
 
 
-def _takes(told, need):
-    """Whether a host takes it: True, False, or None where that is not known."""
+def _takes(told, need, beside):
+    """Whether a host takes it: True, False, or None where that is not known. ``beside``: what is told of the model."""
     if need in told.parameters or need in told.inputs:
         return True
     if need in {"image", "file", "audio"}:
         return False if told.knows_inputs else None
     if not told.parameters or (need == SCHEMAS and "response_format" in told.parameters):
         return None
-    # What ships names some parameters and seldom schemas; a host's own list and an operator name all.
-    return None if need == SCHEMAS and not told.is_whole else False
+    return None if _is_guessed(told, need, beside) else False
 
 
-def _is_silent(told):
-    """Whether it names parameters, and none of the answer's format."""
-    return bool(told.parameters) and {SCHEMAS, "response_format"}.isdisjoint(told.parameters)
+def _is_guessed(told, need, beside):
+    """Whether a list that leaves out much leaves it out: a host's own list and an operator's name all."""
+    if need in {"image", "file", "audio"} or not told.parameters or need in told.parameters:
+        return False
+    if told.is_whole or (need == SCHEMAS and "response_format" in told.parameters):
+        return False
+    return need == SCHEMAS or need in beside.parameters
 
 
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
@@ -415,10 +421,11 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
     owners = {id(offering): one for one in models for offering in one.offerings}
     for target in found.targets:
         offering, slug = target.offering, target.offering.provider.slug
-        told = owners[id(offering)].capabilities_at(offering)
-        assert not any(_takes(told, need) is False for need in asked.needs)
+        one = owners[id(offering)]
+        told, beside = one.capabilities_at(offering), one.capabilities
+        assert not any(_takes(told, need, beside) is False for need in asked.needs)
         if provider.require_parameters:
-            assert all(_takes(told, name) for name in asked.parameters)
+            assert all(_takes(told, name, beside) for name in asked.parameters)
         assert _is_billable(target, asked)
         assert offering.context_length is None or offering.context_length >= asked.least_input
         name = f"{slug}@7.1" if target.is_byok else slug
@@ -437,9 +444,11 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         assert target.is_byok or slug not in asked.own_only
         assert not asked.is_test_key or offering.provider.is_sandbox
         assert target.rates == offering.rates or asked.is_test_key
-    if SCHEMAS in asked.needs:  # who names no format at all is asked only when nobody else is left
-        hosts = [target.offering for target in found.targets]
-        assert len({_is_silent(owners[id(one)].capabilities_at(one)) for one in hosts}) <= 1
+    guessed = [
+        any(_is_guessed(one.capabilities_at(host), need, one.capabilities) for need in asked.needs)
+        for one, host in ((owners[id(t.offering)], t.offering) for t in found.targets)
+    ]
+    assert len(set(guessed)) <= 1, "who may take it is asked only when nobody is left who does"
     places = [
         id(target.offering) for target in (*found.targets, *(r.target for r in found.rejected))
     ]

@@ -159,7 +159,6 @@ def choose(
 def pick(named: Named, pool: Pool, facts: RequestFacts, features: Features, asked: Asked) -> Chosen:
     """The first in the mode's order that can do it, and the next ones. Raises InvalidRequest or ContextTooLong."""
     needs = facts.needs | {"reasoning"} if facts.reasoning else facts.needs
-    wanted = needs | asked.parameters
     room, output = _room(facts)
     lacks_room, unwanted = False, set[Why]()
     found: list[tuple[ModelSnapshot, Scored]] = []
@@ -172,7 +171,12 @@ def pick(named: Named, pool: Pool, facts: RequestFacts, features: Features, aske
             for offering in scored.model.offerings
             if offering.provider.is_sandbox is pool.is_sandbox
             and offering.endpoint(Operation.CHAT, asked.wire) is not None
-            and (offering.capabilities is None or wanted <= offering.capabilities.can)
+            and (
+                offering.capabilities is None
+                or not offering.capabilities.lacking(
+                    needs, asked.parameters, beside=scored.model.capabilities
+                )
+            )
         ]
         hosts = tuple(offering for offering in askable if _holds(offering, room, output))
         objections = [asked.objection(host) for host in hosts]
@@ -189,7 +193,9 @@ def pick(named: Named, pool: Pool, facts: RequestFacts, features: Features, aske
         if len(found) > asked.runners_up:
             break
     if not found:
-        raise _nothing(facts, wanted, room, lacks_room=lacks_room, unwanted=unwanted)
+        raise _nothing(
+            facts, needs | asked.parameters, room, lacks_room=lacks_room, unwanted=unwanted
+        )
     models = tuple(model for model, _ in found)
     choice = _tell(named, found[0][1], features, needs, passed_over=passed_over)
     runners_up = tuple(model.id for model in models[1:])
