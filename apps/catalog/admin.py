@@ -12,20 +12,21 @@ from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.catalog.balance_admin import BalanceColumn
-from apps.catalog.forms import ModelForm, ProviderForm
+from apps.catalog.forms import ModelForm, OfferingForm, ProviderForm
 from apps.catalog.models import (
     Feed,
     Model,
     ModelAlias,
     Offering,
     Price,
+    PriceSource,
     Provider,
 )
 from apps.catalog.price_admin import OnlyShown, PriceInline
 from apps.catalog.proposal_admin import ApprovesPrices
 from apps.catalog.providers.registry import PROVIDERS, spec_of
 from apps.catalog.reach import data_policy_of, why_not_asked
-from apps.catalog.services import feeds, providers
+from apps.catalog.services import feeds, host_abilities, providers
 from apps.catalog.terms_admin import PriceTermsAdmin as PriceTermsAdmin
 from apps.common import clock
 
@@ -235,6 +236,7 @@ class ModelAliasAdmin(ModelAdmin):  # type: ignore[misc]
 @admin.register(Offering)
 class OfferingAdmin(Switched, ModelAdmin):  # type: ignore[misc]
     switch = "is_active"
+    form = OfferingForm
     list_display = (
         "model",
         "variant",
@@ -263,6 +265,15 @@ class OfferingAdmin(Switched, ModelAdmin):  # type: ignore[misc]
         rows: QuerySet[Offering] = super().get_queryset(request)
         begun = Price.objects.filter(valid_from__lte=clock.now()).order_by("-valid_from")
         return rows.prefetch_related(Prefetch("prices", begun, to_attr="begun"))
+
+    def save_model(
+        self, request: HttpRequest, obj: Offering, form: OfferingForm, change: bool
+    ) -> None:
+        """What an operator writes of a host no list changes, until it is emptied."""
+        for name in host_abilities.TOLD:
+            if name in form.changed_data:
+                host_abilities.write(obj, name, form.cleaned_data[name] or [], PriceSource.STAFF)
+        super().save_model(request, obj, form, change)
 
     @override
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from apps.catalog.benchmarks import tell_results
 from apps.catalog.providers.canonical import VARIANT
 from apps.catalog.snapshots import ModelSnapshot, OfferingSnapshot
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
@@ -109,9 +110,16 @@ def model_card(model: ModelSnapshot) -> dict[str, Any]:
         },
         "per_request_limits": None,
         "supported_parameters": model.supported_parameters,
+        **_benchmarks(model),
         "providers": list(dict.fromkeys(offering.provider.slug for offering in model.offerings)),
         "endpoints": [_brief_endpoint(model, offering) for offering in model.offerings],
     }
+
+
+def _benchmarks(model: ModelSnapshot) -> dict[str, Any]:
+    """Published results, where there are some; ``:free`` is the same model."""
+    told = tell_results(canonical_slug(model.id))
+    return {"benchmarks": told} if told else {}
 
 
 def _brief_endpoint(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[str, Any]:
@@ -123,6 +131,7 @@ def _brief_endpoint(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[st
         "context_length": offering.context_length or model.context_length,
         "max_completion_tokens": offering.max_output_tokens or model.max_output_tokens,
         "quantization": offering.quantization or None,
+        "supported_parameters": model.capabilities_at(offering).parameters,
     }
 
 
@@ -143,7 +152,7 @@ def endpoint_card(model: ModelSnapshot, offering: OfferingSnapshot) -> dict[str,
         "max_prompt_tokens": None,
         "quantization": quantization,
         **priced(offering.rates),
-        "supported_parameters": model.supported_parameters,
+        "supported_parameters": model.capabilities_at(offering).parameters,
         "status": 0,
     }
 

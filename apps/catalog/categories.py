@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+from apps.catalog.capabilities import REASONING, TOOLS
 from apps.catalog.cards import is_free
 from apps.catalog.snapshots import ModelSnapshot
 
@@ -10,8 +11,6 @@ LONG_CONTEXT = 200_000
 CODE = re.compile(
     r"(?<![a-z])(?:code|coder|codex|codestral|devstral|[a-z]+coder|codellama)(?![a-z])"
 )
-REASONING = frozenset({"reasoning", "include_reasoning", "reasoning_effort", "thinking"})
-TOOLS = frozenset({"tools", "tool_choice"})
 
 Belongs = Callable[[ModelSnapshot], bool]
 

@@ -21,6 +21,7 @@ from apps.catalog.models import (
     MOST_BP,
     TIER_PRICES,
     Model,
+    Offering,
     Price,
     PriceSource,
     PriceTerms,
@@ -63,6 +64,26 @@ class ModelForm(forms.ModelForm[Model]):
         model = Model
         exclude = ()  # noqa: DJ006 - the admin names the fields
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+
+class OfferingForm(forms.ModelForm[Offering]):
+    supported_parameters = NamesField(
+        required=False,
+        help_text="All that this host takes, with commas. What is written here no list changes; empty when unknown: the model's.",
+    )
+    input_modalities = NamesField(
+        required=False, help_text="With commas: text, image. Empty when unknown: the model's."
+    )
+
+    class Meta:
+        model = Offering
+        exclude = ()  # noqa: DJ006 - the admin names the fields
+
+    def clean_supported_parameters(self) -> list[str] | None:
+        return self.cleaned_data["supported_parameters"] or None
+
+    def clean_input_modalities(self) -> list[str] | None:
+        return self.cleaned_data["input_modalities"] or None
 
 
 class ProviderForm(forms.ModelForm[Provider]):

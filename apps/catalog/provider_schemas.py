@@ -105,7 +105,7 @@ class AutoRouter(Schema):
     models: int
     """Among which it chooses now."""
     score_sources: dict[str, int]
-    """Of how many the quality is known from a benchmark, and of how many it is inferred."""
+    """Of how many the quality, in its area, is known from a benchmark, and of how many it is inferred."""
 
 
 class RouterList(Schema):

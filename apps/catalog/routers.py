@@ -232,11 +232,17 @@ def _pool(scored: Iterable[Scored], *, is_sandbox: bool) -> Pool:
     return Pool(tuple(served), is_sandbox)
 
 
+def _sources(models: Iterable[Scored], area: Area | None) -> dict[str, int]:
+    sources = Counter(
+        str(scored.code_source if area is Area.CODE else scored.source) for scored in models
+    )
+    return dict(sorted(sources.items()))
+
+
 def router_cards(snapshot: CatalogSnapshot) -> list[dict[str, Any]]:
     """What GET /v1/routers says of them."""
     pools = pools_of(snapshot)
     models = (pools.real if pools.real.models else pools.sandbox).models
-    sources = Counter(str(scored.source) for scored in models)
     return [
         {
             "id": router.id,
@@ -256,7 +262,7 @@ def router_cards(snapshot: CatalogSnapshot) -> list[dict[str, Any]]:
                 for mode in router.modes
             ],
             "models": len(models),
-            "score_sources": dict(sorted(sources.items())),
+            "score_sources": _sources(models, router.area),
         }
         for router in ROUTERS
     ]

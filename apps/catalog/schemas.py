@@ -113,6 +113,22 @@ class BriefEndpoint(Schema):
     context_length: int | None
     max_completion_tokens: int | None
     quantization: str | None
+    supported_parameters: list[str] = Field(
+        description="What this host takes; the model's where nothing is told of the host."
+    )
+
+
+class BenchmarkResult(Schema):
+    """What was published of a model, and where."""
+
+    name: str
+    measure: str
+    """What ``value`` is."""
+    value: float
+    date: str
+    """When it was measured."""
+    source: str
+    licence: str
 
 
 class ModelCard(Schema):
@@ -133,6 +149,9 @@ class ModelCard(Schema):
     top_provider: TopProvider
     per_request_limits: None
     supported_parameters: list[str]
+    benchmarks: dict[str, BenchmarkResult] = Field(
+        {}, description="Published results by area: `code`. All other scores are inferred."
+    )
     providers: list[str]
     endpoints: list[BriefEndpoint] = Field(description="In the order in which they are asked.")
 

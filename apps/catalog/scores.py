@@ -4,26 +4,20 @@ The automatic routers choose by them. What no published result tells is inferred
 in the name, the context and what it can do, and is marked so. Guesses of this kind order models; they do not measure them.
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import log10, sqrt
-from pathlib import Path
 from statistics import median
 
-from apps.catalog.categories import CODE, REASONING, TOOLS
+from apps.catalog.benchmarks import BENCHMARKS, Benchmarks, Result, results_in
+from apps.catalog.capabilities import REASONING, TOOLS
+from apps.catalog.categories import CODE
 from apps.catalog.providers.canonical import VARIANT, same_model_key
 from apps.catalog.snapshots import ModelSnapshot
 from apps.common.money import NANO_PER_USD
-
-Benchmarks = Mapping[str, Mapping[str, float]]
-"""By area, ``general`` and ``code``: results by model id, the higher the better. An area's results are of one benchmark."""
-BENCHMARKS: Benchmarks = json.loads(
-    Path(__file__).with_name("seeds").joinpath("benchmarks.json").read_text()
-)
 
 NOT_GENERAL = re.compile(
     # Made for one purpose, and wrong for whoever asks for "a model": classifiers, readers of scans, translators,
@@ -93,8 +87,8 @@ def score(
     prices = {same_model_key(model.id): _output_price(model) for model in fitting}
     newest = _newest(fitting)
     inferred = [_infer(model, prices, newest) for model in fitting]
-    found = _rank_by(inferred, benchmarks.get("general", {}), "quality", "source")
-    found = _rank_by(found, benchmarks.get("code", {}), "code", "code_source")
+    found = _rank_by(inferred, results_in("general", benchmarks), "quality", "source")
+    found = _rank_by(found, results_in("code", benchmarks), "code", "code_source")
     return tuple(sorted(found, key=lambda scored: scored.model.id))
 
 
@@ -230,14 +224,14 @@ def _speed(name: str, price: float, *, thinks: bool) -> float:
 
 
 def _rank_by(
-    found: list[Scored], results: Mapping[str, float], points: str, source: str
+    found: list[Scored], results: Mapping[str, Result], points: str, source: str
 ) -> list[Scored]:
     """Models with a published result exchange their inferred points among each other until they stand in its order.
 
     So a benchmark decides between those that it has measured, on the scale of those that it has not.
     """
     measured = [scored for scored in found if scored.model.id in results]
-    ranks = sorted(measured, key=lambda scored: (results[scored.model.id], scored.model.id))
+    ranks = sorted(measured, key=lambda scored: (results[scored.model.id].value, scored.model.id))
     given = sorted(getattr(scored, points) for scored in measured)
     changed = {
         scored.model.id: replace(scored, **{points: value, source: ScoreSource.BENCHMARK})

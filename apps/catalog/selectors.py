@@ -10,21 +10,25 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
+from apps.catalog.capabilities import Capabilities, capabilities
 from apps.catalog.cards import render_list
 from apps.catalog.client_rates import house_rates, marked_up
 from apps.catalog.models import (
     AMOUNTS,
+    RANKS,
     CatalogEpoch,
     Model,
     ModelAlias,
     Offering,
     Price,
+    PriceSource,
     PriceTerms,
     Provider,
     UpstreamBalance,
@@ -178,15 +182,25 @@ class Facts(NamedTuple):
     input_modalities: tuple[str, ...]
     output_modalities: tuple[str, ...]
     supported_parameters: tuple[str, ...]
+    learned: tuple[str, ...]
+    """The abilities that no operator wrote."""
 
 
-LISTS = ("input_modalities", "output_modalities", "supported_parameters")
+LISTS = ("input_modalities", "output_modalities", "supported_parameters", "learned")
 
 
 @lru_cache(maxsize=4096)
-def _words(text: str) -> tuple[str, ...]:
-    """Thousands of models share a few hundred lists."""
-    return tuple(json.loads(text))
+def _words(text: str | None) -> tuple[str, ...]:
+    """Thousands of models share a few hundred lists. Of an object its keys; nothing of NULL and of JSON's null."""
+    return tuple(json.loads(text) or ()) if text else ()
+
+
+@lru_cache(maxsize=64)
+def _sources(text: str | None) -> Mapping[str, str]:
+    return MappingProxyType(json.loads(text) or {}) if text else NO_SOURCES
+
+
+NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
 
 def _read_facts() -> Iterator[Facts]:
@@ -210,6 +224,33 @@ class Host(NamedTuple):
     priority: int
     quantization: str
     weight: int | None
+    supported_parameters: tuple[str, ...]
+    input_modalities: tuple[str, ...]
+    told_by: Mapping[str, str]
+
+    def capabilities(self, facts: Facts) -> Capabilities | None:
+        """What is told of this host, with the model's where that is nothing; None when it is nothing at all."""
+        if not (self.supported_parameters or self.input_modalities):
+            return None
+        own = bool(self.supported_parameters)
+        return capabilities(
+            self.supported_parameters or facts.supported_parameters,
+            self.input_modalities or facts.input_modalities,
+            knows_inputs=bool(self.input_modalities),
+            is_whole=self.told_by.get("supported_parameters") in NAME_ALL
+            if own
+            else names_all(facts),
+        )
+
+
+NAME_ALL = frozenset(name for name, rank in RANKS.items() if rank >= RANKS[PriceSource.PROVIDER])
+"""The sources whose lists name all that a host takes."""
+HOST_LISTS = ("supported_parameters", "input_modalities", "told_by")
+
+
+def names_all(facts: Facts) -> bool:
+    """Whether an operator wrote what the model takes."""
+    return bool(facts.supported_parameters) and "supported_parameters" not in facts.learned
 
 
 Hosts = Mapping[tuple[str, str], list[Host]]
@@ -220,12 +261,15 @@ Priced = Mapping[int, Rates]
 
 def _read_hosts() -> Hosts:
     hosts: dict[tuple[str, str], list[Host]] = defaultdict(list)
+    as_text = {f"{name}_text": Cast(name, TextField()) for name in HOST_LISTS}
     found = Offering.objects.filter(is_active=True, withdrawn_at=None).order_by("pk")
-    for values in found.values_list(
+    rows = found.annotate(**as_text).values_list(
         "pk", "model_id", "variant", "provider_id", "upstream_model", "context_length", "max_output_tokens",
-        "priority", "quantization", "weight",
-    ):  # fmt: skip
-        host = Host(*values)
+        "priority", "quantization", "weight", *as_text,
+    )  # fmt: skip
+    for *plain, parameters, inputs, told_by in rows:
+        told = (_words(parameters), _words(inputs), _sources(told_by))
+        host = Host._make((*plain, *told))
         hosts[host.model_id, host.variant].append(host)
         if host.variant:
             hosts[host.model_id, VARIANTS].append(host)
@@ -268,6 +312,7 @@ def _read_model(
                 priority=host.priority,
                 quantization=host.quantization,
                 weight=host.weight,
+                capabilities=host.capabilities(facts),
             )
         )
     return ModelSnapshot(
@@ -282,6 +327,7 @@ def _read_model(
         supported_parameters=facts.supported_parameters,
         offerings=tuple(sorted(served, key=lambda offering: offering.preference)),
         is_priced=any(host.id in priced for host in reachable or hosts),
+        names_all=names_all(facts),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from apps.catalog.capabilities import Capabilities, capabilities
 from apps.catalog.providers.spec import (
     Auth,
     Endpoint,
@@ -114,6 +115,8 @@ class OfferingSnapshot:
     """Empty when unknown."""
     weight: int | None = None
     """Its part of the model's requests, beside other hosts with one."""
+    capabilities: Capabilities | None = field(default=None, repr=False)
+    """What is told of this host; None where it is the model's."""
     tag: str = field(init=False)
     """How a request names exactly this host: ``deepinfra/fp8``."""
     _endpoints: dict[tuple[Operation, Wire], Endpoint | None] = field(
@@ -162,12 +165,24 @@ class ModelSnapshot:
     input_modalities: tuple[str, ...]
     output_modalities: tuple[str, ...]
     supported_parameters: tuple[str, ...]
-    """Empty when unknown."""
+    """What some host of it takes, unless its vendor or an operator says; empty when unknown."""
     offerings: tuple[OfferingSnapshot, ...]
     """Best first, and only those that can serve a request now: priced, active, at a provider that can be asked."""
     is_priced: bool
     """False when no host that could serve it has a price: refuse with ModelNotPriced before dispatch.
     True without offerings means that it has a price but no provider that can be asked now."""
+    names_all: bool = False
+    """Whether ``supported_parameters`` is an operator's word, so that what it does not name is not taken."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """At the hosts of which nothing else is told."""
+        return capabilities(
+            self.supported_parameters, self.input_modalities, is_whole=self.names_all
+        )
+
+    def capabilities_at(self, offering: OfferingSnapshot) -> Capabilities:
+        return offering.capabilities or self.capabilities
 
     def does(self, operation: Operation) -> bool:
         """Whether it is a model for this, whoever hosts it."""

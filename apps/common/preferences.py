@@ -3,6 +3,7 @@
 https://openrouter.ai/docs/guides/routing/provider-selection. A field that nobody here knows is refused.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -45,13 +46,38 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_price: MaxPrice | None = None
 
 
+DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+
 NOBODY = Preferences(only=())
 """They leave no host."""
 
 
 def read_preferences(value: Any) -> Preferences:
     """Raises msgspec.ValidationError, whose text names the field."""
-    return settle(msgspec.convert(value, Preferences))
+    return settle(msgspec.convert(simplify(value), Preferences))
+
+
+def simplify(told: Any) -> Any:
+    """OpenRouter's longer ways to say the same in the short one; what is neither stays, to be refused by its field.
+
+    ``sort: {"by": …}`` (models are never sorted among each other, so ``partition`` may only be ``model``), prices as
+    decimal strings, and ``enforce_distillable_text`` where it asks for nothing: of no model is known who may learn from it.
+    """
+    if not isinstance(told, dict):
+        return told
+    plain = dict(told)
+    match plain.get("sort"):
+        case {"by": str(by), **rest} if rest in ({}, {"partition": "model"}, {"partition": None}):
+            plain["sort"] = by
+    if isinstance(prices := plain.get("max_price"), dict):
+        plain["max_price"] = {name: _number(price) for name, price in prices.items()}
+    if plain.get("enforce_distillable_text", "") in (None, False):
+        del plain["enforce_distillable_text"]
+    return plain
+
+
+def _number(price: Any) -> Any:
+    return float(price) if isinstance(price, str) and DECIMAL.fullmatch(price) else price
 
 
 def settle(found: Preferences) -> Preferences:

@@ -30,6 +30,7 @@ from apps.inference.planner import Rejection, Target, Wants, Why, consider, plan
 from apps.inference.preferences import (
     DEFAULT,
     Routing,
+    constraints_of,
     narrow,
     nobody_allowed,
     read_routing,
@@ -73,6 +74,7 @@ async def choose(context: RequestContext, body: Body, runtime: Runtime) -> None:
         models = [terms.see(model, valid) for model in models]
     model = context.model = models[0]
     routing = _whole(routing, sorts[model.id], context.key)
+    context.constraints = constraints_of(routing)
     context.recover = routing.recover or context.key.recover
     context.hedges = routing.hedge
     context.deadlines = routing.deadlines
@@ -254,7 +256,7 @@ def _refusal(
         return too_long(context, [r.target for r in rejected if r.why is Why.NO_ROOM])
     if lacking := by_why.get(Why.LACKS):
         return InvalidRequest(
-            f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}'.",
+            f"'{lacking.target.offering.model_id}' takes no '{lacking.detail}' where it may be asked.",
             param=_field_of(context, lacking.detail),
             code="model_not_supported",
         )

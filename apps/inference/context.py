@@ -113,6 +113,8 @@ class RequestContext(msgspec.Struct):
     key: KeySnapshot | None = None
     facts: RequestFacts | None = None
     model: ModelSnapshot | None = None
+    constraints: str = ""
+    """Who may answer, as the request and the policy of its key limit it (``preferences.constraints_of``)."""
     choice: Choice | None = None
     """Of the router that the client named in place of a model."""
     targets: tuple[Target, ...] = ()

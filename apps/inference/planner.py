@@ -22,6 +22,7 @@ from typing import Protocol
 
 import msgspec
 
+from apps.catalog.capabilities import SCHEMAS
 from apps.catalog.providers.spec import Endpoint, Operation, Wire
 from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
 from apps.common.preferences import Sort
@@ -35,7 +36,6 @@ from apps.inference.wishes import Why as Why
 
 FREE = Rates(input=0, output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0, reasoning=0)
 NEVER = float("inf")
-SCHEMAS = "structured_outputs"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -164,15 +164,44 @@ def _target(offering: OfferingSnapshot, endpoint: Endpoint, rates: Rates) -> Tar
 
 
 def plan(models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge) -> Plan:
-    """The first of ``models`` is asked first. Without targets the rejections say why."""
+    """The first of ``models`` is asked first. Without targets the rejections say why.
+
+    What ships with the release leaves out much of what hosts take: one of which it is not known whether it takes what is
+    needed is asked only when nobody else is left, and never with ``require_parameters``.
+    """
+    found = _plan(models, wants, knowledge, guesses=False)
+    if found.targets or not _may_guess(found, wants):
+        return found
+    return _plan(models, wants, knowledge, guesses=True)
+
+
+def _may_guess(found: Plan, wants: Wants) -> bool:
+    return not wants.routing.provider.require_parameters and any(
+        rejection.why is Why.LACKS and _is_guess(rejection) for rejection in found.rejected
+    )
+
+
+def _is_guess(rejection: Rejection) -> bool:
+    """Whether its list may have left out what it lacks."""
+    known = rejection.target.offering.capabilities
+    return rejection.detail == SCHEMAS if known is None else not known.is_whole
+
+
+def _plan(
+    models: Sequence[ModelSnapshot], wants: Wants, knowledge: Knowledge, *, guesses: bool
+) -> Plan:
     targets: list[Target] = []
     rejected: list[Rejection] = []
     moved = Reason.RANK
     asked, wishes = wants.routing.provider, _wishes_of(wants)
-    for model, lacking in zip(models, _all_lacking(models, wants), strict=True):
+    required = wants.parameters if asked.require_parameters else frozenset[str]()
+    for model in models:
         fit: list[Target] = []
+        of_model = model.capabilities
         for target in candidates(model, wants.operation, wants.wire, is_test_key=wants.is_test_key):
-            if lacking:
+            known = target.offering.capabilities or of_model
+            beside = of_model if guesses else None
+            if lacking := known.lacking(wants.needs, required, beside=beside):
                 rejected.append(Rejection(target, Why.LACKS, lacking))
             elif rejection := _objection(target, wants, wishes, knowledge):
                 rejected.append(rejection)
@@ -237,32 +266,6 @@ def _unpriced(target: Target, wants: Wants) -> str:
         return ""
     wire = target.endpoint.wire
     return next((e.param for e in wants.extras if not e.is_priced(target.rates, wire)), "")
-
-
-def _all_lacking(models: Sequence[ModelSnapshot], wants: Wants) -> list[str]:
-    """Of each model. Half of the lists that name what a model takes say nothing of schemas: one is passed over for that
-    only when another of the models takes all that is needed."""
-    found = [_lacking(model, wants, wants.needs) for model in models]
-    if SCHEMAS not in found or "" in found or wants.routing.provider.require_parameters:
-        return found
-    return [_lacking(model, wants, wants.needs - {SCHEMAS}) for model in models]
-
-
-def _lacking(model: ModelSnapshot, wants: Wants, needed: frozenset[str]) -> str:
-    """The first thing that the model is known not to do; of one without known parameters nothing is known.
-
-    With ``require_parameters`` what is not known to be done counts too.
-    """
-    known = model.supported_parameters
-    asked = sorted(wants.parameters) if wants.routing.provider.require_parameters else ()
-    needs = sorted(needed) if known or asked else ()
-    for name in needs:
-        # Lists that name the field alone do not tell which of its formats are taken.
-        if name == SCHEMAS and "response_format" in known:
-            continue
-        if name not in known and name not in model.input_modalities:
-            return name
-    return next((n for n in asked if n not in known and n not in model.input_modalities), "")
 
 
 def _in_order(

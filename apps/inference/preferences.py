@@ -4,6 +4,7 @@ https://openrouter.ai/docs/guides/routing/provider-selection and /model-fallback
 refused by name: a wish that is not heard would be worse than an error.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from msgspec.structs import asdict, replace
 
 from apps.common.errors import InvalidRequest
 from apps.common.money import usd_to_nano
-from apps.common.preferences import MaxPrice, Preferences, Sort, settle
+from apps.common.preferences import MaxPrice, Preferences, Sort, settle, simplify
 from apps.inference.requests.common import Name, explain
 from apps.keys.selectors import Recover
 
@@ -76,6 +77,8 @@ def read_routing(body: Mapping[str, Any]) -> Routing:
     asked = {name: body[name] for name in _Body.__struct_fields__ if name in body}
     if not asked:
         return DEFAULT
+    if "provider" in asked:
+        asked["provider"] = simplify(asked["provider"])
     try:
         found = msgspec.convert(asked, _Body)
     except msgspec.ValidationError as error:
@@ -116,6 +119,29 @@ def narrow(routing: Routing, policy: Preferences) -> Routing:
         max_price=_lower(asked.max_price, policy.max_price),
     )
     return replace(routing, provider=provider, sort=routing.sort or policy.sort)
+
+
+def constraints_of(routing: Routing) -> str:
+    """Who may answer as far as this limits it, the same text for the same limits; empty when it does not.
+
+    What only says who is asked first is no limit, unless nobody may follow; ``models`` may let another model answer.
+    """
+    asked = routing.provider
+    limits: dict[str, Any] = {
+        name: sorted({word.lower() for word in words})
+        for name in ("only", "ignore", "quantizations", "regions")
+        if (words := getattr(asked, name)) is not None
+    }
+    limits |= {name: True for name in ("require_parameters", "zdr") if getattr(asked, name)}
+    if asked.data_collection == "deny":
+        limits["data_collection"] = "deny"
+    if asked.max_price is not None:
+        limits["max_price"] = asdict(asked.max_price)
+    if asked.allow_fallbacks is False:
+        limits["first"] = [asked.order or (), asked.sort or routing.sort]
+    if routing.models:
+        limits["models"] = routing.models
+    return json.dumps(limits, sort_keys=True) if limits else ""
 
 
 def _first(asked: bool | None, policy: bool | None) -> bool | None:

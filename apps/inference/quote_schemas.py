@@ -4,6 +4,8 @@ from typing import Literal
 
 from ninja import Schema
 
+from apps.catalog.schemas import BenchmarkResult
+
 
 class Amount(Schema):
     nano_usd: int
@@ -82,6 +84,8 @@ class RouterChoice(Schema):
     score: float
     """The model's quality in the area, 0 to 100."""
     score_source: Literal["benchmark", "inferred"]
+    benchmark: BenchmarkResult | None = None
+    """Which, where and when, when the score comes from one."""
     passed_over: int
     """Models that the mode prefers and that cannot do it, or have no room for it where the request allows."""
     runners_up: list[str] = []

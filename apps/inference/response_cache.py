@@ -5,7 +5,8 @@
     x-gatewayz-cache-ttl: 1 … 86400     seconds that an answer is kept, and the oldest that is taken
     x-gatewayz-coalesce: on             wait for the same request that is under way in this process (coalescing.py)
 
-The same request is the same organisation, surface, model and body, but for fields that only the gateway reads. Kept are whole
+The same request is the same organisation, surface, model and body, but for fields that only the gateway reads; of those counts what
+limits who may answer, or what the answer may cost. Kept are whole
 answers of the model that was asked for. A hit has an id of its own, no cost, and a record that says ``cached``; it is
 counted as a request against the limits, and asks neither the ledger nor a provider.
 """
@@ -200,6 +201,9 @@ def _name(context: RequestContext, body: Body, *more: str) -> str:
         # What a client asks of Anthropic in headers shapes the answer too.
         context.headers.get("anthropic-version", ""),
         context.headers.get("anthropic-beta", ""),
+        # An answer of a host that this request may not ask is none for it, nor one that another bound has cut short.
+        context.constraints,
+        "" if context.max_cost is None else str(context.max_cost),
         *more,
     )
     return f"cache:{fingerprint(body, *said, without=GATEWAY_FIELDS)}"

@@ -7,6 +7,7 @@ endpoint, billed to the key that asks. Everything else of the request must be th
 turns, tools, parameters. Vectors are kept in the process only, since a text can be guessed from one.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -63,12 +64,15 @@ def _cut(holder: Json, name: str) -> tuple[str, Json] | None:
 
 
 class _Collected:
-    """A client that keeps what it gets."""
+    """A client that keeps what it gets, and leaves when it has waited for too long."""
 
-    is_gone = False
-
-    def __init__(self) -> None:
+    def __init__(self, limit: asyncio.Timeout) -> None:
         self.body = b""
+        self._limit = limit
+
+    @property
+    def is_gone(self) -> bool:
+        return self._limit.expired()
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         return
@@ -80,7 +84,7 @@ class _Collected:
 async def embed(
     context: RequestContext, text: str, serve: Serve, *, provider: Any
 ) -> Vector | None:
-    """The text's vector, of length one; None when it cannot be had, which the log tells.
+    """The text's vector, of length one; None when it cannot be had, or not soon, which the log tells.
 
     ``provider`` is what the request wants of its hosts: whoever may not see the text may not turn it into a vector either.
     It is a request of its own with a record of its own. The limits do not count it: they have counted the one that it is for.
@@ -96,15 +100,16 @@ async def embed(
         key=context.key,
         is_within=True,
     )
-    client = _Collected()
     try:
-        await serve(asked, client)
+        async with asyncio.timeout(settings.SEMANTIC_CACHE_SECONDS) as limit:
+            client = _Collected(limit)
+            await serve(asked, client)
         numbers = orjson.loads(client.body)["data"][0]["embedding"]
         vector = numpy.asarray(numbers, dtype=numpy.float32)
         length = float(numpy.linalg.norm(vector))
         if vector.ndim != 1 or not 0 < length < float("inf"):
             raise ValueError("not a vector")
-    except (GatewayzError, AnswerBroken, ValueError, TypeError, LookupError) as error:
+    except (GatewayzError, AnswerBroken, TimeoutError, ValueError, TypeError, LookupError) as error:
         log.warning("semantic_cache.no_vector", request_id=context.id, error=repr(error)[:200])
         return None
     return vector / numpy.float32(length)

@@ -64,6 +64,8 @@ SEMANTIC_CACHE_MODEL = env.text("SEMANTIC_CACHE_MODEL") or (
 )
 # A question means the same when the cosine of the angle between the vectors is larger.
 SEMANTIC_CACHE_SIMILARITY = 0.95
+# How long a question waits for its vector; then it is asked as if nobody had asked for a similar answer.
+SEMANTIC_CACHE_SECONDS = 2.0
 LARGEST_KEPT_ANSWER = min(16 * 1024 * 1024, KEPT_ANSWERS_BYTES // 8)
 
 # Of what an answer would have cost here, when the customer's own key at the provider is used.

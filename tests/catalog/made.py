@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from apps.catalog.capabilities import Capabilities
 from apps.catalog.providers import endpoints
 from apps.catalog.providers.spec import NoAuth, Timeouts, UsageConvention
 from apps.catalog.snapshots import (
@@ -40,6 +41,7 @@ def make_offering(
     usd: str = "1",
     context: int | None = 128_000,
     longest: int | None = None,
+    told: Capabilities | None = None,
 ) -> OfferingSnapshot:
     """Output at three times the price of input."""
     price = usd_to_nano(usd)
@@ -53,6 +55,7 @@ def make_offering(
         context_length=context,
         max_output_tokens=longest,
         priority=50,
+        capabilities=told,
     )
 
 

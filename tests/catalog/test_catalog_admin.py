@@ -344,6 +344,26 @@ def test_operators_abilities_are_learnt_no_more_when_saved(staff, add_model):
     )
 
 
+def test_operators_word_of_a_host_is_kept_until_it_is_emptied(staff, add_model):
+    offering = add_model("acme/large")
+    page = url(Offering, "change", offering.pk)
+    form = {
+        "model": "acme/large", "provider": offering.provider_id, "upstream_model": offering.upstream_model, "priority": "0",
+        "is_active": "on", "supported_parameters": "tools, seed", "input_modalities": "",
+        "prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    answer = staff.post(page, form)
+
+    assert answer.status_code == 302, answer.context["errors"]
+    offering.refresh_from_db()
+    assert (offering.supported_parameters, offering.input_modalities) == (["tools", "seed"], None)
+    assert offering.told_by == {"supported_parameters": "staff"}
+    assert 'value="tools, seed"' in staff.get(page).content.decode()
+    staff.post(page, form | {"supported_parameters": ""})
+    offering.refresh_from_db()
+    assert (offering.supported_parameters, offering.told_by) == (None, None)
+
+
 def test_prices_say_which_is_in_force_when_listed(staff, add_model):
     offering = add_model("acme/large")
     now = clock.now()

@@ -19,7 +19,7 @@ from apps.catalog.models import (
     Provider,
 )
 from apps.catalog.selectors import load_catalog
-from apps.catalog.services import abilities, intake, offers, overrides, proposals
+from apps.catalog.services import abilities, host_abilities, intake, offers, overrides, proposals
 from apps.catalog.services.errors import CatalogError
 from apps.catalog.services.offers import Amounts, TierAmounts
 from apps.common.money import usd_to_nano
@@ -547,3 +547,51 @@ def test_differences_are_told_number_by_number():
     assert ("in, above 200,000 input tokens", None, 6 * 10**9, None) in told
     assert not any(words == "out" for words, *_ in told)
     assert list(differences(now, now)) == []
+
+
+def told(provider, name="acme/large"):
+    """What the snapshot has of one host, and whether that is all that it takes."""
+    (host,) = [o for o in find(name).offerings if o.provider.slug == provider]
+    known = find(name).capabilities_at(host)
+    return set(known.parameters), known.inputs, known.is_whole
+
+
+def test_each_host_keeps_what_its_own_list_names():
+    few, many = ("temperature",), ("temperature", "tools", "structured_outputs")
+    rows = [
+        found("one", supported_parameters=few, input_modalities=("text",)),
+        found("two", supported_parameters=many, input_modalities=("text", "image")),
+        found("three"),
+    ]
+    for _ in range(2):
+        take(*rows)
+
+    assert told("one") == (set(few), ("text",), True)
+    assert told("two") == (set(many), ("text", "image"), True)
+    assert told("three") == (set(many), ("text", "image"), False)
+    assert Offering.objects.get(provider="three").told_by is None
+
+    take(found("one", supported_parameters=many))
+    assert told("one") == (set(many), ("text",), True)
+
+
+def test_hosts_own_list_goes_before_the_release_and_the_operator_before_both():
+    intake.take_in([shipped("one", ("tools",), input_modalities=("text",))])
+    assert told("one") == ({"tools"}, ("text",), False)
+    assert Offering.objects.get().input_modalities is None, "text alone is what nobody looked at"
+
+    intake.take_in([shipped("one", ("tools", "stop"))])
+    assert told("one")[0] == {"tools", "stop"}
+
+    intake.take_in([found("one", supported_parameters=("seed",))])
+    intake.take_in([shipped("one", ("tools",))])
+    assert told("one") == ({"seed"}, ("text",), True)
+
+    offering = Offering.objects.get()
+    host_abilities.write(offering, "supported_parameters", ["mine"], PriceSource.STAFF)
+    offering.save()
+    intake.take_in([found("one", supported_parameters=("seed",))])
+    assert told("one") == ({"mine"}, ("text",), True)
+    host_abilities.write(offering, "supported_parameters", [], PriceSource.STAFF)
+    offering.save()
+    assert (offering.supported_parameters, offering.told_by) == (None, None)

@@ -201,6 +201,21 @@ def test_routes_are_public_when_mounted():
     assert all(operation.auth_param is None for operation in operations)
 
 
+def test_endpoints_name_the_parameters_of_their_host(client, add_model):
+    add_model("acme/large", host="acme")
+    add_model("acme/large", host="bolt")
+    Model.objects.update(supported_parameters=["seed", "tools"])
+    Offering.objects.filter(provider="bolt").update(
+        supported_parameters=["seed"], told_by={"supported_parameters": "provider"}
+    )
+
+    card = client.get("/v1/models/acme/large").json()
+
+    told = {one["provider"]: one["supported_parameters"] for one in card["endpoints"]}
+    assert told == {"acme": ["seed", "tools"], "bolt": ["seed"]}
+    assert card["supported_parameters"] == ["seed", "tools"]
+
+
 def test_card_tells_what_each_host_takes_when_there_are_several(client, live, add_model):
     add_model("acme/large", host="acme", input_usd="1")
     add_model("acme/large", host="bolt", input_usd="3")
@@ -211,6 +226,7 @@ def test_card_tells_what_each_host_takes_when_there_are_several(client, live, ad
     assert [host["pricing"]["prompt"] for host in card["endpoints"]] == ["0.000001", "0.000003"]
     assert set(card["endpoints"][0]) == {
         "provider", "upstream_model", "pricing", "context_length", "max_completion_tokens", "quantization",
+        "supported_parameters",
     }  # fmt: skip
 
 

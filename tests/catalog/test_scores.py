@@ -1,10 +1,15 @@
 """Scores: what is inferred of a model stands in the order that everybody would expect, is marked, and yields to benchmarks."""
 
+import datetime
 from dataclasses import replace
 
 import pytest
 
-from apps.catalog.scores import BENCHMARKS, Scored, ScoreSource, score
+from apps.catalog.benchmarks import BENCHMARKS, Benchmark, Result
+from apps.catalog.cards import model_card
+from apps.catalog.schemas import ModelCard
+from apps.catalog.scores import Scored, ScoreSource, score
+from apps.catalog.services.seed import MODELS, read_seed
 from apps.catalog.snapshots import ModelSnapshot
 from tests.catalog.made import make_model, make_offering, make_provider
 
@@ -94,12 +99,17 @@ def test_abilities_are_those_that_are_known():
     assert found["acme/unknown"].can == {"text"}
 
 
+def measured(values: dict[str, float]) -> Benchmark:
+    results = {name: Result(value, datetime.date(2026, 1, 1)) for name, value in values.items()}
+    return Benchmark("Test", "points", "https://a.test", "MIT", "By nobody.", results)
+
+
 def test_benchmark_decides_between_those_that_it_measured():
     models = [make_model(f"acme/{name}", usd=usd) for name, usd in (("a", "1"), ("b", "4"), ("c", "9"))]  # fmt: skip
     guessed = {found.model.id: found for found in score(models)}
     found = {
         one.model.id: one
-        for one in score(models, benchmarks={"general": {"acme/a": 61.0, "acme/b": 44.5}})
+        for one in score(models, benchmarks={"general": measured({"acme/a": 61.0, "acme/b": 44.5})})
     }
 
     assert found["acme/a"].quality == guessed["acme/b"].quality
@@ -113,7 +123,54 @@ def test_benchmark_decides_between_those_that_it_measured():
 def test_nothing_is_said_to_be_measured_that_is_not_in_the_file():
     assert set(BENCHMARKS) == {"general", "code"}
     assert all(
-        found.source is ScoreSource.INFERRED
+        found.source is found.code_source is ScoreSource.INFERRED
         for found in score([make_model("acme/a"), make_model("acme/b")])
-        if found.model.id not in BENCHMARKS["general"]
     )
+
+
+MEASURED = [
+    (area, model_id)
+    for area, benchmark in BENCHMARKS.items()
+    for model_id in (benchmark.results if benchmark else ())
+]
+
+
+def test_every_result_is_of_a_model_in_the_seed_and_names_its_source():
+    seeded = {line.id for line in read_seed()}
+
+    assert MEASURED
+    assert {model_id for _, model_id in MEASURED} <= seeded
+    for benchmark in filter(None, BENCHMARKS.values()):
+        assert benchmark.source.startswith("https://")
+        assert benchmark.licence in {"Apache-2.0", "MIT"}
+        assert benchmark.attribution in MODELS.with_name("README.md").read_text()
+        assert all(0 <= result.value <= 100 for result in benchmark.results.values())
+        assert all(
+            result.date < datetime.date(2026, 11, 22) for result in benchmark.results.values()
+        )
+
+
+@pytest.mark.parametrize(("area", "model_id"), MEASURED)
+def test_measured_model_tells_its_result_and_where_it_is_published(area, model_id):
+    benchmark = BENCHMARKS[area]
+    assert benchmark is not None
+
+    card = model_card(make_model(model_id))
+
+    told = ModelCard.model_validate(card).benchmarks[area]
+    assert (told.source, told.licence) == (benchmark.source, benchmark.licence)
+    assert told.value == benchmark.results[model_id].value
+    free = make_model(f"{model_id}:free")
+    assert model_card(free)["benchmarks"] == card["benchmarks"]
+    assert "benchmarks" not in model_card(make_model("acme/chat"))
+
+
+def test_measured_models_stand_in_the_order_of_their_results():
+    found = scored(*(make_model(model_id, usd=usd) for model_id, usd in (
+        ("openai/gpt-4.1-nano", "9"), ("openai/gpt-4.1", "1"), ("acme/chat", "2"),
+    )))  # fmt: skip
+
+    assert found["openai/gpt-4.1"].code > found["openai/gpt-4.1-nano"].code
+    assert found["openai/gpt-4.1"].code_source is ScoreSource.BENCHMARK
+    assert found["openai/gpt-4.1"].source is ScoreSource.INFERRED
+    assert found["acme/chat"].code_source is ScoreSource.INFERRED

@@ -4,12 +4,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from apps.catalog.capabilities import capabilities
 from apps.catalog.providers import endpoints
 from apps.catalog.providers.spec import Operation
 from apps.catalog.routers import NAMES, ROUTERS, Area, Demand, find_router, pools_of, quality_in
@@ -25,6 +27,7 @@ from apps.common.preferences import read_preferences
 from apps.inference import tokens
 from apps.inference.features import auto_router
 from apps.inference.operations import CHAT_COMPLETIONS, EMBEDDINGS
+from apps.inference.quote_schemas import RouterChoice
 from apps.inference.requests.chat import read_chat
 from apps.inference.requests.common import RequestFacts
 from apps.inference.wishes import prepare
@@ -144,6 +147,38 @@ def test_chosen_model_can_do_it_whatever_the_catalogue_and_the_request(
     assert any(offering.provider.is_sandbox for offering in model.offerings) is not are_real
     assert choice.model == model.id
     assert choice.score_source == "inferred"
+
+
+def test_choice_names_the_benchmark_that_its_score_comes_from():
+    snapshot = make_snapshot(make_model("openai/gpt-4.1"))
+
+    _, for_code = choose(snapshot, facts_of("router:code"))
+    _, for_all = choose(snapshot, facts_of("router:general"))
+
+    assert (for_code.score_source, for_all.score_source) == ("benchmark", "inferred")
+    assert for_code.benchmark["name"] == "Aider polyglot benchmark"
+    assert for_code.benchmark["source"].startswith("https://github.com/Aider-AI/aider/")
+    assert for_all.benchmark is None
+    assert RouterChoice(**msgspec.structs.asdict(for_code)).benchmark is not None
+
+
+def test_model_is_asked_only_where_it_can_do_it():
+    told = [
+        capabilities(("max_tokens",), ("text",), is_whole=True),
+        capabilities(("max_tokens", "tools"), ("text",), is_whole=True),
+    ]
+    hosts = tuple(
+        make_offering("acme/chat-1b", provider, told=one)
+        for provider, one in zip(providers, told, strict=False)
+    )
+    model = make_model("acme/chat-1b", *hosts, parameters=("max_tokens", "tools"))
+
+    chosen, _ = choose(make_snapshot(model), facts_of("auto", needs=frozenset({"tools"})))
+
+    assert chosen.offerings == (hosts[1],)
+    with pytest.raises(InvalidRequest):
+        deaf = replace(model, offerings=hosts[:1])
+        choose(make_snapshot(deaf), facts_of("auto", needs=frozenset({"tools"})))
 
 
 @drawn_slowly

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.hosting import slug_of
 from tests.inference.test_disconnect import RawClient, is_asked, wait_for
 from tests.surfaces import Json, Surface, read_answer
 
@@ -85,6 +86,25 @@ def test_each_is_asked_for_itself_when_they_differ(gateway, customer, make_model
         ]
         answers = [one.result() for one in sent]
 
+    assert upstream.stats()["requests"] == 2
+    assert not any("x-gatewayz-coalesced" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "limit", [{"provider": {"only": [slug_of(1)]}}, {"models": ["sandbox/claude"]}], ids=str
+)
+def test_nobody_waits_for_a_host_that_it_may_not_ask(
+    gateway, customer, make_model, upstream, limit
+):
+    client = gateway.client(customer)
+    body = Surface.CHAT.body(make_model("echo+delay=400", "echo+delay=401"))
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(client.post, Surface.CHAT.path, json=body, headers=ON)
+        wait_for(lambda: is_asked(upstream), within=2)
+        other = pool.submit(client.post, Surface.CHAT.path, json=body | limit, headers=ON)
+        answers = [first.result(), other.result()]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
     assert upstream.stats()["requests"] == 2
     assert not any("x-gatewayz-coalesced" in answer.headers for answer in answers)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.catalog.capabilities import capabilities
 from apps.catalog.provider_cards import DEFAULT_POLICY
 from apps.catalog.providers.spec import (
     Bearer,
@@ -77,9 +78,13 @@ def host(
     weight=None,
     searches=0,
     endpoints=CHAT,
+    takes=None,
     **policy,
 ):
-    """``price`` is dollars for a million tokens of input; output is free. ``searches`` is nano-dollars for one."""
+    """``price`` is dollars for a million tokens of input; output is free. ``searches`` is nano-dollars for one.
+
+    ``takes``: what is told of this host; the model's when it is None.
+    """
     provider = ProviderSnapshot(
         slug=slug, name=slug, base_url="https://example.com", endpoints=MappingProxyType(endpoints), auth=Bearer(""),
         secret="", headers={}, quirks=(), usage=UsageConvention.CACHE_INSIDE_INPUT, timeouts=Timeouts(),
@@ -92,14 +97,21 @@ def host(
     return OfferingSnapshot(
         id=hash(slug) % 10**9, model_id="acme/large", provider=provider, upstream_model=slug, rates=rates,
         context_length=room, max_output_tokens=None, priority=0, quantization=quantization, weight=weight,
+        capabilities=takes,
     )  # fmt: skip
 
 
-def model(*offerings, parameters=("tools",), hears=("text",), name="acme/large"):
+def taking(*parameters, inputs=("text",), is_whole=True):
+    """What a host's own list says; ``is_whole``: it is not only what the release knows of it."""
+    return capabilities(parameters, inputs, knows_inputs=True, is_whole=is_whole)
+
+
+def model(*offerings, parameters=("tools",), hears=("text",), name="acme/large", names_all=False):
     return ModelSnapshot(
         id=name, name=name, description="", released_on=None, context_length=None,
         max_output_tokens=None, input_modalities=hears, output_modalities=("text",),
         supported_parameters=parameters, offerings=offerings, is_priced=True,
+        names_all=names_all,
     )  # fmt: skip
 
 
@@ -241,6 +253,65 @@ def test_model_that_lacks_what_is_needed_is_not_asked(needs, parameters, hears, 
     assert bool(found.targets) is not bool(lacks)
 
 
+NEEDED = frozenset({"structured_outputs"})
+
+
+@pytest.mark.parametrize(
+    ("needs", "takes", "asked"),
+    [
+        ({"tools"}, [taking("temperature"), taking("temperature", "tools"), None], [1, 2]),
+        ({"tools"}, [taking("temperature", is_whole=False), taking("tool_choice")], [1]),
+        ({"tools"}, [taking("temperature", is_whole=False), taking("temperature")], [0]),
+        ({"image"}, [taking("tools", is_whole=False), taking("tools")], []),
+        ({"image"}, [taking("tools"), taking("tools", inputs=("text", "image"))], [1]),
+        ({"image"}, [capabilities((), ("text",), knows_inputs=True), capabilities((), ("text",))], [1]),
+        (NEEDED, [taking("tools"), taking("structured_outputs"), None], [1]),
+        (NEEDED, [taking("tools"), taking("response_format"), taking("seed", is_whole=False)], [1]),
+        (NEEDED, [taking("tools"), None, taking("seed", is_whole=False)], [1, 2]),
+        (NEEDED, [taking("tools"), taking("seed")], []),
+        (NEEDED | {"tools"}, [None, taking("seed", is_whole=False)], [0, 1]),
+        (NEEDED | {"logprobs"}, [taking("logprobs"), None, taking("seed", is_whole=False)], []),
+    ],
+)  # fmt: skip
+def test_host_that_lacks_what_is_needed_is_not_asked_though_the_model_takes_it(needs, takes, asked):
+    hosts = [host(f"h{at}", takes=told) for at, told in enumerate(takes)]
+
+    found = plan([model(*hosts)], wants(needs=frozenset(needs)), Known())
+
+    assert slugs(found) == [f"h{at}" for at in asked]
+    assert {r.why for r in found.rejected} <= {Why.LACKS}
+
+
+def test_schemas_must_be_named_where_an_operator_named_all_that_the_model_takes():
+    lone = model(host("one"), parameters=("tools",), names_all=True)
+
+    found = plan([lone], wants(needs=NEEDED), Known())
+
+    assert [(r.why, r.detail) for r in found.rejected] == [(Why.LACKS, "structured_outputs")]
+
+
+def test_host_that_may_take_schemas_is_asked_while_the_one_that_does_is_down():
+    both = model(host("sure", takes=taking("structured_outputs")), host("unsure"))
+
+    found = plan([both], wants(needs=NEEDED), Known({"sure": Standing.OPEN}))
+
+    assert slugs(found) == ["unsure"]
+
+
+def test_required_parameters_are_those_of_the_host():
+    hosts = [host("h0", takes=taking("temperature")), host("h1", takes=taking("tools", "seed"))]
+    asked = {"provider": {"require_parameters": True}}
+
+    found = plan(
+        [model(*hosts, parameters=("temperature", "tools", "seed"))],
+        wants(routing=read_routing(asked), parameters=frozenset({"tools", "seed"})),
+        Known(),
+    )
+
+    assert slugs(found) == ["h1"]
+    assert [(r.why, r.detail) for r in found.rejected] == [(Why.LACKS, "seed")]
+
+
 def test_parameters_must_be_known_when_they_are_required():
     routing = read_routing({"provider": {"require_parameters": True}})
 
@@ -252,13 +323,20 @@ def test_parameters_must_be_known_when_they_are_required():
 
 
 ABILITIES = ("tools", "image", "file", "audio", "reasoning", "structured_outputs")
+PARAMETERS = st.sampled_from(
+    [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning"), ("response_format",), ("structured_outputs",)]
+)  # fmt: skip
+INPUTS = st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")])
+TOLD = st.none() | st.builds(
+    capabilities, PARAMETERS, INPUTS, knows_inputs=st.booleans(), is_whole=st.booleans()
+)
 EXTRAS = st.builds(Extra, st.sampled_from(["speed", "tools[0]"]), is_search=st.booleans())
 OFFERINGS = st.builds(
     host, st.sampled_from("abcdefgh"), price=st.floats(0, 50), priority=st.integers(0, 3),
     quantization=st.sampled_from(["", "fp8", "bf16"]), room=st.none() | st.integers(1, 1000),
     sandbox=st.booleans(), collects_data=st.sampled_from([None, True, False]), keeps_nothing=st.booleans(),
     region=st.sampled_from(["", "eu", "us"]), own_key=st.sampled_from(["", "7.1"]),
-    searches=st.sampled_from([0, 10]), endpoints=st.sampled_from([CHAT, MESSAGES]),
+    searches=st.sampled_from([0, 10]), endpoints=st.sampled_from([CHAT, MESSAGES]), takes=TOLD,
 )  # fmt: skip
 MODELS = st.builds(
     lambda hosts, **facts: model(*hosts, **facts),
@@ -267,10 +345,9 @@ MODELS = st.builds(
         max_size=6,
         unique_by=lambda offering: (offering.provider.slug, offering.provider.own_key),
     ),
-    parameters=st.sampled_from(
-        [(), ("tools",), ("tools", "seed"), ("seed",), ("tools", "reasoning"), ("response_format",)]
-    ),
-    hears=st.sampled_from([("text",), ("text", "image"), ("text", "file", "audio")]),
+    parameters=PARAMETERS,
+    hears=INPUTS,
+    names_all=st.booleans(),
 )
 NAMES = st.none() | st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4).map(tuple)
 WANTS = st.builds(
@@ -325,10 +402,27 @@ def test_plan_holds_no_host_without_a_price_for_what_is_bought_beside_tokens(mod
     )
 
 
-def _may_do(model, needs):
-    known = model.supported_parameters
-    formats = {"structured_outputs"} if "response_format" in known else set()
-    return not known or needs <= {*known, *model.input_modalities, *formats}
+SCHEMAS = "structured_outputs"
+
+
+def _takes(told, need, beside):
+    """Whether a host takes it: True, False, or None where that is not known. ``beside``: what is told of the model."""
+    if need in told.parameters or need in told.inputs:
+        return True
+    if need in {"image", "file", "audio"}:
+        return False if told.knows_inputs else None
+    if not told.parameters or (need == SCHEMAS and "response_format" in told.parameters):
+        return None
+    return None if _is_guessed(told, need, beside) else False
+
+
+def _is_guessed(told, need, beside):
+    """Whether a list that leaves out much leaves it out: a host's own list and an operator's name all."""
+    if need in {"image", "file", "audio"} or not told.parameters or need in told.parameters:
+        return False
+    if told.is_whole or (need == SCHEMAS and "response_format" in told.parameters):
+        return False
+    return need == SCHEMAS or need in beside.parameters
 
 
 @given(st.lists(MODELS, min_size=1, max_size=3), WANTS, STANDINGS)
@@ -339,14 +433,11 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
     owners = {id(offering): one for one in models for offering in one.offerings}
     for target in found.targets:
         offering, slug = target.offering, target.offering.provider.slug
-        known = owners[id(offering)].supported_parameters
-        hears = owners[id(offering)].input_modalities
-        required = asked.parameters if provider.require_parameters else frozenset()
-        # A model of which nothing is known may be asked, unless what it takes must be known.
-        needs = asked.needs - ({"structured_outputs"} if "response_format" in known else set())
-        if not required and not any(_may_do(model, asked.needs) for model in models):
-            needs -= {"structured_outputs"}
-        assert not (known or required) or needs | required <= {*known, *hears}
+        one = owners[id(offering)]
+        told, beside = one.capabilities_at(offering), one.capabilities
+        assert not any(_takes(told, need, beside) is False for need in asked.needs)
+        if provider.require_parameters:
+            assert all(_takes(told, name, beside) for name in asked.parameters)
         assert _is_billable(target, asked)
         assert offering.context_length is None or offering.context_length >= asked.least_input
         name = f"{slug}@7.1" if target.is_byok else slug
@@ -365,6 +456,11 @@ def test_plan_holds_only_hosts_that_may_and_can_be_asked(models, asked, standing
         assert target.is_byok or slug not in asked.own_only
         assert not asked.is_test_key or offering.provider.is_sandbox
         assert target.rates == offering.rates or asked.is_test_key
+    guessed = [
+        any(_is_guessed(one.capabilities_at(host), need, one.capabilities) for need in asked.needs)
+        for one, host in ((owners[id(t.offering)], t.offering) for t in found.targets)
+    ]
+    assert len(set(guessed)) <= 1, "who may take it is asked only when nobody is left who does"
     places = [
         id(target.offering) for target in (*found.targets, *(r.target for r in found.rejected))
     ]
@@ -537,6 +633,12 @@ def test_plan_takes_as_little_with_preferences_however_long(lists, hosts, most):
         ({"provider": {"sort": "cheapest"}}, "provider.sort"),
         ({"provider": {"max_price": {"prompt": -1}}}, "provider.max_price.prompt"),
         ({"provider": {"max_prize": {}}}, "provider.max_prize"),
+        ({"provider": {"sort": {"by": "cheapest"}}}, "provider.sort"),
+        ({"provider": {"sort": {"by": "price", "partition": "none"}}}, "provider.sort"),
+        ({"provider": {"max_price": {"prompt": "-1"}}}, "provider.max_price.prompt"),
+        ({"provider": {"max_price": {"prompt": "1e3"}}}, "provider.max_price.prompt"),
+        ({"provider": {"max_price": {"prompt": "9999999"}}}, "provider.max_price.prompt"),
+        ({"provider": {"enforce_distillable_text": True}}, "provider.enforce_distillable_text"),
         ({"models": "acme/large"}, "models"),
         ({"models": ["a"] * 11}, "models"),
         ({"route": "random"}, "route"),
@@ -547,6 +649,21 @@ def test_wish_is_refused_by_name_when_it_is_not_understood(body, param):
         read_routing(body)
 
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("longer", "plain"),
+    [
+        ({"sort": {"by": "throughput"}}, {"sort": "throughput"}),
+        ({"sort": {"by": "price", "partition": "model"}}, {"sort": "price"}),
+        ({"max_price": {"prompt": "1.5", "image": 2}}, {"max_price": {"prompt": 1.5, "image": 2}}),
+        ({"max_price": {"completion": "0"}}, {"max_price": {"completion": 0}}),
+        ({"enforce_distillable_text": False, "zdr": True}, {"zdr": True}),
+    ],
+)
+def test_longer_words_of_openrouter_mean_the_same(longer, plain):
+    assert read_routing({"provider": longer}) == read_routing({"provider": plain})
+    assert read_preferences(longer) == read_preferences(plain)
 
 
 def test_variants_name_a_sort_when_they_end_a_model():

@@ -8,12 +8,14 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from apps.catalog.models import Model, Provider
 from apps.inference import runtime
 from apps.inference.answer_store import RedisAnswerStore
 from apps.inference.breaker import LocalBreaker, rules
 from apps.inference.operations import JSON, Surface
 from apps.keys import services as keys
 from tests.gateway import Customer
+from tests.hosting import Host, publish, slug_of
 from tests.inference.test_idempotency import BILLED, FILES, served
 from tests.surfaces import Json, check_error, read_answer, read_events
 from tests.surfaces import Surface as Chat
@@ -21,6 +23,7 @@ from tests.surfaces import Surface as Chat
 __all__ = ["served"]
 
 ON = {"x-gatewayz-cache": "on"}
+FIRST, SECOND = slug_of(0), slug_of(1)
 
 
 def post(client: httpx.Client, surface: Surface, *, stream: bool) -> httpx.Response:
@@ -419,3 +422,83 @@ def test_hit_is_kept_under_an_idempotency_key_like_any_answer(gateway, customer,
     assert read_events(hit.content)[1]
     assert len(customer.settled(requests=2)) == 2
     assert upstream.stats()["requests"] == 1
+
+
+LIMITS: list[Json] = [
+    {"provider": {"only": [SECOND]}},
+    {"provider": {"ignore": [FIRST]}},
+    {"provider": {"quantizations": ["unknown"]}},
+    {"provider": {"regions": ["eu"]}},
+    {"provider": {"max_price": {"prompt": 2}}},
+    {"provider": {"data_collection": "deny"}},
+    {"provider": {"zdr": True}},
+    {"provider": {"order": [SECOND], "allow_fallbacks": False}},
+    {"provider": {"sort": "price", "allow_fallbacks": False}},
+    {"provider": {"require_parameters": True}},
+    {"models": ["sandbox/claude"]},
+    {"max_cost": 1},
+]
+
+
+@pytest.fixture
+def careful(make_model):
+    """A model at two hosts of which the second meets every wish, and the first none of most."""
+    model = make_model(Host("echo+words=21", input_usd="3"), Host("echo+words=22", input_usd="1"))
+    Provider.objects.filter(pk=SECOND).update(region="eu", collects_data=False, keeps_nothing=True)
+    Model.objects.filter(pk=model).update(supported_parameters=["max_tokens", "stream"])
+    publish()
+    yield model
+    Provider.objects.filter(pk=SECOND).update(region="", collects_data=None, keeps_nothing=None)
+    publish()
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: str(limit)[:50])
+def test_answer_of_a_host_that_may_not_be_asked_is_not_given(gateway, customer, careful, limit):
+    client = gateway.client(customer)
+    body = Chat.CHAT.body(careful, max_tokens=9)
+    first = ask(client, body)
+    assert first.headers["x-gatewayz-provider"] == FIRST
+
+    other, again = ask(client, body | limit), ask(client, body | limit)
+
+    assert (other.status_code, other.headers["x-gatewayz-cache"]) == (200, "miss"), other.text
+    assert again.headers["x-gatewayz-cache"] == "hit"
+    assert ask(client, body).headers["x-gatewayz-cache"] == "hit"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"provider": {"order": [SECOND]}}, {"provider": {"sort": "price"}}, {"provider": {}}, {"provider": {"allow_fallbacks": True, "zdr": False}}],
+    ids=str,
+)  # fmt: skip
+def test_wish_that_excludes_nobody_takes_any_hosts_answer(gateway, customer, careful, wish):
+    client = gateway.client(customer)
+    body = Chat.CHAT.body(careful, max_tokens=9)
+    ask(client, body)
+
+    assert ask(client, body | wish).headers["x-gatewayz-cache"] == "hit"
+
+
+def test_same_limits_in_other_words_are_the_same(gateway, customer, careful):
+    client = gateway.client(customer)
+    body = Chat.CHAT.body(careful, max_tokens=9)
+    ask(client, body | {"provider": {"only": [FIRST, SECOND]}})
+
+    again = ask(client, body | {"provider": {"only": [SECOND.upper(), FIRST], "sort": "price"}})
+
+    assert again.headers["x-gatewayz-cache"] == "hit"
+
+
+def test_policy_of_a_key_limits_whose_answer_it_is_given(gateway, customer, careful):
+    body = Chat.CHAT.body(careful, max_tokens=9)
+    ask(gateway.client(customer), body)
+    policy = {"only": [SECOND]}
+    issued = keys.issue(
+        customer.organization_id, name="narrow", concurrency=10, provider_policy=policy
+    )
+
+    narrow = Customer(customer.organization_id, issued.key, issued.secret)
+    answer = ask(gateway.client(narrow), body)
+
+    assert answer.headers["x-gatewayz-cache"] == "miss"
+    assert answer.headers["x-gatewayz-provider"] == SECOND

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from apps.catalog.models import Model
+from apps.catalog.models import Model, Offering
+from apps.catalog.services import abilities
 from apps.inference import runtime
 from apps.inference.breaker import LocalBreaker, Rules
 from apps.inference.health import HealthBook
@@ -301,13 +302,59 @@ def test_model_that_is_not_known_to_do_it_is_left_out_when_that_is_required(
 def test_model_that_may_take_no_schema_is_passed_over_for_one_that_does(
     ask, make_model, first, second, served
 ):
-    """Half of the lists of what a model takes say nothing of schemas: alone it is asked."""
-    models = [make_model("echo+words=18"), make_model("echo+words=18")]
+    """Half of the lists that ship say nothing of schemas: alone it is asked."""
+    models = [make_model("echo+words=18"), make_model("echo+words=18+text=1")]
     for name, known in zip(models, (first, second), strict=True):
-        Model.objects.filter(pk=name).update(supported_parameters=known)
+        learned = {"supported_parameters": abilities.Known.HOSTS}
+        Model.objects.filter(pk=name).update(supported_parameters=known, learned=learned)
     publish()
 
     answer = ask(models[0], models=[models[1]], response_format=SCHEMA)
 
     assert answer.status_code == 200
     assert answer.headers["x-gatewayz-model"] == models[served]
+
+
+def test_model_whose_operator_names_no_schemas_is_refused_by_the_field(ask, make_model):
+    model = make_model("echo+words=19")
+    Model.objects.filter(pk=model).update(supported_parameters=["max_tokens"], learned={})
+    publish()
+
+    answer = ask(model, response_format=SCHEMA)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "model_not_supported")
+    assert error["param"] == "response_format"
+
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("provider", [{}, {"require_parameters": True}], ids=["needed", "required"])
+def test_host_whose_list_names_no_tools_is_left_out(gateway, customer, make_model, provider):
+    model = make_model("echo+words=20", "long+words=20")
+    Model.objects.filter(pk=model).update(supported_parameters=["max_tokens", "tools"])
+    lists = {FIRST: ["max_tokens"], SECOND: ["max_tokens", "tools"]}
+    for slug, words in lists.items():
+        Offering.objects.filter(model=model, provider=slug).update(
+            supported_parameters=words, told_by={"supported_parameters": "provider"}
+        )
+    publish()
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Look"}],
+        "tools": [TOOL],
+        "max_tokens": 9,
+        "provider": provider,
+    }
+
+    client = gateway.client(customer)
+    found = client.post("/v1/route", json={"request": body}).json()["data"]
+    refused = client.post(
+        "/v1/chat/completions", json=body | {"provider": provider | {"only": [FIRST]}}
+    )
+
+    assert [one["provider"] for one in found["candidates"]] == [SECOND]
+    told = [(one["provider"], one["why"], one["detail"]) for one in found["rejected"]]
+    assert told == [(FIRST, "lacks", "tools")]
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tools")

@@ -1,6 +1,7 @@
 """The semantic cache: a question that means the same gets the answer that is there; nothing else does."""
 
 import math
+import time
 from typing import Any
 
 import httpx
@@ -85,11 +86,12 @@ def test_same_words_need_no_vector(gateway, customer, upstream):
         body(SAME, temperature=0.5),
         body(SAME, stop=["x"]),
         body(SAME, stream=True),
+        body(SAME, provider={"only": ["sandbox"]}),
         body(SAME) | {"model": "sandbox/claude"},
         {**body(SAME), "messages": [{"role": "system", "content": "Be kind"}, *body(SAME)["messages"]]},
         {**body(SAME), "messages": [*body("Hello")["messages"], {"role": "assistant", "content": "Yes?"}, *body(SAME)["messages"]]},
     ],
-    ids=["question", "temperature", "stop", "stream", "model", "instructions", "earlier turns"],
+    ids=["question", "temperature", "stop", "stream", "hosts", "model", "instructions", "earlier turns"],
 )  # fmt: skip
 def test_anything_else_that_differs_is_another_question(gateway, customer, changed):
     client = gateway.client(customer)
@@ -184,6 +186,23 @@ def test_embedder_that_fails_breaks_no_request(gateway, customer, settings, mode
     answers = [ask(client, body(text)) for text in (ASKED, SAME, ASKED)]
 
     assert [answer.headers["x-gatewayz-cache"] for answer in answers] == ["miss", "miss", "hit"]
+
+
+@pytest.mark.parametrize("fault", ["hang", "delay=30000", "stall=0"])
+def test_embedder_that_is_silent_delays_no_request_for_long(gateway, customer, settings, fault):
+    settings.SEMANTIC_CACHE_MODEL = f"sandbox/embedding+{fault}"
+    settings.SEMANTIC_CACHE_SECONDS = 0.5
+    client = gateway.client(customer)
+    began = time.monotonic()
+
+    answer = ask(client, body(ASKED))
+
+    assert time.monotonic() - began < 5
+    assert answer.headers["x-gatewayz-cache"] == "miss"
+    asked, *_, answered = sorted(customer.settled(requests=2), key=lambda one: one.surface)
+    assert (asked.surface, asked.outcome, asked.charged) == ("embeddings", "client_gone", 0)
+    assert (answered.surface, answered.outcome) == ("openai_chat", "completed")
+    assert ask(client, body(ASKED)).headers["x-gatewayz-cache"] == "hit"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,18 @@ class Offering(Timestamped):
         help_text="Its part of the requests, beside the other hosts of the model that have one: 80 and 20. "
         "Empty: it is asked by its priority.",
     )
+    # Nullable: a default would rebuild the table on SQLite, which loses its triggers.
+    supported_parameters = models.JSONField(
+        null=True, blank=True, help_text="What this host takes. Empty when unknown: the model's."
+    )
+    input_modalities = models.JSONField(
+        null=True, blank=True, help_text="Empty when unknown: the model's."
+    )
+    told_by = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="The source of each of these two; one of a lower rank does not change it.",
+    )
     is_active = models.BooleanField(default=True)
     missing = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Lists in a row that did not name it."

@@ -3,7 +3,7 @@
     Found ──► model (one for all its hosts) ──► offering (one for each name at each host) ──► price, or a proposal
 
 What is empty of a model is filled; what is there stays, for it may be an operator's. What a model takes, makes and
-understands is learnt in ``abilities``. A price row is added only when
+understands is learnt in ``abilities``, what each host of it takes in ``host_abilities``. A price row is added only when
 the numbers changed, and only by a source that ranks as high as the one in force: an operator's price beats the
 provider's list, which beats the price book, which beats the seed. A price that looks like a mistake becomes a proposal.
 """
@@ -28,7 +28,7 @@ from apps.catalog.models import (
 )
 from apps.catalog.providers.canonical import at_vendor, same_model_key, vendors_by_name
 from apps.catalog.selectors import prices_in_force
-from apps.catalog.services import abilities, together
+from apps.catalog.services import abilities, host_abilities, together
 from apps.catalog.services.aliases import SHIPPED
 from apps.catalog.services.offers import Amounts
 from apps.catalog.services.proposals import Quarantined, propose, supersede
@@ -203,16 +203,20 @@ def _ensure_offerings(found: Sequence[Found], ids: dict[str, str], summary: Inta
             places[place] = [new[-1]]
             continue
         for offering in places.get(place, ()):
-            if _update(offering, one) and offering.pk:
+            # Both, whatever the first says.
+            is_changed = [_update(offering, one), host_abilities.learn(offering, one)]
+            if any(is_changed) and offering.pk:
                 changed[offering.pk] = offering
     Offering.objects.bulk_create(new, batch_size=BATCH)
-    Offering.objects.bulk_update(changed.values(), LIMITS, batch_size=BATCH)
+    Offering.objects.bulk_update(
+        changed.values(), [*LIMITS, *host_abilities.FIELDS], batch_size=BATCH
+    )
     summary.offerings += len(new)
     return places
 
 
 def _new_offering(one: Found, model_id: str) -> Offering:
-    return Offering(
+    offering = Offering(
         provider_id=one.provider,
         model_id=model_id,
         upstream_model=one.upstream_model,
@@ -221,6 +225,8 @@ def _new_offering(one: Found, model_id: str) -> Offering:
         context_length=one.context_length,
         max_output_tokens=one.max_output_tokens,
     )
+    host_abilities.learn(offering, one)
+    return offering
 
 
 LIMITS = ("context_length", "max_output_tokens", "quantization")

@@ -9,13 +9,15 @@ The orders are made once for each state of the catalogue, so that a choice is a 
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from django.conf import settings
 
+from apps.catalog.benchmarks import tell_result
 from apps.catalog.providers.spec import Operation, Wire
 from apps.catalog.routers import Area, Demand, Named, Pool, find_router, pools_of, quality_in
-from apps.catalog.scores import Scored
+from apps.catalog.scores import Scored, ScoreSource
 from apps.catalog.selectors import CatalogSnapshot, ModelSnapshot, OfferingSnapshot
 from apps.common.errors import AllProvidersFailed, ContextTooLong, InvalidRequest
 from apps.inference import tokens
@@ -89,6 +91,8 @@ class Choice(msgspec.Struct, frozen=True):
     score: float
     """The model's quality in the area, 0 to 100."""
     score_source: str
+    benchmark: dict[str, Any] | None
+    """The result that the score comes from, with its source; None of one that is inferred."""
     passed_over: int
     """Models that the mode prefers and that cannot do it, or have no host with room for it that the request allows."""
     runners_up: tuple[str, ...] = ()
@@ -167,6 +171,12 @@ def pick(named: Named, pool: Pool, facts: RequestFacts, features: Features, aske
             for offering in scored.model.offerings
             if offering.provider.is_sandbox is pool.is_sandbox
             and offering.endpoint(Operation.CHAT, asked.wire) is not None
+            and (
+                offering.capabilities is None
+                or not offering.capabilities.lacking(
+                    needs, asked.parameters, beside=scored.model.capabilities
+                )
+            )
         ]
         hosts = tuple(offering for offering in askable if _holds(offering, room, output))
         objections = [asked.objection(host) for host in hosts]
@@ -218,6 +228,9 @@ def _tell(
         reasons=features.reasons,
         score=quality_in(scored, features.area),
         score_source=source.value,
+        benchmark=tell_result(features.area.value, scored.model.id)
+        if source is ScoreSource.BENCHMARK
+        else None,
         passed_over=passed_over,
     )
 
