@@ -30,7 +30,6 @@ from apps.catalog.providers.spec import (
     Operation,
     ProviderSpec,
     Tier,
-    UsageConvention,
     Wire,
 )
 
@@ -74,7 +73,6 @@ bedrock = ProviderSpec(
     auth=AwsSignature("AWS_BEDROCK_API_KEY", service="bedrock", region_env="AWS_REGION"),
     endpoints=CONVERSE,
     quirks=CLAUDE_AT_CONVERSE,
-    usage=UsageConvention.CACHE_BESIDE_INPUT,
     tier=Tier.DOCUMENTED,
     priority=15,
     namespace="bedrock",
