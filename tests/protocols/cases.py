@@ -1,7 +1,7 @@
 """The fixture tree as test cases, and the few moves that every test here makes.
 
 ``fixtures/<wire>/<case>/{request.json,response.json,stream.sse}`` are written by hand from the published formats. The
-stream and the response of a case say the same, so each checks how the other is read. A binary stream is written as
+stream and the response of a case say the same, so each checks how the other is read; ``canonical.json`` is what they mean. A binary stream is written as
 ``stream.jsonl``, an event a line: ``{"<name>": <payload>}``.
 """
 
