@@ -56,6 +56,9 @@ SUBSCRIBING = "/api/stripe/subscription-checkout"
 ABOUT_A_REQUEST = ("/v1/quote", "/v1/route")
 """Refuse what the request inside would be refused for."""
 
+WITHOUT_VERSION = {"/models": "/v1/models", "/ranking/models": "/v1/ranking/models"}
+"""Paths that clients of earlier gateways know without their version. All are served so; these are shown, for others' tools to find."""
+
 MODEL_IN_PATH: Json = {
     "name": "model",
     "in": "path",
@@ -105,7 +108,21 @@ class DocumentedAPI(NinjaAPI):
                 schema["paths"][path] = {"post": operation}
                 components["schemas"].update(schemas)
         schema["paths"].update(OTHER_PATHS)
+        for path, whole in WITHOUT_VERSION.items():
+            schema["paths"][path] = _again(schema["paths"][whole], whole)
         return schema
+
+
+def _again(item: Json, path: str) -> Json:
+    """The operations of a path as those of another name of it."""
+    return {
+        method: {
+            **operation,
+            "operationId": f"{operation['operationId']}_without_version",
+            "description": f"The same as `{method.upper()} {path}`.",
+        }
+        for method, operation in item.items()
+    }
 
 
 def _complete(operation: Json, path: str, envelope: str, *, is_public: bool) -> None:

@@ -170,6 +170,7 @@ VARIABLES: dict[str, Variable] = {
     "PORTKEY_API_KEY": Variable("", "House key for Portkey"),
     "SAMBANOVA_API_KEY": Variable("", "House key for SambaNova"),
     "SIMPLISMART_API_KEY": Variable("", "House key for Simplismart"),
+    "SOUNDSGOOD_API_KEY": Variable("", "House key for Soundsgood"),
     "SYBIL_API_KEY": Variable("", "House key for Sybil"),
     "VERCEL_AI_GATEWAY_API_KEY": Variable("", "House key for Vercel AI Gateway"),
     "VLLM_API_KEY": Variable("", "House key for vLLM; optional"),
@@ -254,6 +255,9 @@ VARIABLES: dict[str, Variable] = {
     ),
     "OPENROUTER_SITE_URL": Variable(
         "", "Provider setting: the site that OpenRouter links to; optional"
+    ),
+    "SOUNDSGOOD_BASE_URL": Variable(
+        "", "Provider setting: Soundsgood's address, up to and with the version"
     ),
     "VLLM_BASE_URL": Variable(
         "", "Provider setting: vLLM's address, for example http://localhost:8000/v1"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from typing_extensions import override
@@ -98,6 +98,10 @@ class ProviderForm(forms.ModelForm[Provider]):
     class Meta:
         model = Provider
         exclude = ()  # noqa: DJ006 - the admin names the fields
+        help_texts: ClassVar = {
+            "usage": "Of hosts of OpenAI's formats: whether the reported input tokens already contain those served from the "
+            "prompt cache, as OpenAI's own do. The other formats say it themselves, and nothing here changes that."
+        }
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -47,24 +47,31 @@ def provider_card(provider: ListedProvider) -> Json:
 
 
 def provider_list(directory: Directory) -> Json:
-    return {"data": [provider_card(found) for found in directory.providers.values()]}
+    return _whole([provider_card(found) for found in directory.providers.values()])
+
+
+def _whole(data: list[Json]) -> Json:
+    """A list without pages, which say of themselves what is behind them."""
+    return {"data": data, "total": len(data), "has_more": False}
 
 
 def gateway_list(directory: Directory) -> Json:
     return {
         "object": "list",
-        "data": [
-            {
-                "id": found.slug,
-                "name": found.name,
-                "wires": found.wires,
-                "operations": found.operations,
-                "priority": found.priority,
-                "models": len(found.models),
-                "enabled": found.enabled,
-            }
-            for found in directory.providers.values()
-        ],
+        **_whole(
+            [
+                {
+                    "id": found.slug,
+                    "name": found.name,
+                    "wires": found.wires,
+                    "operations": found.operations,
+                    "priority": found.priority,
+                    "models": len(found.models),
+                    "enabled": found.enabled,
+                }
+                for found in directory.providers.values()
+            ]
+        ),
     }
 
 
@@ -97,7 +104,7 @@ def routers(directory: Directory) -> Json:
     models = directory.snapshot.models
     return {
         "object": "list",
-        "data": [DEFAULT_POLICY],
+        **_whole([DEFAULT_POLICY]),
         "aliases": {
             name: {"model": model_id, "providers": _hosts(models[model_id])}
             for name, model_id in sorted(directory.snapshot.names.items())

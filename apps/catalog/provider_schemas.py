@@ -22,6 +22,8 @@ class ProviderCard(Schema):
 
 class ProviderList(Schema):
     data: list[ProviderCard]
+    total: int
+    has_more: bool
 
 
 class ProviderBody(Schema):
@@ -42,6 +44,8 @@ class GatewayCard(Schema):
 class GatewayList(Schema):
     object: Literal["list"]
     data: list[GatewayCard]
+    total: int
+    has_more: bool
 
 
 class PromptPrice(Schema):
@@ -111,6 +115,8 @@ class AutoRouter(Schema):
 class RouterList(Schema):
     object: Literal["list"]
     data: list[RoutingPolicy]
+    total: int
+    has_more: bool
     aliases: dict[str, Alias]
     """Other names of models, in lower case."""
     auto_routers: list[AutoRouter]

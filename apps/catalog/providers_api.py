@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from apps.catalog import provider_cards as cards
-from apps.catalog.directory import Directory, directory
+from apps.catalog.directory import directory
 from apps.catalog.provider_schemas import (
     GatewayList,
     ProviderBody,
@@ -29,7 +29,7 @@ def list_providers(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     """OpenRouter's shape, with whether requests can go there now."""
     if page.is_whole:
         return answer(request, directory().document("providers", cards.provider_list))
-    return answer(request, cards.provider_list(_cut(directory(), page)))
+    return answer(request, _cut(cards.provider_list(directory()), page))
 
 
 @router.get("/provider", response=ProviderList, auth=None, summary="List providers")
@@ -48,7 +48,7 @@ def list_gateways(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     """What providers can be asked to do, and in which formats."""
     if page.is_whole:
         return answer(request, directory().document("gateways", cards.gateway_list))
-    return answer(request, cards.gateway_list(_cut(directory(), page)))
+    return answer(request, _cut(cards.gateway_list(directory()), page))
 
 
 @router.get("/gateways/summary", response=SummaryBody, auth=None, summary="Count what is offered")
@@ -57,11 +57,16 @@ def summarise_gateways(request: HttpRequest) -> HttpResponse:
 
 
 @router.get("/routers", response=RouterList, auth=None, summary="How requests are routed")
-def list_routers(request: HttpRequest) -> HttpResponse:
-    """The order of hosts, which hosts stand behind another name of a model, and the names that choose a model by themselves."""
-    return answer(request, directory().document("routers", cards.routers))
+def list_routers(request: HttpRequest, page: Query[Page]) -> HttpResponse:
+    """The order of hosts, which hosts stand behind another name of a model, and the names that choose a model by themselves.
+
+    `limit` and `offset` are of `data`.
+    """
+    if page.is_whole:
+        return answer(request, directory().document("routers", cards.routers))
+    return answer(request, _cut(cards.routers(directory()), page))
 
 
-def _cut(whole: Directory, page: Page) -> Directory:
-    found, _ = page_of(list(whole.providers.items()), limit=page.limit, offset=page.offset)
-    return Directory(snapshot=whole.snapshot, providers=dict(found))
+def _cut(whole: cards.Json, page: Page) -> cards.Json:
+    shown, has_more = page_of(whole["data"], limit=page.limit, offset=page.offset)
+    return {**whole, "data": shown, "has_more": has_more}

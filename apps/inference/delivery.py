@@ -14,6 +14,7 @@ from apps.catalog.providers.spec import Wire
 from apps.common import clock
 from apps.common.usage import Usage
 from apps.inference import conversations, patience, upstream
+from apps.inference.cached_input import reader_of_answer, reader_of_stream
 from apps.inference.canonical.codec import AnswerIdentity
 from apps.inference.context import RequestContext
 from apps.inference.costs import final_usage_of, price_usage
@@ -177,7 +178,7 @@ class Delivery:
         relay = self._lane.answer(self._shape)
         relay.tally.may_be_silent = self._may_be_silent
         progress.target, progress.tally = self.target, relay.tally
-        await upstream.fetch(call, relay)
+        await upstream.fetch(call, reader_of_answer(relay, self.target))
         if self.race is not None:
             self.race.claim(self)
             progress.target, progress.tally = self.target, relay.tally
@@ -204,7 +205,8 @@ class Delivery:
         cover = self._context.cover
         held: list[bytes] = []
         # Closed at once when the client goes away, so that the provider stops at once.
-        async with aclosing(upstream.stream(call, relay)) as pieces:
+        reader = reader_of_stream(relay, self.target)
+        async with aclosing(upstream.stream(call, reader)) as pieces:
             async for piece in pieces:
                 if progress.delivered:
                     await self._send(piece)

@@ -14,7 +14,7 @@ from apps.catalog.answers import answer
 from apps.catalog.cards import architecture, canonical_slug, endpoint_card, pricing
 from apps.catalog.entries import entries, get_model, reached
 from apps.catalog.queries import check_provider, page_of
-from apps.catalog.schemas import Reach, ReachedPage
+from apps.catalog.schemas import ReachedPage
 from apps.catalog.selectors import ModelSnapshot, OfferingSnapshot
 from apps.catalog.strict import known_only
 from apps.inference import statistics
@@ -25,26 +25,29 @@ router = Router(tags=["Models"])
 router.add_decorator(known_only)
 
 Limit = Annotated[int, Field(ge=1, le=100)]
+Offset = Annotated[int, Field(ge=0)]
 Window = Literal["24h", "7d"]
 NEVER = float("inf")
 
 
 @router.get("/models/trending", response=TrafficList, auth=None, summary="List models by requests")
-def list_trending(request: HttpRequest, window: Window = "24h", limit: Limit = 20) -> HttpResponse:
+def list_trending(
+    request: HttpRequest, window: Window = "24h", limit: Limit = 20, offset: Offset = 0
+) -> HttpResponse:
     """The models that were asked most, from completed requests; empty when there were none."""
     found = sorted(_asked(window), key=lambda row: (-row[1].paid, -row[1].paid_tokens, row[0].id))
-    return _list(request, found[:limit], window)
+    return _list(request, found, window, limit=limit, offset=offset)
 
 
 @router.get(
     "/models/low-latency", response=TrafficList, auth=None, summary="List models by latency"
 )
 def list_low_latency(
-    request: HttpRequest, window: Window = "24h", limit: Limit = 20
+    request: HttpRequest, window: Window = "24h", limit: Limit = 20, offset: Offset = 0
 ) -> HttpResponse:
     """The models that began to answer soonest, by the median; those that were never streamed come last."""
     found = sorted(_asked(window), key=lambda row: (*_slowness(row[1]), row[0].id))
-    return _list(request, found[:limit], window)
+    return _list(request, found, window, limit=limit, offset=offset)
 
 
 @router.get("/models/unique", response=UniqueList, auth=None, summary="List models once")
@@ -86,9 +89,10 @@ def list_offerings(
     auth=None,
     summary="List the hosts of a model",
 )
-def list_endpoints(request: HttpRequest, model_id: str, reach: Query[Reach]) -> HttpResponse:
+def list_endpoints(request: HttpRequest, model_id: str, page: Query[ReachedPage]) -> HttpResponse:
     """Its hosts in the order in which they are asked, in OpenRouter's shape, and how they have done."""
-    model = get_model(model_id, availability=reach.availability)
+    model = get_model(model_id, availability=page.availability)
+    shown, has_more = page_of(model.offerings, limit=page.limit, offset=page.offset)
     data = {
         "id": model.id,
         "name": model.name,
@@ -96,11 +100,11 @@ def list_endpoints(request: HttpRequest, model_id: str, reach: Query[Reach]) -> 
         "description": model.description,
         "architecture": {**architecture(model), "instruct_type": None},
         "endpoints": [
-            endpoint_card(model, offering) | statistics.observed(offering)
-            for offering in model.offerings
+            endpoint_card(model, offering) | statistics.observed(offering) for offering in shown
         ],
     }
-    return answer(request, {"data": data})
+    body = {"data": data, "total": len(model.offerings), "has_more": has_more}
+    return answer(request, body)
 
 
 def _asked(window: str) -> list[tuple[ModelSnapshot, Traffic]]:
@@ -109,10 +113,17 @@ def _asked(window: str) -> list[tuple[ModelSnapshot, Traffic]]:
 
 
 def _list(
-    request: HttpRequest, found: list[tuple[ModelSnapshot, Traffic]], window: str
+    request: HttpRequest,
+    found: list[tuple[ModelSnapshot, Traffic]],
+    window: str,
+    *,
+    limit: int,
+    offset: int,
 ) -> HttpResponse:
-    data = [{"id": model.id, "name": model.name, **_told(measured)} for model, measured in found]
-    return answer(request, {"object": "list", "window": window, "data": data})
+    shown, has_more = page_of(found, limit=limit, offset=offset)
+    data = [{"id": model.id, "name": model.name, **_told(measured)} for model, measured in shown]
+    body = {"object": "list", "window": window, "data": data}
+    return answer(request, {**body, "total": len(found), "has_more": has_more})
 
 
 def _told(measured: Traffic) -> dict[str, Any]:

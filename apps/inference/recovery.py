@@ -18,6 +18,7 @@ from apps.catalog.providers.spec import Wire
 from apps.common.errors import InvalidRequest
 from apps.common.usage import Usage
 from apps.inference import upstream
+from apps.inference.cached_input import reader_of_stream
 from apps.inference.canonical.codec import Codec, StreamEncoder
 from apps.inference.canonical.events import Event, UsageReported
 from apps.inference.context import RequestContext
@@ -144,7 +145,8 @@ class RecoveredDelivery(Delivery):
             note={"recovered": self.mode.value, "provider": self.target.offering.provider.slug},
         )
         cover = self._context.cover
-        async with aclosing(upstream.stream(call, relay)) as pieces:
+        reader = reader_of_stream(relay, self.target)
+        async with aclosing(upstream.stream(call, reader)) as pieces:
             async for piece in pieces:
                 self._switch(relay)
                 await self._client.send_body(piece, more=True)

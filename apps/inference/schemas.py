@@ -140,6 +140,8 @@ class TrafficList(Schema):
     object: Literal["list"]
     window: str
     data: list[ObservedModel]
+    total: int
+    has_more: bool
 
 
 class Cheapest(Schema):
@@ -212,3 +214,6 @@ class ModelEndpoints(Schema):
 
 class EndpointsBody(Schema):
     data: ModelEndpoints
+    total: int
+    """Hosts; ``limit`` and ``offset`` are of these."""
+    has_more: bool

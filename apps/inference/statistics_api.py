@@ -5,10 +5,12 @@ from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Query, Router
 from pydantic import Field
 
 from apps.catalog.directory import directory
+from apps.catalog.queries import page_of
+from apps.catalog.schemas import Page
 from apps.catalog.strict import known_only
 from apps.common.conditional import answer
 from apps.common.db import to_iso
@@ -21,6 +23,7 @@ Json = dict[str, Any]
 Criterion = Literal["requests", "tokens"]
 COUNTED: Mapping[Criterion, str] = {"requests": "paid", "tokens": "paid_tokens"}
 Limit = Annotated[int, Field(ge=1, le=100)]
+Offset = Annotated[int, Field(ge=0)]
 
 router = Router(tags=["Statistics"])
 router.add_decorator(known_only)
@@ -64,18 +67,23 @@ def rank_provider_models(
     window: Window = "7d",
     by: Criterion = "requests",
     limit: Limit = 20,
+    offset: Offset = 0,
 ) -> HttpResponse:
     asked = statistics.models_asked(window, provider=directory().find(slug).slug)
-    return answer(request, _ranking(asked, window=window, by=by, limit=limit))
+    return answer(request, _ranking(asked, window=window, by=by, limit=limit, offset=offset))
 
 
 @router.get("/ranking/models", response=Ranking, auth=None, summary="What is asked for most")
 def rank_models(
-    request: HttpRequest, window: Window = "7d", by: Criterion = "requests", limit: Limit = 20
+    request: HttpRequest,
+    window: Window = "7d",
+    by: Criterion = "requests",
+    limit: Limit = 20,
+    offset: Offset = 0,
 ) -> HttpResponse:
     """By requests answered or tokens billed; what the sandbox answers and what test keys ask for is left out."""
     asked = statistics.models_asked(window)
-    return answer(request, _ranking(asked, window=window, by=by, limit=limit))
+    return answer(request, _ranking(asked, window=window, by=by, limit=limit, offset=offset))
 
 
 @router.get(
@@ -84,9 +92,11 @@ def rank_models(
     auth=None,
     summary="Which providers can be asked now",
 )
-def read_gateway_status(request: HttpRequest) -> HttpResponse:
+def read_gateway_status(request: HttpRequest, page: Query[Page]) -> HttpResponse:
     hour = statistics.calls_by_provider("1h")
     refreshed_at = statistics.refreshed_at.get().found
+    known = list(directory().providers.values())
+    shown, has_more = page_of(known, limit=page.limit, offset=page.offset)
     data = [
         {
             "id": found.slug,
@@ -96,9 +106,10 @@ def read_gateway_status(request: HttpRequest) -> HttpResponse:
             "refreshed_at": to_iso(refreshed_at.get(found.slug)),
             "error_rate": hour.found.get(found.slug, Calls()).error_rate,
         }
-        for found in directory().providers.values()
+        for found in shown
     ]
-    return answer(request, {"object": "list", "as_of": to_iso(hour.as_of), "data": data})
+    body = {"object": "list", "as_of": to_iso(hour.as_of), "data": data}
+    return answer(request, {**body, "total": len(known), "has_more": has_more})
 
 
 def _window(traffic: Traffic | None, calls: Calls) -> Json:
@@ -120,7 +131,7 @@ def _median_and_most(measured: Mapping[int, float | None]) -> Json:
 
 
 def _ranking(
-    asked: Reading[dict[str, Traffic]], *, window: Window, by: Criterion, limit: int
+    asked: Reading[dict[str, Traffic]], *, window: Window, by: Criterion, limit: int, offset: int
 ) -> Json:
     """Only models that the catalogue knows today: one that was taken out is not shown by its past."""
     known = directory().snapshot.models
@@ -129,6 +140,7 @@ def _ranking(
         ((model, traffic) for model, traffic in asked.found.items() if model in known),
         key=lambda found: (-counted(found[1]), found[0]),
     )
+    shown, has_more = page_of(ranked, limit=limit, offset=offset)
     return {
         "object": "list",
         "window": window,
@@ -136,6 +148,8 @@ def _ranking(
         "as_of": to_iso(asked.as_of),
         "data": [
             {"rank": rank, "model": model, "requests": traffic.paid, "tokens": traffic.paid_tokens}
-            for rank, (model, traffic) in enumerate(ranked[:limit], start=1)
+            for rank, (model, traffic) in enumerate(shown, start=offset + 1)
         ],
+        "total": len(ranked),
+        "has_more": has_more,
     }

@@ -52,6 +52,8 @@ class Ranking(Schema):
     by: str
     as_of: datetime.datetime
     data: list[RankedModel]
+    total: int
+    has_more: bool
 
 
 class GatewayStatus(Schema):
@@ -69,3 +71,5 @@ class GatewayStatusList(Schema):
     object: Literal["list"]
     as_of: datetime.datetime
     data: list[GatewayStatus]
+    total: int
+    has_more: bool

@@ -64,7 +64,8 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    index: int = 0
+    index: int | None = 0
+    """None where a host with a single choice does not count it."""
     delta: _Delta | None = None
     text: Any = None
     """Of a text completion, which has no delta."""
@@ -183,13 +184,14 @@ class ChatStream(EventRelay):
         position = -1
         for choice in chunk.choices or ():
             position += 1
+            index = choice.index or 0
             if choice.finish_reason or choice.error:
                 tally.error = failure_of(choice.finish_reason, choice.error) or tally.error
                 tally.finish(choice.finish_reason)
-                tally.open_choices.discard(choice.index)
-                tally.closed_choices.add(choice.index)
-            elif choice.index not in tally.closed_choices:
-                tally.open_choices.add(choice.index)
+                tally.open_choices.discard(index)
+                tally.closed_choices.add(index)
+            elif index not in tally.closed_choices:
+                tally.open_choices.add(index)
             delta = choice.delta
             if delta is None:
                 tally.add_output(only_text(choice.text))
@@ -208,7 +210,7 @@ class ChatStream(EventRelay):
                 tally.signs += 1
             if delta.tool_calls:
                 self._count_calls(delta.tool_calls)
-                self._place_calls(position, choice.index, delta.tool_calls)
+                self._place_calls(position, index, delta.tool_calls)
             elif delta.function_call is not None:
                 self._count_function(delta.function_call)
 
@@ -340,8 +342,10 @@ def _read(data: bytes) -> _Chunk:
 
 
 def _is_bent(chunk: _Chunk) -> bool:
-    """Whether something is no text where clients join texts."""
+    """Whether something is no text where clients join texts, or a choice has no number."""
     for choice in chunk.choices or ():
+        if choice.index is None:
+            return True
         if (delta := choice.delta) is None:
             continue
         if type(delta.content) is list or _is_object(delta.function_call):

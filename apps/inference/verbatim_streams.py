@@ -198,6 +198,9 @@ class MessagesStream(EventRelay):
             tally.signs += 1
             self._is_at_prose = block.type in _PROSE
             tally.add_output(block.name or "")
+            # Some hosts have all of a short text here, and no delta.
+            tally.add_output(block.text or "")
+            tally.add_reasoning(block.thinking or "")
             # A block of any other kind, as of compaction or a tool's result, comes whole.
             tally.has_content |= block.type not in _GROWING
         if (delta := event.delta) is not None:

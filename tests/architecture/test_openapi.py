@@ -10,6 +10,7 @@ from ninja import Schema
 
 from apps.inference.operations import SURFACES
 from gatewayz.management.commands.export_openapi import render
+from gatewayz.openapi import WITHOUT_VERSION
 from tests.architecture.test_routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,7 @@ PUBLIC = {
     "/v1/partner-trials/check/{code}",
     "/api/stripe/credit-packages",
     "/api/stripe/webhook",
+    *WITHOUT_VERSION,
     "/openapi.json",
     "/health",
     "/health/ready",
@@ -72,7 +74,19 @@ def test_document_is_the_rendered_one_when_served(document):
 def test_document_has_every_route_when_compared_with_the_table_of_routes(document):
     served = {re.sub("<(?:path:)?([a-z_]+)>", r"{\1}", path) for path in ROUTES} - PAGES_AND_NAMES
 
-    assert served == document["paths"].keys() - {"/admin/refresh-providers"}
+    assert served == document["paths"].keys() - {"/admin/refresh-providers", *WITHOUT_VERSION}
+
+
+@pytest.mark.parametrize("path", ["/models", "/ranking/models"])
+def test_path_that_is_known_without_its_version_is_shown_so(document, path):
+    shown, versioned = document["paths"][path]["get"], document["paths"][f"/v1{path}"]["get"]
+
+    assert shown["description"] == f"The same as `GET /v1{path}`."
+    assert shown["operationId"] != versioned["operationId"]
+    own = {"description", "operationId"}
+    assert {k: v for k, v in shown.items() if k not in own} == {
+        k: v for k, v in versioned.items() if k not in own
+    }
 
 
 def test_document_is_not_sent_again_when_the_client_has_it(client):

@@ -39,7 +39,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "cloudflare-workers-ai": ("@cf/openai/gpt-oss-120b", "@cf/meta/llama-3.3-70b-instruct-fp8-fast"),
     "fireworks": ("accounts/fireworks/models/GLM-5p3",),
     "google-ai-studio": ("gemini-3.5-flash",),
-    "google-vertex": ("gemini-2.5-flash", "gemini-3.5-flash", "meta/llama-4-scout-maas", "claude-sonnet-4-5@20250929"),
+    "google-vertex": ("gemini-2.5-flash", "openrouter/auto", "gemini-3.5-flash", "meta/llama-4-scout-maas", "claude-sonnet-4-5@20250929"),
     "huggingface": ("Qwen/Qwen3-32B",),
     "meta": ("meta/muse-spark-1.3",),
     "moonshot": ("kimi-k3",),

@@ -220,7 +220,9 @@ def test_policy_page_is_shown_when_the_release_goes_by_one(client, empty_catalog
     assert found["deepinfra"] is None
 
 
-@pytest.mark.parametrize("path", ["/v1/providers", "/v1/provider", "/v1/gateways"])
+@pytest.mark.parametrize(
+    "path", ["/v1/providers", "/v1/provider", "/v1/gateways", "/v1/gateways/status"]
+)
 def test_pages_are_the_list_in_parts(client, hosts, path):
     whole = data_of(client, path)
 
@@ -230,6 +232,17 @@ def test_pages_are_the_list_in_parts(client, hosts, path):
     assert data_of(client, f"{path}?offset=3") == whole[3:]
     assert data_of(client, f"{path}?limit=2&offset=10000") == []
     assert data_of(client, path) == whole
+    for query, has_more in (("", False), ("?limit=2", True), (f"?offset={len(whole) - 1}", False)):
+        page = client.get(f"{path}{query}").json()
+        assert (page["total"], page["has_more"]) == (len(whole), has_more)
+
+
+def test_pages_of_routers_are_of_the_orders_of_hosts(client, hosts):
+    whole = client.get("/v1/routers").json()
+    behind = client.get("/v1/routers?limit=5&offset=1").json()
+
+    assert (whole["total"], whole["has_more"]) == (len(whole["data"]), False)
+    assert behind == {**whole, "data": whole["data"][1:6]}
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "offset=-1", "limits=2"])

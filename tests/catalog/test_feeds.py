@@ -152,6 +152,15 @@ def test_bare_list_is_read_when_the_row_names_several_places(provider, server):
         ({"status": 302}, "The list was answered with status 302."),
         ({"body": b"<html>"}, "The list is not JSON, or was cut off."),
         ({"body": b'{"data": [{"id": "acme/a"'}, "The list is not JSON, or was cut off."),
+        (
+            {"body": b'{"data": [{"id": "acme/a", "created": ' + b"1" * 5000 + b"}]}"},
+            "The list has a number of more than 400 digits.",
+        ),
+        ({"body": b'{"data": ' + b"[" * 20_000}, "The list is nested more than 64 levels deep."),
+        (
+            {"body": b'{"data": ' + b'{"a": ' * 20_000},
+            "The list is nested more than 64 levels deep.",
+        ),
         ({"body": {"data": []}}, "The list names 0 models, and at least 1 are expected."),
         ({"body": listed("acme/a")}, "The list names 1 models, fewer than half of the 4 before."),
     ],

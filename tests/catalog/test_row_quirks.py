@@ -594,11 +594,28 @@ def test_encrypted_reasoning_is_asked_only_of_models_that_reason(
         ("anannas", "openai/gpt-4o-mini"),
         ("vercel-ai-gateway", "openai/gpt-4o-mini"),
         ("huggingface", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("google-vertex", "gemini-2.5-flash"),
         ("openrouter", "openrouter/auto"),
     ],
 )
 def test_openrouters_router_is_a_model_of_the_hosts_own_elsewhere(slug, received):
     assert model_sent(slug, "openrouter/auto") == received
+
+
+@pytest.mark.parametrize(
+    ("stream", "verb"), [(False, ":generateContent"), (True, ":streamGenerateContent?alt=sse")]
+)
+def test_openrouters_router_is_flash_in_the_address_at_vertex(stream, verb):
+    endpoint = chat_endpoint("google-vertex", "openrouter/auto", Wire.GEMINI)
+    thinking = {"thinkingConfig": {"thinkingBudget": 99_999}}
+
+    path = endpoint.path_for("openrouter/auto", stream=stream)
+    quirks = (*PROVIDERS["google-vertex"].quirks, *endpoint.quirks)
+    body, dropped = apply_quirks({"model": "openrouter/auto", "generationConfig": thinking}, quirks)
+
+    assert path == f"/publishers/google/models/gemini-2.5-flash{verb}"
+    assert body == {"generationConfig": {"thinkingConfig": {"thinkingBudget": 24_576}}}
+    assert dropped == ()
 
 
 @pytest.mark.parametrize(

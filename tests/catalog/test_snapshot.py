@@ -38,7 +38,6 @@ def test_provider_follows_the_wire_when_it_is_anthropic(add_model):
     assert url_of(offering) == "https://acme.test/v1/messages"
     assert provider.auth == NoAuth()
     assert provider.request_headers() == {"anthropic-version": "2023-06-01"}
-    assert provider.usage is UsageConvention.CACHE_BESIDE_INPUT
 
 
 def test_kept_key_wins_when_the_environment_has_one_too(add_model, settings):

@@ -18,7 +18,7 @@ from apps.inference.translated import TranslatedLane
 from apps.inference.verbatim import VerbatimLane
 from apps.inference.verbatim_messages import messages_body
 from tests.protocols.cases import IDENTITY, USAGE, price, records_of
-from tests.protocols.grammars import check_stream
+from tests.protocols.grammars import check_own_stream
 
 Json = dict[str, Any]
 RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -90,7 +90,7 @@ def whole(client: Wire, host: Wire, answer: Json) -> tuple[Json, Tally]:
 def streamed(client: Wire, host: Wire, stream: bytes) -> tuple[list[Json], Tally]:
     relay = lane(client, host).stream(SHAPE)
     sent = relay.feed(stream) + relay.end() + relay.finish(USAGE)
-    check_stream(client, sent)
+    check_own_stream(client, sent)
     found = [record.data for record in records_of([sent]) if record.data != b"[DONE]"]
     return [orjson.loads(data) for data in found], relay.tally
 

@@ -124,6 +124,14 @@ def test_trending_counts_requests_tokens_and_organisations(client):
     }
     assert (second["id"], second["requests"]) == ("slow/model", 1)
     assert len(listed(client, "/v1/models/trending?limit=1")) == 1
+    assert [one["id"] for one in listed(client, "/v1/models/trending?limit=1&offset=1")] == [
+        "slow/model"
+    ]
+    for path in ("trending", "low-latency"):
+        page = client.get(f"/v1/models/{path}?limit=1").json()
+        assert (page["total"], page["has_more"]) == (2, True)
+        page = client.get(f"/v1/models/{path}?limit=1&offset=1").json()
+        assert (len(page["data"]), page["total"], page["has_more"]) == (1, 2, False)
 
 
 @pytest.mark.usefixtures("hosts")
@@ -224,6 +232,17 @@ def test_endpoints_show_every_host_when_nobody_asked_them(client):
     assert second["provider"] == "second-host"
     observed = ("uptime_last_30m", "uptime_last_1d", "latency_last_30m", "throughput_last_1d")
     assert [first[name] for name in observed] == [None] * 4
+
+
+@pytest.mark.usefixtures("hosts")
+def test_endpoints_come_in_pages(client):
+    path = "/v1/models/quick/model/endpoints"
+    whole, page = client.get(path).json(), client.get(f"{path}?limit=1&offset=1").json()
+
+    assert (whole["total"], whole["has_more"]) == (2, False)
+    assert page["data"]["endpoints"] == whole["data"]["endpoints"][1:]
+    assert (page["total"], page["has_more"]) == (2, False)
+    assert client.get(f"{path}?limit=1").json()["has_more"] is True
 
 
 @pytest.mark.usefixtures("hosts")

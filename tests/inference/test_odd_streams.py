@@ -59,6 +59,9 @@ TEXTS = {
     + choice("stop", message={"content": "Good day"}),
     "parts": choice(delta={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]})
     + choice(delta={"content": [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]}) + STOP,
+    "unnumbered": record(choices=[{"index": None, "delta": {"content": "Good "}, "finish_reason": None}])
+    + record(choices=[{"index": None, "delta": {"content": "day"}, "finish_reason": None}])
+    + record(choices=[{"index": None, "delta": {}, "finish_reason": "stop"}]),
     "no-reason": choice(delta={"content": "Good "}) + choice(delta={"content": "day"}) + METERS,
     "reopened": choice(delta={"content": "Good day"}) + STOP
     + record(choices=[{"index": 0, "delta": {"content": ""}, "finish_reason": None}], usage=USAGE),

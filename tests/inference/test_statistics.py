@@ -173,6 +173,9 @@ def test_ranking_is_of_paid_full_answers_when_counted(client, record):
     assert ranking(client, by="tokens") == [(1, "acme/small", 2, 100), (2, "acme/large", 2, 10)]
     assert ranking(client, window="1h") == [(1, "acme/large", 2, 10), (2, "acme/small", 1, 100)]
     assert ranking(client, limit=1) == [(1, "acme/large", 2, 10)]
+    assert ranking(client, limit=1, offset=1) == [(2, "acme/small", 2, 100)]
+    page = client.get("/v1/ranking/models?limit=1").json()
+    assert (page["total"], page["has_more"]) == (2, True)
     assert ranking(client, "/v1/provider/stats-other/top-models") == [(1, "acme/small", 1, 0)]
     assert ranking(client, "/v1/provider/stats-box/top-models") == [(1, "acme/small", 1, 10**6)]
     assert "organization" not in client.get("/v1/ranking/models").content.decode()

@@ -21,6 +21,8 @@ CONTENT: dict[str, Json] = {
     "upload": {"type": "container_upload", "file_id": "f"},
     "result": {"type": "code_execution_tool_result", "tool_use_id": "s", "content": RESULT},
     "search": {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+    "whole text": {"type": "text", "text": "Good day."},
+    "whole thought": {"type": "thinking", "thinking": "Hm.", "signature": "s"},
 }
 SILENT: dict[str, Json] = {
     "text": {"type": "text", "text": ""},

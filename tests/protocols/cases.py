@@ -1,7 +1,7 @@
 """The fixture tree as test cases, and the few moves that every test here makes.
 
 ``fixtures/<wire>/<case>/{request.json,response.json,stream.sse}`` are written by hand from the published formats. The
-stream and the response of a case say the same, so each checks how the other is read. A binary stream is written as
+stream and the response of a case say the same, so each checks how the other is read; ``canonical.json`` is what they mean. A binary stream is written as
 ``stream.jsonl``, an event a line: ``{"<name>": <payload>}``.
 """
 
@@ -28,7 +28,7 @@ from apps.inference.canonical.eventstream import encode_message
 from apps.inference.canonical.response import ChatResponse, is_half
 from apps.inference.canonical.sse import SseRecord
 from apps.inference.protocols import CODECS
-from tests.protocols.grammars import check_stream
+from tests.protocols.grammars import check_own_stream
 
 FIXTURES = Path(__file__).parent / "fixtures"
 IDENTITY = AnswerIdentity(id="gen-1", model="acme/model", created=1_753_000_000)
@@ -108,7 +108,7 @@ def encode_stream(
     """Fails when the stream breaks its wire's grammar."""
     encoder = encoder_for(wire, include_usage=include_usage)
     stream = b"".join(encoder.feed(event) for event in events) + encoder.finish(usage)
-    check_stream(wire, stream)
+    check_own_stream(wire, stream)
     return stream
 
 

@@ -244,6 +244,7 @@ LISTINGS: Mapping[str, Listing] = MappingProxyType({
     "siliconflow": Listing(expected=10, docs="https://docs.siliconflow.com/en/api-reference/models/get-model-list"),
     "siliconflow-china": Listing(expected=10, docs="https://docs.siliconflow.cn/cn/api-reference/models/get-model-list"),
     "simplismart": Listing(why_none="publishes no list", docs="https://docs.simplismart.ai/"),
+    "soundsgood": Listing(why_none="publishes no list", docs="https://huggingface.co/zai-org/GLM-4.5-Air"),
     "stackit": Listing(expected=2, docs="https://docs.stackit.cloud/products/data-and-ai/ai-model-serving/"),
     "stepfun": Listing(expected=2, docs="https://platform.stepfun.ai/docs/en/api-reference/models/list"),
     "sybil": Listing(

@@ -32,7 +32,7 @@ from apps.catalog.providers.rows import (
 )
 from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
 from apps.catalog.providers.rows.claude_quirks import CLAUDE, CLAUDE_AT_CONVERSE
-from apps.catalog.providers.spec import Bearer, HeaderKey, ProviderSpec, UsageConvention, Wire
+from apps.catalog.providers.spec import Bearer, HeaderKey, ProviderSpec, Wire
 
 
 def by_slug(*specs: ProviderSpec) -> Mapping[str, ProviderSpec]:
@@ -85,7 +85,6 @@ TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
             endpoints=MESSAGES,
             headers=ANTHROPIC_VERSION,
             quirks=(*CLAUDE, SIGNED_THINKING),
-            usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
         Wire.GEMINI: ProviderSpec(
             slug="", name="", base_url="", auth=HeaderKey("x-goog-api-key", ""), endpoints=GEMINI
@@ -97,7 +96,6 @@ TEMPLATES: Mapping[Wire, ProviderSpec] = MappingProxyType(
             auth=Bearer(""),
             endpoints=CONVERSE,
             quirks=CLAUDE_AT_CONVERSE,
-            usage=UsageConvention.CACHE_BESIDE_INPUT,
         ),
     }
 )

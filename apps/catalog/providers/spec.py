@@ -44,10 +44,12 @@ class Wire(StrEnum):
 
 
 class UsageConvention(StrEnum):
-    """Whether a provider's input token count already contains the tokens served from its prompt cache."""
+    """Where a host of OpenAI's formats counts the tokens of its prompt cache. The other formats say it themselves."""
 
     CACHE_INSIDE_INPUT = "cache_inside_input"
+    """As OpenAI does: they are part of the input that is reported."""
     CACHE_BESIDE_INPUT = "cache_beside_input"
+    """The input that is reported is what was not cached: see ``inference.cached_input``."""
 
 
 class Tier(StrEnum):

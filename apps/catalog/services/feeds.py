@@ -27,7 +27,8 @@ from apps.catalog.providers.registry import spec_of
 from apps.catalog.providers.spec import ProviderSpec, auth_headers
 from apps.catalog.reach import base_url_of, secret_of, why_not_asked
 from apps.catalog.services import absence, intake
-from apps.catalog.services.fetching import Fetch, ListRefused, ListUnchanged
+from apps.catalog.services.fetching import Fetch, ListUnchanged
+from apps.catalog.services.json_lists import ListRefused
 from apps.catalog.services.offers import Amounts
 from apps.common import clock
 

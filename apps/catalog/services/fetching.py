@@ -17,6 +17,7 @@ import ijson  # type: ignore[import-untyped] # publishes no types
 import urllib3
 
 from apps.catalog.providers.listed import Listing, Paging, first
+from apps.catalog.services.json_lists import Guard, ListRefused, entries_at
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
@@ -27,10 +28,6 @@ MOST_BYTES = 100 * 1024 * 1024
 MOST_PAGES = 500
 CHUNK = 2**16
 AGENT = "gatewayz-catalogue/1"
-
-
-class ListRefused(Exception):
-    """The list cannot be had or cannot be believed; what is known stays. The message is a sentence for staff."""
 
 
 class ListUnchanged(Exception):
@@ -77,7 +74,7 @@ class Fetch:
         pages = self.listing.pages
         if pages.style is Paging.TOKEN:
             file.seek(0)
-            return str(next(ijson.items(file, pages.token), None) or "")
+            return str(next(entries_at(file, pages.token), None) or "")
         if count < pages.size:
             return ""
         if pages.style is Paging.AFTER_ID:
@@ -120,8 +117,10 @@ class Fetch:
                 ) as response,
             ):
                 self._check(response)
+                guard = Guard()
                 for chunk in response.stream(CHUNK, decode_content=True):
                     self._take(chunk, file)
+                    guard.take(chunk)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ListRefused(f"The list could not be fetched: {type(error).__name__}.") from error
 
@@ -148,7 +147,7 @@ def parse(file: IO[bytes], listing: Listing) -> Iterator[Any]:
         for prefix in listing.items:
             file.seek(0)
             found = False
-            for entry in ijson.items(file, prefix):
+            for entry in entries_at(file, prefix):
                 found = True
                 yield entry
             if found:

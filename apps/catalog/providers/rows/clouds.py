@@ -10,7 +10,7 @@ from apps.catalog.providers.endpoints import (
     messages,
     responses,
 )
-from apps.catalog.providers.quirks import default, rename
+from apps.catalog.providers.quirks import default, rename, stand_in_for_auto
 from apps.catalog.providers.rows.anthropic_quirks import SIGNED_THINKING
 from apps.catalog.providers.rows.claude_quirks import CLAUDE, CLAUDE_AT_CONVERSE
 from apps.catalog.providers.rows.google_quirks import GEMINI_QUIRKS
@@ -29,8 +29,8 @@ from apps.catalog.providers.spec import (
     HeaderKey,
     Operation,
     ProviderSpec,
+    Quirk,
     Tier,
-    UsageConvention,
     Wire,
 )
 
@@ -74,7 +74,6 @@ bedrock = ProviderSpec(
     auth=AwsSignature("AWS_BEDROCK_API_KEY", service="bedrock", region_env="AWS_REGION"),
     endpoints=CONVERSE,
     quirks=CLAUDE_AT_CONVERSE,
-    usage=UsageConvention.CACHE_BESIDE_INPUT,
     tier=Tier.DOCUMENTED,
     priority=15,
     namespace="bedrock",
@@ -129,6 +128,15 @@ CLAUDE_VERSION = default(
     "(2026-11-21, https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai).",
 )
 
+AUTO = "gemini-2.5-flash"
+"""What is asked in the place of OpenRouter's automatic router. The address names it, and not the offering's own name."""
+NAMED_IN_ADDRESS = Quirk(
+    "the model stands in the address",
+    lambda body: {name: value for name, value in body.items() if name != "model"},
+    reason="The body has no such field "
+    "(2026-11-22, https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference).",
+)
+
 google_vertex = ProviderSpec(
     slug="google-vertex",
     name="Google Vertex AI",
@@ -142,6 +150,13 @@ google_vertex = ProviderSpec(
                 prefix="/publishers/google", base_url=VERTEX_GLOBAL, models=GLOBAL_ONLY
             ),
             generate_content(prefix="/publishers/google", models=("gemini-*",)),
+            Endpoint(
+                Wire.GEMINI,
+                f"/publishers/google/models/{AUTO}:generateContent",
+                stream_path=f"/publishers/google/models/{AUTO}:streamGenerateContent?alt=sse",
+                models=("openrouter/auto",),
+                quirks=(NAMED_IN_ADDRESS,),
+            ),
             Endpoint(
                 Wire.ANTHROPIC_MESSAGES,
                 "/publishers/anthropic/models/{model}:rawPredict",
@@ -166,7 +181,7 @@ google_vertex = ProviderSpec(
             ),
         ),
     },
-    quirks=GEMINI_QUIRKS,
+    quirks=(stand_in_for_auto(AUTO), *GEMINI_QUIRKS),
     tier=Tier.DOCUMENTED,
     priority=15,
     namespace="google",

@@ -86,4 +86,16 @@ nosana = ProviderSpec(
     docs="https://docs.nosana.com/",
 )
 
-ROWS = (akash, alpaca_network, chutes, morpheus, near, nosana)
+# Hearsay: that it exists, with a distilled GLM-4.5-Air. It publishes neither an address nor a price.
+soundsgood = ProviderSpec(
+    slug="soundsgood",
+    name="Soundsgood",
+    base_url="{SOUNDSGOOD_BASE_URL}",
+    settings={"SOUNDSGOOD_BASE_URL": ""},
+    auth=Bearer("SOUNDSGOOD_API_KEY"),
+    endpoints=chat(chat_completions(SYSTEM_ROLE)),
+    priority=95,
+    docs="https://huggingface.co/zai-org/GLM-4.5-Air",
+)
+
+ROWS = (akash, alpaca_network, chutes, morpheus, near, nosana, soundsgood)

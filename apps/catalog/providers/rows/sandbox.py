@@ -22,7 +22,6 @@ from apps.catalog.providers.spec import (
     ProviderSpec,
     Quirk,
     Tier,
-    UsageConvention,
 )
 
 BEARER = {"authorization": "Bearer sandbox"}
@@ -36,7 +35,6 @@ def sandbox(
     headers: Mapping[str, str],
     endpoints: Endpoints,
     docs: str,
-    usage: UsageConvention = UsageConvention.CACHE_INSIDE_INPUT,
     balance: BalanceFeed | None = None,
     quirks: tuple[Quirk, ...] = (),
 ) -> ProviderSpec:
@@ -48,7 +46,6 @@ def sandbox(
         auth=NoAuth(),
         headers=headers,
         endpoints=endpoints,
-        usage=usage,
         quirks=quirks,
         tier=Tier.VERIFIED,
         priority=100,
@@ -76,7 +73,6 @@ ROWS = (
         headers={**ANTHROPIC_VERSION, "x-api-key": "sandbox"},
         endpoints=MESSAGES,
         quirks=(SIGNED_THINKING,),
-        usage=UsageConvention.CACHE_BESIDE_INPUT,
         docs="https://platform.claude.com/docs/en/api/messages",
     ),
     sandbox(
@@ -85,7 +81,6 @@ ROWS = (
         version="",
         headers=BEARER,
         endpoints=CONVERSE,
-        usage=UsageConvention.CACHE_BESIDE_INPUT,
         docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
     ),
     sandbox(

@@ -42,7 +42,6 @@ from apps.catalog.providers.spec import (
     ProviderSpec,
     Tier,
     Timeouts,
-    UsageConvention,
     Wire,
 )
 
@@ -54,7 +53,6 @@ anthropic = ProviderSpec(
     endpoints=MESSAGES,
     headers=ANTHROPIC_VERSION,
     quirks=(*CLAUDE, SIGNED_THINKING),
-    usage=UsageConvention.CACHE_BESIDE_INPUT,
     # Claude goes on from a message of its own up to 4.5; from 4.6 on that is a 400.
     # https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6#prefill-removal
     prefill=(

@@ -93,11 +93,16 @@ def _text_in(value: Any) -> str:
 
 
 def plain_chunk(chunk: Json) -> Json:
+    """A chunk whose choices are numbered, where a host left that out, and whose deltas are ``plain_message``."""
     choices = [
         {**choice, "delta": plain_message(choice["delta"])} if choice.get("delta") else choice
         for choice in chunk["choices"]
     ]
-    return {**chunk, "choices": choices}
+    numbered = [
+        {**choice, "index": place} if choice.get("index") is None else choice
+        for place, choice in enumerate(choices)
+    ]
+    return {**chunk, "choices": numbered}
 
 
 def plain_message(message: Json) -> Json:
