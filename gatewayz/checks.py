@@ -17,7 +17,7 @@ TOLD_AT_START = "billing"
 
 def tell() -> None:
     """One line of the log for each finding: uvicorn runs no checks."""
-    for found in run_checks(tags=[TOLD_AT_START]):
+    for found in run_checks(tags=[TOLD_AT_START], include_deployment_checks=True):
         log.log(found.level, "start.check", id=found.id, told=found.msg, hint=found.hint)
 
 

@@ -1,4 +1,4 @@
-"""System checks of payments: what is missing is said by `manage.py check`, and by each web process at start."""
+"""System checks of payments: what is missing is said by `manage.py check --deploy`, and by each web process at start."""
 
 from typing import Any
 
@@ -9,16 +9,19 @@ from django.core.checks import Warning as CheckWarning
 
 @register("billing")
 def check_payments(**options: Any) -> list[CheckMessage]:
-    """Nobody must believe that payments are on when they are off. Those who set neither secret want none, and are only told."""
-    has_key, has_secret = bool(settings.STRIPE_SECRET_KEY), bool(settings.STRIPE_WEBHOOK_SECRETS)
-    match has_key, has_secret:
-        case False, False:
-            return [NOT_WANTED]
+    """Nobody must believe that payments are on when they are off."""
+    match bool(settings.STRIPE_SECRET_KEY), bool(settings.STRIPE_WEBHOOK_SECRETS):
         case False, True:
             return [NO_KEY]
         case True, False:
             return [NO_WEBHOOK_SECRET]
     return []
+
+
+@register("billing", deploy=True)
+def check_payments_are_wanted(**options: Any) -> list[CheckMessage]:
+    """Those who set neither secret are told once, not by each command that they run."""
+    return [] if settings.STRIPE_SECRET_KEY or settings.STRIPE_WEBHOOK_SECRETS else [NOT_WANTED]
 
 
 NOT_WANTED = Info(
