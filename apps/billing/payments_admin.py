@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -142,7 +143,7 @@ class OrderAdmin(Large, ModelAdmin):  # type: ignore[misc]
         form = RefundForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             self._refund(request, order, form.cleaned_data)
-            return redirect(reverse("admin:billing_order_change", args=[order.pk]))
+            return redirect(reverse("admin:billing_order_change", args=[quote(order.pk)]))
         left = order.amount_cents - order.refunded_cents if order.paid_at else 0
         context = {
             **self.admin_site.each_context(request),

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from apps.billing.models import EventStatus, OrderStatus, StripeEvent
+from apps.billing.services import orders
 from tests.admin.conftest import make_payment
 
 
@@ -50,6 +51,18 @@ def test_unpaid_order_is_not_refunded(staff, order):
     assert "was paid" in texts(answer)[0]
     order.refresh_from_db()
     assert (order.status, order.reversals.count()) == (OrderStatus.CREATED, 1)
+
+
+def test_refund_leads_back_to_its_order_when_the_id_looks_quoted(staff, books, monkeypatch):
+    """The back office writes ``_2F`` for a slash, and reads it so."""
+    monkeypatch.setattr(orders, "new_id", lambda prefix: f"{prefix}_2Fab")
+    order = make_payment(books)
+    page = reverse("admin:billing_order_refund", args=[order.pk])
+    token = staff.get(page).context["form"]["token"].value()
+
+    answer = staff.post(page, {"reason": "goodwill", "token": token}, follow=True)
+
+    assert answer.context["original"] == order
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1.001", "x"])

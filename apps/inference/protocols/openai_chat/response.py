@@ -102,7 +102,7 @@ def decode_finish(reported: Any, *, calls_tools: bool) -> FinishReason | Upstrea
     """None when no reason was given; a word that nobody documents counts as ``stop``."""
     if not reported:
         return None
-    if reported in FAILURES:
+    if str(reported) in FAILURES:
         return UpstreamError(str(reported), "the provider ended the answer with this finish reason")
     reason = _FINISH.get(str(reported), FinishReason.STOP)
     return settled_finish(reason, has_tool_calls=calls_tools)

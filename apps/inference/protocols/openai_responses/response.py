@@ -21,7 +21,7 @@ from apps.inference.canonical.text_tools import to_arguments
 from apps.inference.protocols.openai_responses.items import ItemWriter, message, part_of
 from apps.inference.protocols.openai_responses.usage import decode_usage, encode_usage
 
-GIVEN_UP = frozenset({"failed", "cancelled"})
+GIVEN_UP = ("failed", "cancelled")
 """What the status says of a response that its host did not end; vLLM says so even in a ``response.completed``."""
 
 PARAGRAPH = "\n\n"
