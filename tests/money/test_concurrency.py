@@ -128,7 +128,7 @@ def start_webs(installation: Installation) -> list[Web]:
 def read_until_at_rest(installation: Installation, organization: int) -> dict[str, Any]:
     deadline = time.monotonic() + 20
     while True:
-        found: dict[str, Any] = installation.python(READ.format(organization=organization))
+        found: dict[str, Any] = installation.ask(READ.format(organization=organization))
         if not found["holds"] or time.monotonic() > deadline:
             return found
 
@@ -137,7 +137,7 @@ def test_never_overspends_when_web_processes_share_one_balance(installation, gat
     webs = start_webs(installation)
     body = {**CHAT, "model": "sandbox/echo+delay=1500"}
     credit = hold_of(body) * COVERED
-    organization, secret = installation.python(PREPARE.format(credit=credit))
+    organization, secret = installation.ask(PREPARE.format(credit=credit))
 
     statuses = asyncio.run(ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body))
 
@@ -192,8 +192,8 @@ async def ask_together(urls: list[str], secret: str, *, number: int, body: bytes
 
 def test_one_dollar_is_never_exceeded_by_2000_requests_at_once(installation, sandbox):
     """It covers the holds of a quarter of them, and the costs of less than half."""
-    installation.python(OFFER.format(base_url=sandbox.base_url))
-    organization, secret = installation.python(PREPARE.format(credit=NANO_PER_USD))
+    installation.ask(OFFER.format(base_url=sandbox.base_url))
+    organization, secret = installation.ask(PREPARE.format(credit=NANO_PER_USD))
     urls = [web.url for web in start_webs(installation)]
     body = json.dumps({**CHAT, "model": "acme/dear", "max_tokens": 20}).encode()
 
@@ -241,13 +241,13 @@ def test_hard_budget_is_never_exceeded_when_web_processes_share_it(installation,
     body = {**CHAT, "model": "sandbox/echo+delay=1500"}
     cost = hold_of(body)
     amount = cost * COVERED
-    organization, secret = installation.python(PREPARE.format(credit=cost * CONCURRENT * 2))
-    budget = installation.python(BUDGET.format(organization=organization, amount=amount))
+    organization, secret = installation.ask(PREPARE.format(credit=cost * CONCURRENT * 2))
+    budget = installation.ask(BUDGET.format(organization=organization, amount=amount))
 
     statuses = asyncio.run(ask_all([web.url for web in webs], secret, number=CONCURRENT, body=body))
 
     found = read_until_at_rest(installation, organization)
-    spent, held = installation.python(READ_WINDOW.format(budget=budget))
+    spent, held = installation.ask(READ_WINDOW.format(budget=budget))
     assert set(statuses) == {200, 402}
     assert statuses[200] >= COVERED
     assert found["outcomes"] == ["completed"] * statuses[200]
@@ -259,7 +259,7 @@ def test_hard_budget_is_never_exceeded_when_web_processes_share_it(installation,
     while asyncio.run(ask_all([web.url for web in webs], secret, number=100, body=CHAT))[200]:
         pass
     read_until_at_rest(installation, organization)
-    spent, held = installation.python(READ_WINDOW.format(budget=budget))
+    spent, held = installation.ask(READ_WINDOW.format(budget=budget))
     assert amount - cost < spent <= amount
     assert held == 0
 
@@ -267,7 +267,7 @@ def test_hard_budget_is_never_exceeded_when_web_processes_share_it(installation,
 def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gateway):
     webs = start_webs(installation)
     credit = 10**10
-    organization, secret = installation.python(PREPARE.format(credit=credit))
+    organization, secret = installation.ask(PREPARE.format(credit=credit))
     answered: list[float] = []
 
     async def ask_and_kill() -> None:
@@ -300,7 +300,7 @@ def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gat
 
     asyncio.run(ask_and_kill())
     time.sleep(2.5)  # the lease of the dead process
-    installation.python(
+    installation.ask(
         "import json; from apps.inference.sweep import sweep; print(json.dumps(sweep()))"
     )
 
@@ -316,7 +316,7 @@ def test_loses_no_settled_request_when_a_web_process_is_killed(installation, gat
 def test_a_stopping_process_says_so_in_its_streams_and_charges_nothing(installation, gateway, path):
     """After its patience a server cancels what still runs: that is no client that went away."""
     web = installation.start_web()
-    organization, secret = installation.python(PREPARE.format(credit=10**10))
+    organization, secret = installation.ask(PREPARE.format(credit=10**10))
     body = {
         **CHAT,
         "model": "sandbox/long+chunks=200+interval=100",

@@ -55,7 +55,7 @@ def test_objects_are_copied_with_what_they_name(installation, fake, paid):
     kinds = ("payment_intent", "charge", "customer", "payment_method")
     told = [one for kind in kinds for one in fake.objects()[kind]]
 
-    found = installation.python(
+    found = installation.ask(
         "import json\n"
         "from apps.billing.services import mirror\n"
         f"copied = [mirror.update(one) for one in json.loads({json.dumps(told)!r})]\n"
@@ -89,7 +89,7 @@ def test_subscriptions_and_their_invoices_are_copied(installation, fake, paid):
     )
     told = [one for kind in ("invoice", "subscription") for one in fake.objects()[kind]]
 
-    found = installation.python(
+    found = installation.ask(
         "import json\n"
         "from apps.billing.services import mirror\n"
         f"copied = [mirror.update(one) for one in json.loads({json.dumps(told)!r})]\n"
@@ -102,7 +102,7 @@ def test_subscriptions_and_their_invoices_are_copied(installation, fake, paid):
 
 
 def test_what_cannot_be_copied_is_only_told(installation):
-    found = installation.python(
+    found = installation.ask(
         "import json\n"
         "from apps.billing.services import mirror\n"
         "wrong = {'object': 'charge', 'id': 'ch_1', 'customer': 'cus_unknown'}\n"
@@ -113,7 +113,7 @@ def test_what_cannot_be_copied_is_only_told(installation):
 
 
 def test_staff_see_the_copies(installation, paid):
-    found = installation.python(
+    found = installation.ask(
         "import json\n"
         "from django.conf import settings\n"
         "settings.ALLOWED_HOSTS = ['*']\n"
