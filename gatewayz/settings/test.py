@@ -26,9 +26,8 @@ ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = (
-    True  # looked for when asked for, not all of them for each client of each test
-)
+# Files are looked for when asked for, not all of them for each client of each test.
+WHITENOISE_AUTOREFRESH = True
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # One gateway serves the whole suite, which makes its hosts fail all the time: breakers are tested with circuits of their
 # own and with processes that have the real numbers.
